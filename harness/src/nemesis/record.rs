@@ -1,0 +1,46 @@
+//! `schedule.jsonl`: one object a fault.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::node_id::NodeId;
+
+/// What became of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultOutcome {
+    /// It was seen to act.
+    Installed,
+    /// It was not attempted, for a stated reason.
+    Skipped,
+    /// It was attempted, but was not seen to act (or not seen to be healed).
+    Indeterminate,
+}
+
+/// One fault as it happened. Times are nanoseconds since the run began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FaultRecord {
+    /// Position in the schedule, from 0.
+    pub index: u64,
+    /// `partition`, `kill`, `pause`.
+    pub kind: String,
+    /// In words, such as `partition: majorities-ring`, `pause n3`, `kill n1, n4 (beyond quorum)`.
+    pub description: String,
+    /// Nodes it acts on.
+    pub targets: Vec<NodeId>,
+    /// Parameters of the kind: shape, direction, cut links, whether a quorum was left.
+    pub parameters: Value,
+    /// When it should have started.
+    pub planned_time: u64,
+    /// When it was in force.
+    pub installed_time: Option<u64>,
+    /// When it was undone.
+    pub healed_time: Option<u64>,
+    /// What became of it.
+    pub outcome: FaultOutcome,
+    /// Why it was skipped or is indeterminate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the probes saw, after installing and after healing.
+    pub evidence: Value,
+}

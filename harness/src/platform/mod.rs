@@ -1,0 +1,154 @@
+//! Where nodes live, and the fault surface of that place.
+//!
+//! ```text
+//! Platform ─┬─ ProcessControl   start, kill, pause, resume, terminate a whole node
+//!           └─ Fabric           cut a set of directed pairs atomically, heal, probe, count drops
+//! ```
+//!
+//! `namespaces` (default) gives every node its own network and pid namespace, joined by a bridge;
+//! `loopback` is weaker: addresses on loopback and a TCP proxy for each directed link.
+//! Nothing may be left behind, whatever happens to the harness.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::node_id::NodeId;
+
+/// Who opens a connection to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A client of the harness; never cut off by a partition of nodes.
+    Client,
+    /// Another node.
+    Node(NodeId),
+}
+
+/// A directed pair: packets from the first to the second.
+pub type Link = (NodeId, NodeId);
+
+/// How to start a node.
+#[derive(Debug, Clone)]
+pub struct NodeCommand {
+    /// Program (absolute path or on the PATH) and arguments.
+    pub argv: Vec<OsString>,
+    /// Where stdout and stderr are appended.
+    pub log: PathBuf,
+}
+
+/// What a node's process is doing, as seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum ProcessState {
+    /// Alive.
+    Running {
+        /// The process id, as the harness sees it.
+        pid: i32,
+    },
+    /// Stopped by SIGSTOP.
+    Stopped {
+        /// The process id, as the harness sees it.
+        pid: i32,
+    },
+    /// Ended by itself or killed; or never started.
+    Gone {
+        /// Exit code, or 128 + signal; none if it never started.
+        status: Option<i32>,
+    },
+}
+
+/// A platform could not do what was asked. Always the harness's failure, never the system's.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// A call to the kernel failed.
+    #[error("{what}: {source}")]
+    Os {
+        /// What was attempted, as a verb phrase.
+        what: String,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// The platform cannot do this here.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+/// A place in which nodes live.
+pub trait Platform: Send + Sync {
+    /// `namespaces` or `loopback`.
+    fn name(&self) -> &'static str;
+
+    /// What is weaker here than on real machines; printed in the report.
+    fn notes(&self) -> Vec<String>;
+
+    /// Where `node` should listen. The port is free there.
+    fn listen_address(&self, node: NodeId) -> SocketAddr;
+
+    /// Where `from` finds `to`.
+    fn address(&self, from: Endpoint, to: NodeId) -> SocketAddr;
+
+    /// Control of the nodes' processes.
+    fn process(&self) -> &dyn ProcessControl;
+
+    /// Control of the network between the nodes.
+    fn fabric(&self) -> &dyn Fabric;
+}
+
+/// Starts and stops whole nodes (the process and all it forked). Blocking calls, each bounded to seconds.
+pub trait ProcessControl: Send + Sync {
+    /// Starts a node that is not running.
+    fn start(&self, node: NodeId, command: &NodeCommand) -> Result<ProcessState, PlatformError>;
+
+    /// SIGKILL to the whole node; returns once it is seen to be gone.
+    fn kill(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
+
+    /// SIGSTOP to the whole node; returns once it is seen to be stopped.
+    fn pause(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
+
+    /// SIGCONT to the whole node; returns once it is seen to run.
+    fn resume(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
+
+    /// SIGTERM, then SIGKILL after `patience`; returns once it is gone.
+    fn terminate(&self, node: NodeId, patience: Duration) -> Result<ProcessState, PlatformError>;
+
+    /// What the node is doing now.
+    fn state(&self, node: NodeId) -> ProcessState;
+}
+
+/// The network between the nodes.
+pub trait Fabric: Send + Sync {
+    /// `nftables`, `iptables` or `proxy`.
+    fn name(&self) -> &'static str;
+
+    /// Drops packets on exactly these links from now on, in place of whatever was cut before.
+    /// `nftables` replaces the whole set atomically; others say in [`Platform::notes`] that they do not.
+    fn cut(&self, links: &BTreeSet<Link>) -> Result<(), PlatformError>;
+
+    /// Cuts nothing.
+    fn heal(&self) -> Result<(), PlatformError> {
+        self.cut(&BTreeSet::new())
+    }
+
+    /// Sends real packets over each link and says over which of them they arrived within `patience`.
+    fn probe(&self, links: &[Link], patience: Duration) -> Result<Vec<ProbeResult>, PlatformError>;
+
+    /// Packets dropped by cuts since the start of the run, where the fabric can count them.
+    fn dropped(&self) -> Option<u64>;
+}
+
+/// What a probe saw on one link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeResult {
+    /// Sender.
+    pub from: NodeId,
+    /// Receiver.
+    pub to: NodeId,
+    /// Probe packets sent.
+    pub sent: u32,
+    /// Probe packets that arrived.
+    pub arrived: u32,
+}

@@ -1,0 +1,82 @@
+//! `run.json` and `results.json`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use workloads::checker::{Check, Verdict};
+
+/// Version of `run.json`, `results.json` and `schedule.jsonl`.
+pub const FORMAT: u32 = 1;
+
+/// `run.json`: what was asked and where it ran; written before the run starts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Unique name, such as `register-partition/20261122T130501Z-42`.
+    pub run: String,
+    /// `real` (later also `simulated`, `model-checked`).
+    pub world: String,
+    /// Start, UTC, RFC 3339.
+    pub started: String,
+    /// The workload's name.
+    pub workload: String,
+    /// The fault names.
+    pub faults: Vec<String>,
+    /// The system's name.
+    pub system: String,
+    /// Number of nodes.
+    pub nodes: u16,
+    /// What repeats the run's choices.
+    pub seed: u64,
+    /// The exact command that repeats it.
+    pub command: String,
+    /// Chosen platform and fabric, and why.
+    pub platform: String,
+    /// What is weaker on this platform.
+    pub platform_notes: Vec<String>,
+    /// The planted bug, if one is switched on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bug: Option<String>,
+    /// All effective options.
+    pub options: Value,
+    /// Harness version and git commit.
+    pub version: String,
+    /// Host facts: cores, kernel, fsync latency.
+    pub host: Value,
+}
+
+/// What the runner saw besides the history and the faults.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// When the first operation was scheduled, ns.
+    pub workload_start: u64,
+    /// When the last fault was healed for good, ns.
+    pub final_heal: Option<u64>,
+    /// From the final heal until every node answered reads and writes again, ns; none if it did not.
+    pub recovery: Option<u64>,
+    /// The bound on it, ns.
+    pub recovery_limit: u64,
+    /// When the last operation ended, ns.
+    pub end: u64,
+    /// The run was stopped early by the user.
+    pub interrupted: bool,
+    /// Nodes that ended by themselves, panicked or logged an error that they should not: one sentence each.
+    pub node_findings: Vec<String>,
+    /// What went wrong in the harness itself; makes the run a harness failure.
+    pub harness_failures: Vec<String>,
+}
+
+/// `results.json`: verdicts with evidence, and the numbers of the report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Results {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The worst verdict of all checks.
+    pub verdict: Verdict,
+    /// The exit code that the run ends with.
+    pub exit_code: i32,
+    /// One or two sentences in plain words.
+    pub summary: String,
+    /// All checks.
+    pub checks: Vec<Check>,
+}

@@ -1,0 +1,110 @@
+//! Checkers: pure judges of histories. Each returns a [`Check`] with evidence.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The outcome of a check. A run takes the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// What was expected holds, and there is a witness.
+    Valid,
+    /// A budget ran out, or the run proves nothing.
+    Unknown,
+    /// What was expected does not hold, and there is a counterexample.
+    Invalid,
+}
+
+/// The result of one checker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Check {
+    /// The checker, such as `linearizable`.
+    pub name: String,
+    /// The outcome.
+    pub verdict: Verdict,
+    /// One sentence in plain words.
+    pub summary: String,
+    /// Why it is unknown: the budget that ran out (and on which key), or what was never exercised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Keys judged, of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<PartitionCounts>,
+    /// What broke, smallest first; empty unless invalid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counterexamples: Vec<Counterexample>,
+}
+
+/// How many independent objects a check looked at, by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionCounts {
+    /// Keys that are linearizable, with a verified witness order each.
+    pub valid: usize,
+    /// Keys on which a budget ran out.
+    pub unknown: usize,
+    /// Keys with a counterexample.
+    pub invalid: usize,
+}
+
+/// A smallest set of operations that no order can explain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Counterexample {
+    /// The key, if the history has keys.
+    pub key: Option<Value>,
+    /// The operations, by invocation time. Taking any one away leaves a history that can be explained.
+    pub operations: Vec<CounterexampleOperation>,
+    /// The longest order that works, as positions in `operations`, before it gets stuck.
+    pub longest_prefix: Vec<PrefixStep>,
+    /// The operations (positions in `operations`) that cannot come next after the longest prefix, and why.
+    pub stuck: Vec<StuckOperation>,
+    /// The contradiction in words: short numbered steps, for someone who knows registers only.
+    pub explanation: Vec<String>,
+}
+
+/// One operation of a counterexample.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CounterexampleOperation {
+    /// Its name in the explanation, such as `A`.
+    pub label: String,
+    /// Who invoked it.
+    pub process: u64,
+    /// Which node it was sent to.
+    pub node: Option<String>,
+    /// The function.
+    pub f: String,
+    /// In words, such as `write 7`, `read -> 3`, `cas 3 -> 7 (unknown outcome)`.
+    pub text: String,
+    /// `ok` or `info`.
+    pub outcome: crate::history::EventKind,
+    /// Index of the invocation event in the history.
+    pub invoke_index: u64,
+    /// Invocation, nanoseconds since the run began.
+    pub invoke_time: u64,
+    /// Completion, nanoseconds since the run began; none if it never surely completed.
+    pub complete_time: Option<u64>,
+}
+
+/// One step of the longest order that works.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PrefixStep {
+    /// Position in `Counterexample::operations`.
+    pub operation: usize,
+    /// The state after it, in words, such as `3` or `nothing`.
+    pub state: String,
+}
+
+/// Why an operation cannot come next.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StuckOperation {
+    /// Position in `Counterexample::operations`.
+    pub operation: usize,
+    /// For example `it read 3, but the register holds 7`.
+    pub why: String,
+}
+
+/// What a checker may spend. Asked often; must be cheap.
+pub trait Budget: Sync {
+    /// The name of what ran out, such as `time budget of 60 s`, or none while there is more.
+    /// `bytes` is what the checker holds in memory now.
+    fn exhausted(&self, bytes: usize) -> Option<String>;
+}

@@ -1,0 +1,1 @@
+//! Sequential specifications: what an object does when operations come one at a time.
