@@ -1,1 +1,18 @@
+//! Wire types of the Breakwater store.
+//!
+//! Generated from `kv.proto` (clients), `admin.proto` (operators) and `raft.proto` (peers).
 
+/// The client API.
+pub mod kv {
+    tonic::include_proto!("breakwater.kv.v1");
+}
+
+/// The operators' API.
+pub mod admin {
+    tonic::include_proto!("breakwater.admin.v1");
+}
+
+/// The peers' protocol.
+pub mod raft {
+    tonic::include_proto!("breakwater.raft.v1");
+}

@@ -1,1 +1,19 @@
+//! A replicated key-value store: raft-rs consensus around a deterministic state machine.
+//!
+//! ```text
+//! api (gRPC) ──> driver ──Input──> replica (no IO, no clock) ──Effects──> driver ──┬─> log_store
+//! transport  ──>    ^                                                              ├─> state_machine
+//!                   └───────────── completions (Persisted, Applied) ───────────────┴─> transport
+//! ```
+//!
+//! Invariants: nothing is acknowledged before it is durable on a quorum; the very [`replica`] that
+//! runs in production is the one that is simulated and model-checked; the state machine is a
+//! function of the log alone.
 
+pub mod bug;
+pub mod command;
+pub mod consensus;
+pub mod log_store;
+pub mod replica;
+pub mod state_machine;
+pub mod types;

@@ -1,0 +1,95 @@
+//! Planted bugs: defects on purpose, to prove that the harness finds such defects.
+//!
+//! Without the feature `planted-bugs` no code path can reach one: [`Bugs::has`] is constant false.
+
+#[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
+compile_error!("planted bugs never belong in a build without debug assertions");
+
+/// A defect that can be planted in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bug {
+    /// Every node answers reads from its own state.
+    LocalReads,
+    /// The leader acknowledges a write when it proposes it.
+    EarlyAck,
+    /// Vote and log stay in process memory and are written a second later.
+    VolatileLog,
+    /// The log is written, but never synced.
+    MissingFsync,
+    /// A retried request is applied again.
+    RetryTwice,
+    /// A read that waits long is asked again with its old ReadIndex context.
+    ReusedReadContext,
+    /// Reads trust a leader lease that nobody checks.
+    LeaseReads,
+    /// A read is answered at its read index without waiting for the state machine.
+    ReadBeforeApply,
+}
+
+/// Every bug, in the order in which it is listed.
+pub const BUGS: &[Bug] = &[
+    Bug::LocalReads,
+    Bug::EarlyAck,
+    Bug::VolatileLog,
+    Bug::MissingFsync,
+    Bug::RetryTwice,
+    Bug::ReusedReadContext,
+    Bug::LeaseReads,
+    Bug::ReadBeforeApply,
+];
+
+impl Bug {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bug::LocalReads => "local-reads",
+            Bug::EarlyAck => "early-ack",
+            Bug::VolatileLog => "volatile-log",
+            Bug::MissingFsync => "missing-fsync",
+            Bug::RetryTwice => "retry-twice",
+            Bug::ReusedReadContext => "reused-read-context",
+            Bug::LeaseReads => "lease-reads",
+            Bug::ReadBeforeApply => "read-before-apply",
+        }
+    }
+
+    /// The bug of this name.
+    pub fn from_name(name: &str) -> Option<Bug> {
+        BUGS.iter().copied().find(|bug| bug.name() == name)
+    }
+
+    /// One sentence for `list bugs`.
+    pub fn about(self) -> &'static str {
+        match self {
+            Bug::LocalReads => "every node answers reads from its own state, however old",
+            Bug::EarlyAck => "the leader acknowledges a write before a quorum has it",
+            Bug::VolatileLog => "vote and log stay in process memory and are written a second later",
+            Bug::MissingFsync => "the log is written, but never synced to disk",
+            Bug::RetryTwice => "a retried request is applied again",
+            Bug::ReusedReadContext => "a retried read reuses its ReadIndex context",
+            Bug::LeaseReads => "reads trust a leader lease that nobody checks",
+            Bug::ReadBeforeApply => "reads do not wait until the state machine reached the read index",
+        }
+    }
+}
+
+/// Which bug is planted in this process, if any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bugs(Option<Bug>);
+
+impl Bugs {
+    /// A correct store.
+    pub const NONE: Bugs = Bugs(None);
+
+    /// A store with one defect.
+    #[cfg(feature = "planted-bugs")]
+    pub fn planted(bug: Bug) -> Bugs {
+        Bugs(Some(bug))
+    }
+
+    /// Is this bug planted?
+    #[inline]
+    pub fn has(self, bug: Bug) -> bool {
+        cfg!(feature = "planted-bugs") && self.0 == Some(bug)
+    }
+}

@@ -1,0 +1,65 @@
+//! Where the Raft log and hard state live.
+//!
+//! A store keeps, for each group: the configuration it was bootstrapped with, the hard state, and
+//! entries. [`LogStore::write`] takes batches of several groups so that one sync serves all.
+
+use raft::eraftpb;
+
+use crate::types::GroupId;
+
+/// A place for the log. Calls block; the driver makes them from a thread of its own.
+pub trait LogStore: Send {
+    /// Everything that was written for the group. A group that was never bootstrapped is empty.
+    fn load(&mut self, group: GroupId) -> Result<RecoveredLog, LogStoreError>;
+
+    /// Stores the first configuration of a group, durably. Refused if it has one already.
+    fn bootstrap(
+        &mut self,
+        group: GroupId,
+        configuration: &eraftpb::ConfState,
+    ) -> Result<(), LogStoreError>;
+
+    /// Writes all batches in order, atomically; durable on return if `sync`.
+    fn write(&mut self, batches: &[LogBatch], sync: bool) -> Result<(), LogStoreError>;
+}
+
+/// Writes of one group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogBatch {
+    /// The group.
+    pub group: GroupId,
+    /// New hard state, if it changed.
+    pub hard_state: Option<eraftpb::HardState>,
+    /// Entries that replace everything from the first one's index on; without gaps.
+    pub entries: Vec<eraftpb::Entry>,
+}
+
+/// What a group's log held when the process started.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RecoveredLog {
+    /// None if the group was never bootstrapped here.
+    pub configuration: Option<eraftpb::ConfState>,
+    /// Term, vote, commit index.
+    pub hard_state: eraftpb::HardState,
+    /// All entries, from index 1, without gaps.
+    pub entries: Vec<eraftpb::Entry>,
+}
+
+/// The log store failed, or holds something that it must not.
+#[derive(Debug, thiserror::Error)]
+pub enum LogStoreError {
+    /// The storage engine failed.
+    #[error("{what}: {reason}")]
+    Engine {
+        /// What was attempted, as a verb phrase.
+        what: &'static str,
+        /// The engine's words.
+        reason: String,
+    },
+    /// The stored log is damaged in a way that no crash explains.
+    #[error("corrupt log: {0}")]
+    Corrupt(String),
+    /// A second bootstrap of one group.
+    #[error("group {} is already bootstrapped", .0.0)]
+    AlreadyBootstrapped(GroupId),
+}

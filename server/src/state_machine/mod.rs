@@ -1,0 +1,12 @@
+//! The deterministic state machine: keys, sessions, and what a command does to them.
+//!
+//! [`StateMachine`] is the logic, written once; a [`StateStore`] is where the state lives
+//! (`rocksdb`, `memory`). The state is a function of the applied log prefix alone.
+
+mod machine;
+mod memory;
+mod store;
+
+pub use machine::{StateMachine, StateMachineConfig, StateMachineError};
+pub use memory::MemoryStateStore;
+pub use store::{Changes, Session, StateStore, StateStoreError};
