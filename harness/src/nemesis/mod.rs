@@ -1,6 +1,20 @@
 //! The nemesis: what breaks things, on a schedule, with evidence.
 //!
+//! ```text
+//! plan (pure, seeded) ──> scheduler ──Action──> Nemesis (its own thread) ──> schedule.jsonl
+//!                                                  install, probe, heal
+//! ```
+//!
 //! Every fault is installed, probed and healed. It ends as installed, skipped or indeterminate,
 //! and the record says what was seen: packets that stopped and flowed again, pids that went away.
+//! Dropping the nemesis heals everything.
 
+pub mod fault;
+pub mod grudge;
+mod injector;
+mod partition;
+pub mod plan;
+mod process_fault;
 pub mod record;
+
+pub use injector::{Action, Injector, NodeControl};

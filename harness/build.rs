@@ -1,0 +1,16 @@
+//! Puts the git commit into the binary, for `run.json`.
+
+use std::process::Command;
+
+fn main() {
+    let describe = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    let commit = match describe {
+        Ok(output) if output.status.success() => {
+            format!("git {}", String::from_utf8_lossy(&output.stdout).trim())
+        }
+        _ => "git unknown".to_owned(),
+    };
+    println!("cargo::rustc-env=BREAKWATER_COMMIT={commit}");
+    println!("cargo::rerun-if-changed=../.git/HEAD");
+    println!("cargo::rerun-if-changed=../.git/logs/HEAD");
+}

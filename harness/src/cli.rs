@@ -1,0 +1,258 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::platform::{FabricChoice, PlatformChoice};
+use crate::system::{FsyncMode, ReadMode, StorageMode};
+
+/// Runs a replicated store, breaks it, records every operation and judges the history.
+///
+/// Without a subcommand: one run. Exit codes: 0 valid, 1 invalid, 2 unknown, 3 safe but did not recover,
+/// 254 bad usage, 255 harness failure, 130 stopped twice.
+#[derive(Debug, Parser)]
+#[command(name = "harness", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do instead of a run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of a run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Everything that is not a run.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge a recorded history: no cluster is needed
+    Check(CheckArgs),
+    /// Write the report of a recorded run again
+    Report {
+        /// The run's folder.
+        run: PathBuf,
+    },
+    /// List what there is
+    List {
+        /// Of which table.
+        #[arg(value_enum)]
+        table: Table,
+    },
+    /// Say what this machine can do, what each missing item costs, and how to enable it
+    Doctor,
+    /// Run the store's replicas on virtual time: many seeds, the same trace for the same seed
+    #[cfg(feature = "simulation")]
+    Simulate(SimulateArgs),
+    /// Explore all interleavings of a small cluster of the store's replicas
+    #[cfg(feature = "simulation")]
+    ModelCheck(ModelCheckArgs),
+    /// Be a node of the store
+    #[cfg(feature = "store")]
+    #[command(hide = true)]
+    Node(Box<server::cli::ServeArgs>),
+}
+
+/// A table that can be listed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Table {
+    /// What can be run.
+    Workloads,
+    /// What can be broken.
+    Faults,
+    /// What can be tested.
+    Systems,
+    /// Defects that can be planted in the store.
+    Bugs,
+    /// Sequential specifications that a history can be checked against.
+    Models,
+}
+
+/// Options of a run.
+#[derive(Debug, Clone, Args, Serialize)]
+pub struct RunArgs {
+    /// What clients do; see `list workloads`
+    #[arg(long, default_value = "register")]
+    pub workload: String,
+    /// What is broken, by comma; `all`, or `none`; see `list faults`
+    #[arg(long, default_value = "partition")]
+    pub faults: String,
+    /// What is tested; see `list systems`
+    #[arg(long, default_value = "store")]
+    pub system: String,
+    /// Number of nodes
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub nodes: u16,
+    /// Where nodes live
+    #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
+    pub platform: PlatformChoice,
+    /// How packets are dropped on the platform `namespaces`
+    #[arg(long, value_enum, default_value_t = FabricChoice::Nftables)]
+    pub fabric: FabricChoice,
+    /// How long operations are started for
+    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
+    #[serde(serialize_with = "serialize_duration")]
+    pub time_limit: Duration,
+    /// From the start of one fault to the start of the next
+    #[arg(long, default_value = "9s", value_parser = duration, value_name = "TIME")]
+    #[serde(serialize_with = "serialize_duration")]
+    pub interval: Duration,
+    /// Never leave fewer than a majority of the nodes connected and running
+    #[arg(long)]
+    pub keep_quorum: bool,
+    /// Operations per second over all clients; 0: as fast as the system answers
+    #[arg(long, default_value_t = 250.0)]
+    pub rate: f64,
+    /// Clients; 0: as many as the workload needs for its keys, at least one for each node
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub concurrency: u16,
+    /// Keys in use at the same time
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub keys: u16,
+    /// An operation without an answer by then is indeterminate
+    #[arg(long, default_value = "2s", value_parser = duration, value_name = "TIME")]
+    #[serde(serialize_with = "serialize_duration")]
+    pub operation_timeout: Duration,
+    /// After the last fault every node must serve again by then
+    #[arg(long, default_value = "30s", value_parser = duration, value_name = "TIME")]
+    #[serde(serialize_with = "serialize_duration")]
+    pub recovery_limit: Duration,
+    /// What repeats the run's choices; drawn if not given
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Runs, with consecutive seeds; the exit code is that of the worst
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// How reads are done
+    #[arg(long, value_enum, default_value_t = ReadMode::Linearizable)]
+    pub read_mode: ReadMode,
+    /// Where nodes keep their state
+    #[arg(long, value_enum, default_value_t = StorageMode::Rocksdb)]
+    pub storage: StorageMode,
+    /// Whether nodes sync their log
+    #[arg(long, value_enum, default_value_t = FsyncMode::Always)]
+    pub fsync: FsyncMode,
+    /// Where results go
+    #[arg(long, default_value = "results", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Keep the nodes' data directories even if the run is valid
+    #[arg(long)]
+    pub keep_data: bool,
+    /// Plant a defect in the store; see `list bugs`
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// How long the history may be judged
+    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
+    #[serde(serialize_with = "serialize_duration")]
+    pub check_time_budget: Duration,
+    /// How much memory that may take
+    #[arg(long, default_value = "2GiB", value_parser = bytes, value_name = "SIZE")]
+    pub check_memory_budget: usize,
+    /// Print results.json instead of the summary
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Histories (JSON lines) or folders of runs
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The sequential specification; see `list models`; a run's folder knows its own
+    #[arg(long)]
+    pub model: Option<String>,
+    /// What each object holds at first: a JSON value, or `any`
+    #[arg(long, default_value = "null")]
+    pub initial: String,
+    /// How long each history may be judged
+    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
+    pub time_budget: Duration,
+    /// How much memory that may take
+    #[arg(long, default_value = "2GiB", value_parser = bytes, value_name = "SIZE")]
+    pub memory_budget: usize,
+    /// Print the check as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `simulate`.
+#[cfg(feature = "simulation")]
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Seeds, such as `7` or `0..1000`
+    #[arg(long, default_value = "0..1000")]
+    pub seeds: String,
+    /// Plant a defect in the store; see `list bugs`
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// Print the whole trace (of one seed)
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// Options of `model-check`.
+#[cfg(feature = "simulation")]
+#[derive(Debug, Args)]
+pub struct ModelCheckArgs {
+    /// Distinct states after which the search ends
+    #[arg(long, default_value_t = 5_000_000)]
+    pub states: usize,
+    /// Actions after which a path ends
+    #[arg(long, default_value_t = 30)]
+    pub depth: usize,
+    /// Time after which the search ends
+    #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME")]
+    pub time_limit: Duration,
+    /// Plant a defect in the store; see `list bugs`
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; hint: a duration is written as 500ms, 30s or 3m"))
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1_usize << 30,
+        other => return Err(format!("unknown unit {other:?}; hint: use KiB, MiB or GiB")),
+    };
+    let number: usize = digits.parse().map_err(|_| format!("{digits:?} is not a whole number"))?;
+    number.checked_mul(unit).ok_or_else(|| "too large".to_owned())
+}
+
+fn serialize_duration<S: serde::Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_duration(*duration))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(bytes("17"), Ok(17));
+        assert!(bytes("3 GB").is_err());
+    }
+}

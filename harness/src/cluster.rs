@@ -1,0 +1,249 @@
+//! The nodes of a run: where each lives, how it is started, and who leads.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+
+use crate::nemesis::NodeControl;
+use crate::node_id::NodeId;
+use crate::platform::{Endpoint, Platform, PlatformError, ProcessState};
+use crate::system::{NodeContext, NodeStatus, System};
+
+/// A node that does not answer a status request by then counts as not answering.
+const STATUS_PATIENCE: Duration = Duration::from_millis(400);
+/// All nodes must serve by then.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// A node gets this long to end by itself at the end of a run.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+/// Pause between looks at a cluster that is starting.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The cluster could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The platform failed.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// A node ended while it was starting.
+    #[error("{node} ended at start with status {status}; its last words:\n{tail}\nhint: the whole log is {log}")]
+    NodeDied {
+        /// The node.
+        node: NodeId,
+        /// Exit code, or 128 + signal.
+        status: i32,
+        /// The end of its log.
+        tail: String,
+        /// Its log.
+        log: String,
+    },
+    /// The nodes run, but do not serve.
+    #[error("the cluster does not serve after {limit:?}: {detail}\nhint: the nodes' logs are in {logs}")]
+    NotReady {
+        /// How long it was waited for.
+        limit: Duration,
+        /// What was missing.
+        detail: String,
+        /// Where the logs are.
+        logs: String,
+    },
+}
+
+/// All nodes of a run.
+pub struct Cluster {
+    platform: Arc<dyn Platform>,
+    system: Arc<dyn System>,
+    nodes: Vec<NodeId>,
+    root: PathBuf,
+    /// Nodes that the nemesis killed and did not start again.
+    killed: Mutex<BTreeMap<NodeId, ()>>,
+    runtime: Handle,
+}
+
+impl Cluster {
+    /// A cluster that is not started. Logs and data go to `root/n1` and so on.
+    pub fn new(
+        platform: Arc<dyn Platform>,
+        system: Arc<dyn System>,
+        nodes: u16,
+        root: PathBuf,
+        runtime: Handle,
+    ) -> Cluster {
+        let nodes = (1..=nodes).map(NodeId).collect();
+        Cluster { platform, system, nodes, root, killed: Mutex::default(), runtime }
+    }
+
+    /// All nodes, ascending.
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+
+    /// Where a client finds a node.
+    pub fn address(&self, node: NodeId) -> SocketAddr {
+        self.platform.address(Endpoint::Client, node)
+    }
+
+    /// Starts all nodes and waits until every one knows a leader.
+    pub async fn start(&self) -> Result<(), ClusterError> {
+        for &node in &self.nodes {
+            self.start_node(node)?;
+        }
+        let began = Instant::now();
+        loop {
+            for &node in &self.nodes {
+                if let ProcessState::Gone { status } = self.platform.process().state(node) {
+                    let log = self.log(node);
+                    return Err(ClusterError::NodeDied {
+                        node,
+                        status: status.unwrap_or(-1),
+                        tail: tail(&log, 10),
+                        log: log.display().to_string(),
+                    });
+                }
+            }
+            let statuses = self.statuses().await;
+            let answering = statuses.len();
+            let has_leader = statuses.values().any(|status| status.leads);
+            if answering == self.nodes.len() && has_leader {
+                return Ok(());
+            }
+            if began.elapsed() > START_LIMIT {
+                let detail = format!(
+                    "{answering} of {} answer, {}",
+                    crate::plural::count(self.nodes.len(), "node"),
+                    if has_leader { "one leads" } else { "none leads" }
+                );
+                let logs = self.root.display().to_string();
+                return Err(ClusterError::NotReady { limit: START_LIMIT, detail, logs });
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Asks all nodes at once; nodes that do not answer are left out.
+    pub async fn statuses(&self) -> BTreeMap<NodeId, NodeStatus> {
+        let asked = self.nodes.iter().map(|&node| async move {
+            (node, self.system.status(self.address(node), STATUS_PATIENCE).await)
+        });
+        join_all(asked)
+            .await
+            .into_iter()
+            .filter_map(|(node, status)| Some((node, status?)))
+            .collect()
+    }
+
+    /// Ends all nodes. Returns one sentence for each that had ended by itself, or said something
+    /// that a sound node never says.
+    pub fn stop(&self) -> Vec<String> {
+        let mut findings = Vec::new();
+        let process = self.platform.process();
+        for &node in &self.nodes {
+            let was_killed = self.killed().contains_key(&node);
+            if let (ProcessState::Gone { status }, false) = (process.state(node), was_killed) {
+                let status = status.map_or("no status".to_owned(), |code| format!("status {code}"));
+                findings.push(format!("{node} ended by itself with {status}"));
+            }
+        }
+        std::thread::scope(|scope| {
+            for &node in &self.nodes {
+                // The platform reports what it could not end; nothing outlives the harness anyway.
+                scope.spawn(move || process.terminate(node, STOP_PATIENCE));
+            }
+        });
+        for &node in &self.nodes {
+            findings.extend(findings_in_log(node, &self.log(node)));
+        }
+        findings
+    }
+
+    /// Removes the data directories.
+    pub fn remove_data(&self) {
+        for &node in &self.nodes {
+            // What cannot be removed stays where the user finds it.
+            let _ = std::fs::remove_dir_all(self.data(node));
+        }
+    }
+
+    fn start_node(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
+        let folder = self.folder(node);
+        std::fs::create_dir_all(&folder).map_err(|source| PlatformError::Os {
+            what: format!("create {}", folder.display()),
+            source,
+        })?;
+        let from = Endpoint::Node(node);
+        let context = NodeContext {
+            node,
+            listen: self.platform.listen_address(node),
+            peers: self
+                .nodes
+                .iter()
+                .map(|&peer| match peer == node {
+                    true => (peer, self.platform.listen_address(node)),
+                    false => (peer, self.platform.address(from, peer)),
+                })
+                .collect(),
+            data: self.data(node),
+            log: self.log(node),
+        };
+        let state =
+            self.platform.process().start(node, &self.system.node_command(&context))?;
+        self.killed().remove(&node);
+        Ok(state)
+    }
+
+    fn killed(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, ()>> {
+        self.killed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn folder(&self, node: NodeId) -> PathBuf {
+        self.root.join(node.to_string())
+    }
+
+    fn log(&self, node: NodeId) -> PathBuf {
+        self.folder(node).join("log")
+    }
+
+    fn data(&self, node: NodeId) -> PathBuf {
+        self.folder(node).join("data")
+    }
+}
+
+/// The nemesis' view of a cluster.
+pub struct ClusterControl(pub Arc<Cluster>);
+
+impl NodeControl for ClusterControl {
+    fn leader(&self) -> Option<NodeId> {
+        let statuses = self.0.runtime.block_on(self.0.statuses());
+        statuses
+            .into_iter()
+            .filter(|(_, status)| status.leads)
+            .max_by_key(|(_, status)| status.term)
+            .map(|(node, _)| node)
+    }
+
+    fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
+        self.0.start_node(node)
+    }
+}
+
+/// What no sound node writes.
+fn findings_in_log(node: NodeId, log: &Path) -> Vec<String> {
+    let Ok(bytes) = std::fs::read(log) else { return Vec::new() };
+    String::from_utf8_lossy(&bytes)
+        .lines()
+        .filter(|line| line.contains("panicked at") || line.contains(" ERROR "))
+        .take(3)
+        .map(|line| format!("{node} logged: {}", line.trim()))
+        .collect()
+}
+
+fn tail(log: &Path, lines: usize) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

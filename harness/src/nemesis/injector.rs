@@ -1,0 +1,240 @@
+//! Performs planned faults, one action at a time, and writes down what was seen.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::fault::{FaultKind, FaultSpec};
+use super::partition::Partition;
+use super::plan::PlannedFault;
+use super::process_fault::ProcessFault;
+use super::record::{FaultOutcome, FaultRecord};
+use crate::node_id::NodeId;
+use crate::platform::{Platform, PlatformError, ProcessState};
+
+/// What the nemesis needs from the run besides the platform. Calls block, each bounded to seconds.
+pub trait NodeControl: Send {
+    /// The node that leads now, if there is one.
+    fn leader(&self) -> Option<NodeId>;
+
+    /// Starts a node again after a kill, on its old data.
+    fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
+}
+
+/// One thing for the nemesis to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Install the fault of this index in the plan.
+    Install(usize),
+    /// Heal it.
+    Heal(usize),
+    /// Heal whatever is in force: the final phase, or the user stopped the run.
+    HealAll,
+}
+
+/// What a fault found when it was put in force or undone.
+pub(super) enum Seen {
+    /// It acts (or is undone), with evidence and a sentence about it.
+    Yes { evidence: serde_json::Value, summary: String },
+    /// It was attempted, but the probe does not show it.
+    Unclear { reason: String, evidence: serde_json::Value },
+    /// It was not attempted.
+    Skipped { reason: String },
+}
+
+/// A fault in force. Healing it is what the injector owes the run.
+pub(super) enum ActiveFault {
+    Partition(Partition),
+    Process(ProcessFault),
+}
+
+/// The surroundings of a fault.
+pub(super) struct Surroundings<'a> {
+    pub(super) platform: &'a dyn Platform,
+    pub(super) control: &'a dyn NodeControl,
+    pub(super) nodes: &'a [NodeId],
+    /// Nodes that another fault holds, by that fault's kind.
+    pub(super) held: BTreeMap<NodeId, FaultKind>,
+}
+
+/// The nemesis' hands. Runs on a thread of its own, because every call blocks.
+pub struct Injector<'a> {
+    platform: &'a dyn Platform,
+    control: &'a dyn NodeControl,
+    nodes: Vec<NodeId>,
+    plan: Vec<PlannedFault>,
+    rng: ChaCha8Rng,
+    began: Instant,
+    active: BTreeMap<usize, (ActiveFault, FaultRecord)>,
+}
+
+impl<'a> Injector<'a> {
+    /// An injector that has done nothing yet. Times count from `began`.
+    pub fn new(
+        platform: &'a dyn Platform,
+        control: &'a dyn NodeControl,
+        nodes: Vec<NodeId>,
+        plan: Vec<PlannedFault>,
+        seed: u64,
+        began: Instant,
+    ) -> Injector<'a> {
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        Injector { platform, control, nodes, plan, rng, began, active: BTreeMap::new() }
+    }
+
+    /// Performs one action. Returns the records of the faults that ended with it.
+    pub fn perform(&mut self, action: Action) -> Vec<FaultRecord> {
+        match action {
+            Action::Install(index) => self.install(index).into_iter().collect(),
+            Action::Heal(index) => self.heal(index).into_iter().collect(),
+            Action::HealAll => {
+                let active: Vec<usize> = self.active.keys().copied().collect();
+                active.into_iter().filter_map(|index| self.heal(index)).collect()
+            }
+        }
+    }
+
+    /// Short descriptions of the faults in force.
+    pub fn in_force(&self) -> Vec<String> {
+        self.active.values().map(|(_, record)| record.description.clone()).collect()
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
+    }
+
+    fn install(&mut self, index: usize) -> Option<FaultRecord> {
+        let planned = self.plan.get(index)?.clone();
+        let surroundings = Surroundings {
+            platform: self.platform,
+            control: self.control,
+            nodes: &self.nodes,
+            held: self.held(),
+        };
+        let mut record = FaultRecord {
+            index: index as u64,
+            kind: planned.spec.kind().name().to_owned(),
+            description: String::new(),
+            targets: Vec::new(),
+            parameters: json!({}),
+            planned_time: planned.start.as_nanos() as u64,
+            installed_time: None,
+            healed_time: None,
+            outcome: FaultOutcome::Indeterminate,
+            reason: None,
+            evidence: json!({}),
+        };
+        let (fault, seen) = match planned.spec {
+            FaultSpec::Partition { shape, direction } => {
+                let (fault, seen) = Partition::install(
+                    shape,
+                    direction,
+                    &surroundings,
+                    &mut self.rng,
+                    &mut record,
+                );
+                (fault.map(ActiveFault::Partition), seen)
+            }
+            FaultSpec::Kill { selector } | FaultSpec::Pause { selector } => {
+                let (fault, seen) = ProcessFault::install(
+                    planned.spec.kind(),
+                    selector,
+                    &surroundings,
+                    &mut self.rng,
+                    &mut record,
+                );
+                (fault.map(ActiveFault::Process), seen)
+            }
+        };
+        if fault.is_some() {
+            record.installed_time = Some(self.now());
+        }
+        note(&mut record, "install", seen);
+        match fault {
+            Some(fault) => {
+                tracing::info!(fault = %record.description, outcome = ?record.outcome, "fault on");
+                self.active.insert(index, (fault, record));
+                None
+            }
+            None => {
+                tracing::info!(fault = %record.description, reason = ?record.reason, "fault skipped");
+                Some(record)
+            }
+        }
+    }
+
+    fn heal(&mut self, index: usize) -> Option<FaultRecord> {
+        let (fault, mut record) = self.active.remove(&index)?;
+        let surroundings = Surroundings {
+            platform: self.platform,
+            control: self.control,
+            nodes: &self.nodes,
+            held: self.held(),
+        };
+        let seen = match fault {
+            ActiveFault::Partition(partition) => partition.heal(&surroundings),
+            ActiveFault::Process(process) => process.heal(&surroundings),
+        };
+        record.healed_time = Some(self.now());
+        note(&mut record, "heal", seen);
+        tracing::info!(fault = %record.description, outcome = ?record.outcome, "fault off");
+        Some(record)
+    }
+
+    /// Nodes that are killed or paused now.
+    fn held(&self) -> BTreeMap<NodeId, FaultKind> {
+        let mut held = BTreeMap::new();
+        for (fault, _) in self.active.values() {
+            if let ActiveFault::Process(process) = fault {
+                held.extend(process.targets().iter().map(|&node| (node, process.kind())));
+            }
+        }
+        held
+    }
+}
+
+impl Drop for Injector<'_> {
+    fn drop(&mut self) {
+        self.perform(Action::HealAll);
+    }
+}
+
+/// Merges what was seen into the record. A fault counts as installed only if both its
+/// beginning and its end were seen.
+fn note(record: &mut FaultRecord, phase: &str, seen: Seen) {
+    let is_heal = phase == "heal";
+    let (evidence, sentence) = match seen {
+        Seen::Yes { evidence, summary } => {
+            if !is_heal {
+                record.outcome = FaultOutcome::Installed;
+            }
+            (evidence, summary)
+        }
+        Seen::Unclear { reason, evidence } => {
+            record.outcome = FaultOutcome::Indeterminate;
+            let sentence = reason.clone();
+            record.reason = Some(match record.reason.take() {
+                Some(earlier) => format!("{earlier}; {reason}"),
+                None => reason,
+            });
+            (evidence, sentence)
+        }
+        Seen::Skipped { reason } => {
+            record.outcome = FaultOutcome::Skipped;
+            record.reason = Some(reason.clone());
+            (json!({}), reason)
+        }
+    };
+    record.evidence[phase] = evidence;
+    let summary = match record.evidence.get("summary").and_then(|value| value.as_str()) {
+        Some(earlier) => format!("{earlier}; {sentence}"),
+        None => sentence,
+    };
+    record.evidence["summary"] = json!(summary);
+}
+
+/// How long probes wait for packets.
+pub(super) const PROBE_PATIENCE: Duration = Duration::from_millis(250);

@@ -1,0 +1,132 @@
+//! The options of a run, checked: what cannot work is refused before anything starts.
+
+use workloads::workload::Workload;
+
+use crate::cli::RunArgs;
+use crate::nemesis::fault::{FaultKind, parse_faults};
+use crate::system::{StorageMode, SystemEntry};
+
+/// A run that makes sense.
+#[derive(Clone)]
+pub struct RunOptions {
+    /// As given.
+    pub args: RunArgs,
+    /// The workload.
+    pub workload: &'static Workload,
+    /// The kinds of fault.
+    pub faults: Vec<FaultKind>,
+    /// The system.
+    pub system: &'static SystemEntry,
+    /// Workers.
+    pub concurrency: usize,
+    /// What repeats the run's choices.
+    pub seed: u64,
+}
+
+/// Options that cannot work, alone or together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadUsage(pub String);
+
+impl RunOptions {
+    /// Checks the options. Draws a seed if none was given.
+    pub fn resolve(args: RunArgs) -> Result<RunOptions, BadUsage> {
+        let workload = workloads::registry::workload(&args.workload).ok_or_else(|| {
+            unknown(
+                "workload",
+                &args.workload,
+                workloads::registry::WORKLOADS.iter().map(|workload| workload.name),
+            )
+        })?;
+        let faults = parse_faults(&args.faults).map_err(|error| BadUsage(error.to_string()))?;
+        let system = crate::system::system(&args.system).ok_or_else(|| {
+            unknown("system", &args.system, crate::system::SYSTEMS.iter().map(|entry| entry.name))
+        })?;
+        if args.storage == StorageMode::Memory && faults.contains(&FaultKind::Kill) {
+            return Err(BadUsage(
+                "--storage memory with the fault kill: a killed node would come back without \
+                 its vote and log, which no consensus survives\n\
+                 hint: use --storage rocksdb, or leave kill out"
+                    .to_owned(),
+            ));
+        }
+        if faults.contains(&FaultKind::Partition) && args.nodes < 2 {
+            return Err(BadUsage(
+                "the fault partition needs at least 2 nodes\nhint: --nodes 5".to_owned(),
+            ));
+        }
+        if args.rate.is_nan() || args.rate < 0.0 || args.rate > 1e6 {
+            return Err(BadUsage(format!(
+                "--rate {} is not between 0 and 1000000 operations per second",
+                args.rate
+            )));
+        }
+        if !faults.is_empty() && args.interval.as_secs_f64() < 2.0 {
+            return Err(BadUsage(
+                "--interval must be at least 2s, so that a fault can act and heal".to_owned(),
+            ));
+        }
+        if !faults.is_empty() && args.time_limit < args.interval + crate::nemesis::plan::MARGIN {
+            return Err(BadUsage(format!(
+                "--time-limit {} leaves no room for a fault at --interval {}\n\
+                 hint: a longer time limit, or --faults none",
+                humantime::format_duration(args.time_limit),
+                humantime::format_duration(args.interval)
+            )));
+        }
+        check_bug(args.bug.as_deref())?;
+        let needed = workload.clients_per_key * usize::from(args.keys);
+        let concurrency = match args.concurrency {
+            0 => needed.max(usize::from(args.nodes)),
+            given => usize::from(given),
+        };
+        if concurrency < needed {
+            return Err(BadUsage(format!(
+                "--concurrency {concurrency} is too few: {} keys need {needed} clients, {} each, \
+                 or stale reads cannot be seen\nhint: fewer --keys, or leave --concurrency out",
+                args.keys, workload.clients_per_key
+            )));
+        }
+        let seed = args.seed.unwrap_or_else(random_seed);
+        Ok(RunOptions { args, workload, faults, system, concurrency, seed })
+    }
+
+    /// The faults, as they are written in names: `kill+pause`, or `none`.
+    pub fn fault_names(&self) -> String {
+        if self.faults.is_empty() {
+            return "none".to_owned();
+        }
+        self.faults.iter().map(|kind| kind.name()).collect::<Vec<_>>().join("+")
+    }
+}
+
+/// Refuses `--bug` where no bug can be planted.
+pub fn check_bug(bug: Option<&str>) -> Result<(), BadUsage> {
+    let Some(name) = bug else { return Ok(()) };
+    if !cfg!(feature = "planted-bugs") {
+        return Err(BadUsage(format!(
+            "--bug {name}: this build has no planted bugs\n\
+             hint: cargo run -p harness --features planted-bugs -- --bug {name}"
+        )));
+    }
+    #[cfg(feature = "simulation")]
+    if server::bug::Bug::from_name(name).is_none() {
+        return Err(unknown("bug", name, server::bug::BUGS.iter().map(|bug| bug.name())));
+    }
+    Ok(())
+}
+
+fn unknown<'a>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> BadUsage {
+    let known: Vec<&str> = known.collect();
+    BadUsage(format!("unknown {what} {name:?}\nhint: one of {}", known.join(", ")))
+}
+
+/// A seed that is short enough to be typed.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) % 1_000_000_000
+}

@@ -1,0 +1,354 @@
+//! The whole life of one run.
+//!
+//! 1. the run's folder, `run.json`, and the nodes;
+//! 2. the main phase: operations and faults, recorded as they happen;
+//! 3. heal, and wait until every node serves again;
+//! 4. the last operations, then the nodes end;
+//! 5. judge, and write the report.
+//!
+//! From 2 on, whatever fails, what was recorded is judged and reported.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use workloads::checker::Check;
+use workloads::generator::{GeneratorOptions, Invocation};
+use workloads::history::{Event, EventKind};
+
+use crate::budget::CheckBudget;
+use crate::cluster::{Cluster, ClusterControl, ClusterError};
+use crate::exit_code;
+use crate::judge;
+use crate::nemesis::plan::{PlanOptions, plan};
+use crate::nemesis::record::FaultRecord;
+use crate::node_id::NodeId;
+use crate::options::RunOptions;
+use crate::platform::Platform;
+use crate::progress::ProgressPrinter;
+use crate::recorder::{HistoryRecorder, Recorder};
+use crate::report::files::{self, WriteError};
+use crate::report::results::{FORMAT, Results, RunFacts, RunInfo};
+use crate::report::{analysis, terminal};
+use crate::run_store::{RunStore, RunStoreError};
+use crate::runner::{
+    ClientFactory, Dispatched, Dispatcher, DispatcherOptions, NemesisThread, RunnerError, Workers,
+};
+use crate::scheduler::{Scheduler, SchedulerOptions};
+use crate::seed::stream;
+use crate::stop::Stop;
+use crate::system::{System, SystemOptions};
+
+/// A platform that is ready, and why it was chosen.
+pub struct ChosenPlatform {
+    /// The platform.
+    pub platform: Arc<dyn Platform>,
+    /// In words, for the report.
+    pub why: String,
+}
+
+/// The run could not be made or reported.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The results folder.
+    #[error(transparent)]
+    Store(#[from] RunStoreError),
+    /// The nodes.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A report file.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The history, workers or nemesis.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// The nemesis' thread or the signal handlers.
+    #[error("prepare the run: {0}")]
+    Prepare(#[from] std::io::Error),
+}
+
+/// Recovery probes go here; no workload uses it.
+const RECOVERY_KEY: &str = "recovery-probe";
+/// Pause between recovery probes of one node.
+const RECOVERY_POLL: Duration = Duration::from_millis(50);
+
+/// Makes one run. Returns the exit code.
+pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, RunError> {
+    let stop = Stop::listen()?;
+    let args = &options.args;
+    let started = jiff::Timestamp::now();
+    let group = format!("{}-{}", options.workload.name, options.fault_names());
+    let time = started.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let store = RunStore::create(&args.out, &group, &time, options.seed)?;
+    let system: Arc<dyn System> = Arc::from((options.system.build)(SystemOptions {
+        cluster: store.name().to_owned(),
+        storage: args.storage,
+        fsync: args.fsync,
+        read_mode: args.read_mode,
+        bug: args.bug.clone(),
+        seed: stream(options.seed, "system"),
+    }));
+    let info = run_info(&options, &chosen, &store, started);
+    files::write_run(&store.path(), &info)?;
+
+    let mut progress = ProgressPrinter::new(args.quiet || args.json, args.time_limit);
+    progress.header(&info);
+    let cluster = Arc::new(Cluster::new(
+        chosen.platform.clone(),
+        system.clone(),
+        args.nodes,
+        store.file("nodes"),
+        tokio::runtime::Handle::current(),
+    ));
+    if let Err(error) = cluster.start().await {
+        cluster.stop();
+        return Err(error.into());
+    }
+    let recorded =
+        record(&options, &chosen, &store, &system, &cluster, progress, stop.clone()).await;
+    let findings = tokio::task::spawn_blocking({
+        let cluster = cluster.clone();
+        move || cluster.stop()
+    })
+    .await
+    .unwrap_or_else(|_| vec!["the harness panicked while it ended the nodes".to_owned()]);
+    let mut recorded = recorded?;
+    recorded.facts.node_findings = findings;
+    files::write_json(&store.file("facts.json"), &recorded.facts)?;
+
+    let results = report(&options, &info, &store, &recorded).await?;
+    if results.exit_code == exit_code::VALID && !args.keep_data {
+        cluster.remove_data();
+    }
+    files::link_latest(store.root(), &store.path())?;
+    print_results(&options, &info, &recorded.facts, &results, &store);
+    Ok(results.exit_code)
+}
+
+/// What a run left behind.
+struct Recorded {
+    events: Vec<Event>,
+    faults: Vec<FaultRecord>,
+    facts: RunFacts,
+}
+
+/// Phases 2 to 4.
+async fn record(
+    options: &RunOptions,
+    chosen: &ChosenPlatform,
+    store: &RunStore,
+    system: &Arc<dyn System>,
+    cluster: &Arc<Cluster>,
+    mut progress: ProgressPrinter,
+    stop: Stop,
+) -> Result<Recorded, RunError> {
+    let args = &options.args;
+    let history = HistoryRecorder::create(&store.file("history.jsonl"))?;
+    let schedule = Recorder::create(&store.file("schedule.jsonl"))?;
+    let plan = plan(&PlanOptions {
+        kinds: options.faults.clone(),
+        interval: args.interval,
+        time_limit: args.time_limit,
+        nodes: args.nodes,
+        keep_quorum: args.keep_quorum,
+        seed: stream(options.seed, "plan"),
+    });
+    let generator = (options.workload.generator)(&GeneratorOptions {
+        concurrency: options.concurrency,
+        keys: usize::from(args.keys),
+        seed: stream(options.seed, "generator"),
+    });
+    let scheduler = Scheduler::new(
+        SchedulerOptions {
+            concurrency: options.concurrency,
+            rate: (args.rate > 0.0).then_some(args.rate),
+            time_limit: args.time_limit,
+            seed: stream(options.seed, "scheduler"),
+        },
+        generator,
+        &plan,
+    );
+    let nodes_of_workers: Vec<NodeId> =
+        (0..options.concurrency).map(|worker| cluster.nodes()[worker % cluster.nodes().len()]).collect();
+    let factory: ClientFactory = {
+        let (system, cluster, nodes) = (system.clone(), cluster.clone(), nodes_of_workers.clone());
+        Arc::new(move |worker| system.client(nodes[worker], cluster.address(nodes[worker])))
+    };
+    let workers = Workers::start(options.concurrency, &factory, args.operation_timeout);
+    let began = Instant::now();
+    let mut nemesis = NemesisThread::start(
+        chosen.platform.clone(),
+        Box::new(ClusterControl(cluster.clone())),
+        cluster.nodes().to_vec(),
+        plan,
+        stream(options.seed, "nemesis"),
+        began,
+    )?;
+    progress.began(began);
+    let mut dispatcher = Dispatcher::new(
+        DispatcherOptions {
+            began,
+            nodes_of_workers: nodes_of_workers.iter().map(NodeId::to_string).collect(),
+            progress: Box::new(move |now| progress.update(now)),
+        },
+        scheduler,
+        workers,
+        history,
+        schedule,
+        stop,
+    );
+    let mut facts = RunFacts {
+        recovery_limit: args.recovery_limit.as_nanos() as u64,
+        ..RunFacts::default()
+    };
+    let dispatched = match dispatcher.run_main(&mut nemesis).await {
+        Ok(dispatched) => dispatched,
+        Err(error) => {
+            facts.harness_failures.push(error.to_string());
+            Dispatched::default()
+        }
+    };
+    facts.interrupted = dispatched.interrupted;
+    let healed = began.elapsed();
+    facts.final_heal = Some(healed.as_nanos() as u64);
+    let recovery = recovery(system, cluster, args.recovery_limit).await;
+    facts.recovery = recovery.map(|time| time.as_nanos() as u64);
+    if facts.harness_failures.is_empty()
+        && let Err(error) = dispatcher.run_final().await
+    {
+        facts.harness_failures.push(error.to_string());
+    }
+    facts.end = began.elapsed().as_nanos() as u64;
+    let (events, shed) = dispatcher.finish();
+    facts.shed_starts = shed;
+    Ok(Recorded { events, faults: dispatched.faults, facts })
+}
+
+/// The time until every node has answered a write and a read again.
+async fn recovery(
+    system: &Arc<dyn System>,
+    cluster: &Arc<Cluster>,
+    limit: Duration,
+) -> Option<Duration> {
+    let began = Instant::now();
+    let probes = cluster.nodes().iter().map(|&node| {
+        let mut client = system.client(node, cluster.address(node));
+        async move {
+            let key = Some(json!(RECOVERY_KEY));
+            let write =
+                Invocation { f: "write", key: key.clone(), value: json!(node.to_string()) };
+            let read = Invocation { f: "read", key, value: Value::Null };
+            let timeout = Duration::from_secs(1);
+            for invocation in [&write, &read] {
+                while client.invoke(invocation, timeout).await.kind != EventKind::Ok {
+                    tokio::time::sleep(RECOVERY_POLL).await;
+                }
+            }
+        }
+    });
+    let all = futures_util::future::join_all(probes);
+    tokio::time::timeout(limit, all).await.ok().map(|_| began.elapsed())
+}
+
+/// Phase 5.
+async fn report(
+    options: &RunOptions,
+    info: &RunInfo,
+    store: &RunStore,
+    recorded: &Recorded,
+) -> Result<Results, RunError> {
+    let budget = CheckBudget::start(
+        options.args.check_time_budget,
+        options.args.check_memory_budget,
+    );
+    let workload = options.workload;
+    let events = recorded.events.clone();
+    let checks: Vec<Check> =
+        tokio::task::spawn_blocking(move || judge::checks(workload, &events, &budget))
+            .await
+            .unwrap_or_else(|_| vec![judge::checker_panicked()]);
+    let results =
+        analysis::analyze(info, &recorded.facts, &recorded.events, &recorded.faults, checks);
+    files::write_results(
+        &store.path(),
+        info,
+        &recorded.facts,
+        &results,
+        &recorded.events,
+        &recorded.faults,
+    )?;
+    Ok(results)
+}
+
+#[expect(clippy::print_stdout, reason = "the summary is the command's result")]
+fn print_results(
+    options: &RunOptions,
+    info: &RunInfo,
+    facts: &RunFacts,
+    results: &Results,
+    store: &RunStore,
+) {
+    if options.args.json {
+        println!("{}", serde_json::to_string_pretty(results).unwrap_or_default());
+    } else if !options.args.quiet {
+        let colour = terminal::Colour::for_stream(&std::io::stdout());
+        let path = relative(store.file("report.html"));
+        println!("{}", terminal::summary(info, facts, results, &path, colour));
+    }
+}
+
+/// A path as the user would type it.
+fn relative(path: PathBuf) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(&path).display().to_string()
+}
+
+fn run_info(
+    options: &RunOptions,
+    chosen: &ChosenPlatform,
+    store: &RunStore,
+    started: jiff::Timestamp,
+) -> RunInfo {
+    let args = &options.args;
+    RunInfo {
+        format: FORMAT,
+        run: store.name().to_owned(),
+        world: "real".to_owned(),
+        started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        workload: options.workload.name.to_owned(),
+        faults: options.faults.iter().map(|kind| kind.name().to_owned()).collect(),
+        system: options.system.name.to_owned(),
+        nodes: args.nodes,
+        seed: options.seed,
+        command: repeat_command(options.seed),
+        platform: chosen.why.clone(),
+        platform_notes: chosen.platform.notes(),
+        bug: args.bug.clone(),
+        options: serde_json::to_value(args).unwrap_or(Value::Null),
+        version: crate::host::version(),
+        host: crate::host::facts(&store.path()),
+    }
+}
+
+/// The command as it was given, with the seed that was drawn.
+fn repeat_command(seed: u64) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--seed" || argument == "--runs" {
+            arguments.next();
+        } else if !argument.starts_with("--seed=") && !argument.starts_with("--runs=") {
+            words.push(match argument.contains([' ', '\'', '"', '*']) {
+                true => format!("'{argument}'"),
+                false => argument,
+            });
+        }
+    }
+    let features = match cfg!(feature = "planted-bugs") {
+        true => "--features planted-bugs ",
+        false => "",
+    };
+    words.push(format!("--seed {seed}"));
+    format!("cargo run -p harness {features}-- {}", words.join(" "))
+}

@@ -1,0 +1,152 @@
+//! Systems under test: how a node is started, when it serves, and how a client talks to it.
+//!
+//! A system is known by its processes and its wire protocol only. A new one is one file and one
+//! line in [`SYSTEMS`].
+
+#[cfg(feature = "store")]
+mod store;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::Value;
+use workloads::generator::Invocation;
+use workloads::history::EventKind;
+
+use crate::node_id::NodeId;
+use crate::platform::NodeCommand;
+
+/// A future that a trait object returns.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One line of the table of systems.
+pub struct SystemEntry {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// One sentence for `list systems`.
+    pub about: &'static str,
+    /// Builds it from the options of a run.
+    pub build: fn(SystemOptions) -> Box<dyn System>,
+}
+
+/// All systems, by name.
+pub const SYSTEMS: &[SystemEntry] = &[
+    #[cfg(feature = "store")]
+    store::ENTRY,
+];
+
+/// The system of this name, if there is one.
+pub fn system(name: &str) -> Option<&'static SystemEntry> {
+    SYSTEMS.iter().find(|entry| entry.name == name)
+}
+
+/// What a system is told about the run.
+#[derive(Debug, Clone)]
+pub struct SystemOptions {
+    /// Unique among runs, so that nodes of two runs refuse each other.
+    pub cluster: String,
+    /// Where state is kept.
+    pub storage: StorageMode,
+    /// Is the log synced to disk?
+    pub fsync: FsyncMode,
+    /// How reads are done.
+    pub read_mode: ReadMode,
+    /// The planted bug, if any.
+    pub bug: Option<String>,
+    /// Seed of whatever a node or a client draws.
+    pub seed: u64,
+}
+
+/// Where a node keeps its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StorageMode {
+    /// On disk.
+    Rocksdb,
+    /// In memory: a killed node forgets everything.
+    Memory,
+}
+
+/// Whether a node syncs its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FsyncMode {
+    /// Before anything is acknowledged.
+    Always,
+    /// Never; a power loss may lose acknowledged writes.
+    Off,
+}
+
+/// How reads are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadMode {
+    /// Sees everything acknowledged before.
+    Linearizable,
+    /// Whatever the asked node has.
+    Local,
+}
+
+/// What a node needs to know to start.
+#[derive(Debug, Clone)]
+pub struct NodeContext {
+    /// The node.
+    pub node: NodeId,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where it finds every node, itself included.
+    pub peers: BTreeMap<NodeId, SocketAddr>,
+    /// Its data directory; exists only after the first start.
+    pub data: PathBuf,
+    /// Where its output goes.
+    pub log: PathBuf,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// `ok`, `fail` or `info`.
+    pub kind: EventKind,
+    /// The result, or the argument again where there is no result.
+    pub value: Value,
+    /// Why it is not `ok`.
+    pub error: Option<String>,
+}
+
+/// What a node says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Does it believe that it leads?
+    pub leads: bool,
+    /// Its logical clock; the leader with the highest one is the leader.
+    pub term: u64,
+}
+
+/// A system under test.
+pub trait System: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// How to start a node.
+    fn node_command(&self, context: &NodeContext) -> NodeCommand;
+
+    /// A client that speaks to one node only. Connects when it is first used.
+    fn client(&self, node: NodeId, address: SocketAddr) -> Box<dyn Client>;
+
+    /// Asks a node about itself; none if it does not answer in time.
+    fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>>;
+}
+
+/// A connection that applies operations of one worker, one at a time.
+pub trait Client: Send {
+    /// Applies one operation. Ends within `timeout`, with `info` if the outcome is not known by then.
+    fn invoke<'a>(
+        &'a mut self,
+        invocation: &'a Invocation,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Completion>;
+}
