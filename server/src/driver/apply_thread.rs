@@ -1,0 +1,55 @@
+//! The thread that owns the state machine: applies entries and answers reads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+
+use crate::replica::{CommittedEntry, Input};
+use crate::state_machine::{StateMachine, StateMachineError, StateStore};
+
+use super::inbox::{Inbox, PendingRead};
+use super::node::ReadReply;
+
+/// What to do next.
+#[derive(Debug)]
+pub(super) enum ApplyTask {
+    /// Apply these.
+    Entries(Vec<CommittedEntry>),
+    /// Answer these from the state as it is then.
+    Reads(Vec<PendingRead>),
+}
+
+/// What the thread owns.
+pub(super) struct ApplyThread<S: StateStore> {
+    pub(super) machine: StateMachine<S>,
+    pub(super) tasks: Receiver<ApplyTask>,
+    pub(super) inbox: Arc<Inbox>,
+    /// Reads in the queue.
+    pub(super) reads_waiting: Arc<AtomicUsize>,
+}
+
+impl<S: StateStore> ApplyThread<S> {
+    /// Runs until the core thread is gone and everything is applied.
+    pub(super) fn run(mut self) -> Result<(), StateMachineError> {
+        while let Ok(task) = self.tasks.recv() {
+            match task {
+                ApplyTask::Entries(committed) => {
+                    let Some(last) = committed.last() else { continue };
+                    let index = last.index;
+                    let entries = self.machine.apply(&committed)?;
+                    self.inbox.completion(Input::Applied { index, entries });
+                }
+                ApplyTask::Reads(reads) => {
+                    self.reads_waiting.fetch_sub(reads.len(), Ordering::Relaxed);
+                    for read in reads {
+                        let value = self.machine.get(&read.key)?;
+                        let reply = ReadReply { value, applied: self.machine.applied() };
+                        // A client that has gone needs no answer.
+                        let _ = read.reply.send(Ok(reply));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
