@@ -28,5 +28,6 @@ mod ticker;
 mod vital;
 
 pub use core_thread::PeerSender;
+pub(crate) use inbox::message_bytes;
 pub use log_thread::Fsync;
 pub use node::{Node, NodeConfig, NodeError, NodeHandle, ReadReply, StartError, WriteReply};
