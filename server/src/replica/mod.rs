@@ -23,6 +23,6 @@ mod input;
 mod proposals;
 mod reads;
 
-pub use core::{Replica, ReplicaConfig, ReplicaStatus};
+pub use core::{Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
 pub use effects::{CommittedEntry, Effects, Persist, Rejection, Reply};
 pub use input::{AppliedEntry, Input};
