@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use slog::{Drain, KV, Level, Never, OwnedKVList, Record};
 
 /// A logger for raft-rs. What is news to it is a detail to us, so its INFO becomes DEBUG.
-pub fn raft_logger() -> slog::Logger {
+pub(crate) fn raft_logger() -> slog::Logger {
     slog::Logger::root(Bridge, slog::o!())
 }
 

@@ -68,11 +68,8 @@ impl CoreThread {
     /// Runs until the inbox is closed.
     pub(super) fn run(mut self) -> Result<(), Infallible> {
         loop {
-            let intake = if self.is_backlogged() {
-                Intake::CompletionsOnly
-            } else {
-                Intake::Everything
-            };
+            let intake =
+                if self.is_backlogged() { Intake::CompletionsOnly } else { Intake::Everything };
             let taken = self.inbox.take(intake, self.ticker.next());
             if taken.closed {
                 refuse_all(taken.requests);
@@ -216,12 +213,12 @@ impl Backlog {
     fn done(&mut self, completion: &Input) {
         match completion {
             Input::Persisted(number) => {
-                while let Some((_, bytes)) = self.log.pop_front_if(|(it, _)| it <= number) {
+                while let Some((_, bytes)) = self.log.pop_front_if(|(it, _)| *it <= *number) {
                     self.log_bytes -= bytes;
                 }
             }
             Input::Applied { index, .. } => {
-                while let Some((_, bytes)) = self.apply.pop_front_if(|(it, _)| it <= index) {
+                while let Some((_, bytes)) = self.apply.pop_front_if(|(it, _)| *it <= *index) {
                     self.apply_bytes -= bytes;
                 }
             }

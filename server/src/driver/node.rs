@@ -18,7 +18,7 @@ use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, 
 use crate::types::{GroupId, LogIndex, NodeId, Term};
 
 use super::apply_thread::ApplyThread;
-use super::core_thread::{Backlog, CoreThread, Pending, PeerSender};
+use super::core_thread::{Backlog, CoreThread, PeerSender, Pending};
 use super::inbox::{Inbox, PendingRead, Request};
 use super::log_thread::{Fsync, LogThread};
 use super::ticker::Ticker;
@@ -126,7 +126,7 @@ impl Node {
         peers: Box<dyn PeerSender>,
     ) -> Result<Node, StartError> {
         let machine_config =
-            StateMachineConfig { max_sessions: config.sessions_max, bugs: config.bugs };
+            StateMachineConfig { sessions_max: config.sessions_max, bugs: config.bugs };
         let machine = StateMachine::new(state, machine_config)?;
         let mut recovered = log.load(GroupId(0))?;
         if recovered.configuration.is_none() {
@@ -156,6 +156,7 @@ impl Node {
             tasks: apply_tasks,
             inbox: Arc::clone(&inbox),
             reads_waiting: Arc::clone(&reads_waiting),
+            bugs: config.bugs,
         };
         let core_thread = CoreThread {
             replica,

@@ -27,8 +27,10 @@ pub struct PeersConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// Its address makes no sense.
-    #[error("use the address {address:?} of node {node}: {source}\n\
-             hint: addresses look like 10.0.0.1:7001 or host.name:7001")]
+    #[error(
+        "use the address {address:?} of node {node}: {source}\n\
+             hint: addresses look like 10.0.0.1:7001 or host.name:7001"
+    )]
     Address {
         /// The peer.
         node: NodeId,
@@ -67,9 +69,8 @@ impl PeerLinks {
                 to: peer,
                 address: address.clone(),
             };
-            let (queue, channel) = peer_link::start(link).map_err(|source| {
-                TransportError::Address { node: peer, address, source }
-            })?;
+            let (queue, channel) = peer_link::start(link)
+                .map_err(|source| TransportError::Address { node: peer, address, source })?;
             queues.insert(peer, queue);
             channels.insert(peer, channel);
         }

@@ -68,8 +68,9 @@ impl PeerService {
             )));
         }
         if to != self.node.0 {
-            return Err(self
-                .refuse(format!("node {from} looks for node {to}, and this is {}", self.node)));
+            return Err(
+                self.refuse(format!("node {from} looks for node {to}, and this is {}", self.node))
+            );
         }
         if !self.voters.contains(&NodeId(from)) || from == to {
             return Err(self.refuse(format!("node {from} is not a peer of node {to}")));
