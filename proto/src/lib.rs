@@ -2,6 +2,9 @@
 //!
 //! Generated from `kv.proto` (clients), `admin.proto` (operators) and `raft.proto` (peers).
 
+#[cfg(feature = "client")]
+pub mod client;
+
 /// The client API.
 pub mod kv {
     tonic::include_proto!("breakwater.kv.v1");

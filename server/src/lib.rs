@@ -10,10 +10,22 @@
 //! runs in production is the one that is simulated and model-checked; the state machine is a
 //! function of the log alone.
 
+pub mod api;
 pub mod bug;
+pub mod cli;
 pub mod command;
+mod config;
 pub mod consensus;
+pub mod data_dir;
+pub mod driver;
 pub mod log_store;
+mod raft_log_bridge;
 pub mod replica;
+mod server;
 pub mod state_machine;
+pub mod transport;
 pub mod types;
+
+pub use config::{ConfigError, Limits, ServerConfig, Storage};
+
+pub use server::{Server, ServerError};

@@ -19,11 +19,7 @@ pub(crate) struct LogCache {
 
 impl LogCache {
     pub(crate) fn new(recovered: RecoveredLog, configuration: ConfState) -> LogCache {
-        LogCache {
-            configuration,
-            hard_state: recovered.hard_state,
-            entries: recovered.entries,
-        }
+        LogCache { configuration, hard_state: recovered.hard_state, entries: recovered.entries }
     }
 
     pub(crate) fn last(&self) -> u64 {

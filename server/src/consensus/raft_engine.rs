@@ -350,8 +350,7 @@ impl RaftEngine {
     }
 
     fn draw_election_timeout(&mut self) {
-        self.election_timeout =
-            self.rng.random_range(self.election_ticks..2 * self.election_ticks);
+        self.election_timeout = self.rng.random_range(self.election_ticks..2 * self.election_ticks);
     }
 }
 

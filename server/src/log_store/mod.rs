@@ -3,9 +3,17 @@
 //! A store keeps, for each group: the configuration it was bootstrapped with, the hard state, and
 //! entries. [`LogStore::write`] takes batches of several groups so that one sync serves all.
 
+mod memory;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
+
 use raft::eraftpb;
 
 use crate::types::GroupId;
+
+pub use memory::MemoryLogStore;
+#[cfg(feature = "rocksdb")]
+pub use rocksdb::RocksdbLogStore;
 
 /// A place for the log. Calls block; the driver makes them from a thread of its own.
 pub trait LogStore: Send {
@@ -63,3 +71,23 @@ pub enum LogStoreError {
     #[error("group {} is already bootstrapped", .0.0)]
     AlreadyBootstrapped(GroupId),
 }
+
+/// The group's last index after this batch. Refuses a gap, which is a defect of the caller, before
+/// it can reach the disk.
+fn check_entries(batch: &LogBatch, last: u64) -> Result<u64, LogStoreError> {
+    let Some(first) = batch.entries.first() else { return Ok(last) };
+    if first.index == 0 || first.index > last + 1 {
+        let first = first.index;
+        return Err(LogStoreError::Corrupt(format!("entry {first} cannot follow entry {last}")));
+    }
+    for (entry, index) in batch.entries.iter().zip(first.index..) {
+        if entry.index != index {
+            let found = entry.index;
+            return Err(LogStoreError::Corrupt(format!("entry {found} instead of entry {index}")));
+        }
+    }
+    Ok(first.index + batch.entries.len() as u64 - 1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -138,11 +138,7 @@ impl Reads {
         self.refuse(expired, Rejection::Timeout)
     }
 
-    fn refuse(
-        &mut self,
-        reads: Vec<PendingRead>,
-        rejection: Rejection,
-    ) -> Vec<(RequestId, Reply)> {
+    fn refuse(&mut self, reads: Vec<PendingRead>, rejection: Rejection) -> Vec<(RequestId, Reply)> {
         self.len -= reads.len();
         reads.into_iter().map(|read| (read.request, Reply::Rejected(rejection))).collect()
     }

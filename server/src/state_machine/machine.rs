@@ -149,11 +149,8 @@ impl<S: StateStore> StateMachine<S> {
         index: LogIndex,
         command: Command,
     ) -> Result<Outcome, StateMachineError> {
-        let done = |previous| Outcome {
-            revision: index.0,
-            kind: OutcomeKind::Done as i32,
-            previous,
-        };
+        let done =
+            |previous| Outcome { revision: index.0, kind: OutcomeKind::Done as i32, previous };
         match command {
             Command::OpenSession(_) => {
                 self.open_session(changes, index)?;

@@ -5,8 +5,15 @@
 
 mod machine;
 mod memory;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
 mod store;
 
 pub use machine::{StateMachine, StateMachineConfig, StateMachineError};
 pub use memory::MemoryStateStore;
+#[cfg(feature = "rocksdb")]
+pub use rocksdb::RocksdbStateStore;
 pub use store::{Changes, Session, StateStore, StateStoreError};
+
+#[cfg(test)]
+mod store_tests;

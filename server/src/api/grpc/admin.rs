@@ -1,0 +1,43 @@
+//! The service for operators.
+
+use proto::admin::admin_server::{Admin, AdminServer};
+use proto::admin::{StatusRequest, StatusResponse};
+use tonic::{Request, Response, Status};
+
+use super::router::Api;
+
+/// The service for operators.
+#[derive(Debug)]
+pub struct AdminService(Api);
+
+impl AdminService {
+    /// As a gRPC service.
+    pub fn server(api: Api) -> AdminServer<AdminService> {
+        AdminServer::new(AdminService(api))
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for AdminService {
+    async fn status(
+        &self,
+        _request: Request<StatusRequest>,
+    ) -> Result<Response<StatusResponse>, Status> {
+        let config = &self.0.config;
+        let replica = self.0.node.status();
+        Ok(Response::new(StatusResponse {
+            node: config.node.0,
+            cluster: config.cluster.clone(),
+            role: replica.role.name().to_owned(),
+            term: replica.term.0,
+            leader: replica.leader.map_or(0, |leader| leader.0),
+            committed: replica.committed.0,
+            applied: replica.applied.0,
+            last_index: replica.last_index.0,
+            persisted: replica.persisted.0,
+            voters: replica.voters.iter().map(|voter| voter.0).collect(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            storage: config.storage.to_owned(),
+        }))
+    }
+}

@@ -1,0 +1,280 @@
+//! The data directory of one node: whose it is, and that one process at a time uses it.
+//!
+//! ```text
+//! DIR/meta.json   format version, cluster, node; written once
+//! DIR/lock        locked while a process uses the directory
+//! DIR/log/        the Raft log
+//! DIR/state/      the state machine
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::NodeId;
+
+/// Version of the layout of a data directory and of everything in it.
+pub const DATA_FORMAT: u32 = 1;
+
+/// A data directory that is ours until this is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    /// Held for its lock, which ends with the process at the latest.
+    _lock: File,
+}
+
+/// The content of `meta.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Meta {
+    format: u32,
+    cluster: String,
+    node: u64,
+}
+
+/// A data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// The file system refused.
+    #[error("{what} {}: {source}", path.display())]
+    Io {
+        /// What was attempted, as a verb phrase.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error("use data directory {}: another process is using it\n\
+             hint: stop that process, or give each node its own --data directory", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// `meta.json` is not what this program writes.
+    #[error("read {}: {source}\n\
+             hint: this is not a data directory of this store, or it was damaged", path.display())]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: serde_json::Error,
+    },
+    /// A later version of the store wrote it.
+    #[error("use data directory {}: it has format {found}, and this build reads format \
+             {DATA_FORMAT}\nhint: use the version of the server that wrote it", path.display())]
+    Format {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// It belongs to another cluster or node.
+    #[error("use data directory {}: it belongs to node {node} of cluster {cluster:?}\n\
+             hint: check --node, --cluster and --data", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// The node in it.
+        node: u64,
+        /// The cluster in it.
+        cluster: String,
+    },
+    /// It has files, but none that says whose they are.
+    #[error("use data directory {}: it is not empty, and has no meta.json\n\
+             hint: choose an empty or a new directory", path.display())]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+impl DataDir {
+    /// Takes the directory for this node of this cluster, and creates it if it is missing.
+    pub fn open(path: &Path, cluster: &str, node: NodeId) -> Result<DataDir, DataDirError> {
+        create_directory(path)?;
+        let lock = lock(path)?;
+        let meta_path = path.join("meta.json");
+        match fs::read(&meta_path) {
+            Ok(bytes) => check_meta(path, &meta_path, &bytes, cluster, node)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                check_unused(path)?;
+                let meta = Meta { format: DATA_FORMAT, cluster: cluster.into(), node: node.0 };
+                write_meta(path, &meta_path, &meta)?;
+            }
+            Err(error) => return Err(io("read", &meta_path)(error)),
+        }
+        let directory = DataDir { path: path.to_owned(), _lock: lock };
+        create_directory(&directory.log())?;
+        create_directory(&directory.state())?;
+        Ok(directory)
+    }
+
+    /// Where the Raft log is.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// Where the state machine is.
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state")
+    }
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
+    let path = path.to_owned();
+    move |source| DataDirError::Io { what, path, source }
+}
+
+/// Creates a directory such that it is still there after a power loss.
+fn create_directory(path: &Path) -> Result<(), DataDirError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    };
+    create_directory(parent)?;
+    fs::create_dir(path).map_err(io("create directory", path))?;
+    sync_directory(parent)
+}
+
+fn sync_directory(path: &Path) -> Result<(), DataDirError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(io("sync directory", path))
+}
+
+fn lock(directory: &Path) -> Result<File, DataDirError> {
+    let path = directory.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::Locked { path: directory.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io("lock", &path)(error)),
+    }
+}
+
+/// A directory without `meta.json` may hold nothing but what a crash during the first start leaves.
+fn check_unused(directory: &Path) -> Result<(), DataDirError> {
+    for file in fs::read_dir(directory).map_err(io("list", directory))? {
+        let name = file.map_err(io("list", directory))?.file_name();
+        if name != "lock" && name != "meta.json.new" && name != "lost+found" {
+            return Err(DataDirError::NotOurs { path: directory.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn check_meta(
+    directory: &Path,
+    path: &Path,
+    bytes: &[u8],
+    cluster: &str,
+    node: NodeId,
+) -> Result<(), DataDirError> {
+    // The format comes first: the other fields may mean something else in another format.
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let unreadable = |source| DataDirError::Meta { path: path.to_owned(), source };
+    let Format { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if format != DATA_FORMAT {
+        return Err(DataDirError::Format { path: directory.to_owned(), found: format });
+    }
+    let meta: Meta = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if meta.cluster != cluster || meta.node != node.0 {
+        let path = directory.to_owned();
+        return Err(DataDirError::Foreign { path, node: meta.node, cluster: meta.cluster });
+    }
+    Ok(())
+}
+
+/// Writes a new file, syncs it, moves it in place and syncs the directory, so that after a power
+/// loss there is either no meta.json or a whole one.
+fn write_meta(directory: &Path, path: &Path, meta: &Meta) -> Result<(), DataDirError> {
+    let new = directory.join("meta.json.new");
+    let mut text = serde_json::to_vec_pretty(meta).expect("a struct of plain fields is valid JSON");
+    text.push(b'\n');
+    let mut file = File::create(&new).map_err(io("create", &new))?;
+    file.write_all(&text).map_err(io("write", &new))?;
+    file.sync_all().map_err(io("sync", &new))?;
+    fs::rename(&new, path).map_err(io("create", path))?;
+    sync_directory(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path, cluster: &str, node: u64) -> Result<DataDir, DataDirError> {
+        DataDir::open(path, cluster, NodeId(node))
+    }
+
+    #[test]
+    fn a_fresh_directory_is_created_and_opened_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b");
+        drop(open(&path, "c", 1).unwrap());
+        let again = open(&path, "c", 1).unwrap();
+        assert!(again.log().is_dir() && again.state().is_dir());
+    }
+
+    #[test]
+    fn a_directory_serves_one_process_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let _held = open(directory.path(), "c", 1).unwrap();
+        let second = open(directory.path(), "c", 1);
+        assert!(matches!(second, Err(DataDirError::Locked { .. })), "{second:?}");
+    }
+
+    #[test]
+    fn another_node_or_cluster_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(open(directory.path(), "c", 1).unwrap());
+        for (cluster, node) in [("c", 2), ("d", 1)] {
+            let foreign = open(directory.path(), cluster, node);
+            assert!(matches!(foreign, Err(DataDirError::Foreign { .. })), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_even_if_its_fields_differ() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("meta.json"), r#"{"format": 2, "nodes": []}"#).unwrap();
+        let newer = open(directory.path(), "c", 1);
+        assert!(matches!(newer, Err(DataDirError::Format { found: 2, .. })), "{newer:?}");
+    }
+
+    #[test]
+    fn a_directory_with_foreign_files_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("thesis.tex"), "").unwrap();
+        let foreign = open(directory.path(), "c", 1);
+        assert!(matches!(foreign, Err(DataDirError::NotOurs { .. })), "{foreign:?}");
+    }
+
+    #[test]
+    fn a_damaged_meta_file_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("meta.json"), "{").unwrap();
+        let damaged = open(directory.path(), "c", 1);
+        assert!(matches!(damaged, Err(DataDirError::Meta { .. })), "{damaged:?}");
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_directory_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(open(&path, "c", 1), Err(DataDirError::Io { .. })));
+    }
+}

@@ -1,0 +1,228 @@
+//! A replica with its threads, and the handle by which requests reach it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use raft::eraftpb;
+use tokio::sync::{oneshot, watch};
+
+use crate::bug::Bugs;
+use crate::command::{LogCommand, Outcome, Versioned};
+use crate::log_store::{LogStore, LogStoreError};
+use crate::replica::{Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
+use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, StateStore};
+use crate::types::{GroupId, LogIndex, NodeId, Term};
+
+use super::apply_thread::ApplyThread;
+use super::core_thread::{Backlog, CoreThread, PeerSender, Pending};
+use super::inbox::{Inbox, PendingRead, Request};
+use super::log_thread::{Fsync, LogThread};
+use super::ticker::Ticker;
+use super::vital;
+
+/// How a node runs.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The core's part.
+    pub replica: ReplicaConfig,
+    /// The voters of the first configuration, if this node was never started before.
+    pub voters: Vec<NodeId>,
+    /// Time between ticks.
+    pub tick: Duration,
+    /// When the log is synced.
+    pub fsync: Fsync,
+    /// Sessions that are remembered; the least recently used is expired when there are more.
+    pub sessions_max: usize,
+    /// The defect planted in this node, if any.
+    pub bugs: Bugs,
+}
+
+/// A node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log cannot be read or bootstrapped.
+    #[error(transparent)]
+    Log(#[from] LogStoreError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateMachineError),
+    /// What was recovered does not fit together.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+    /// The operating system gave no thread.
+    #[error("start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A request was not answered by this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// The replica refused it, or gave up on it.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// Too many requests wait for the replica. Surely no effect.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The node is shutting down. Surely no effect.
+    #[error("the node is shutting down")]
+    Stopping,
+    /// The node shut down while it worked on the request.
+    #[error("the node shut down before the request was answered")]
+    Lost,
+}
+
+impl NodeError {
+    /// May a write that ended so have taken effect, now or later?
+    pub fn is_indefinite(self) -> bool {
+        match self {
+            NodeError::Rejected(rejection) => rejection.is_indefinite(),
+            NodeError::Busy | NodeError::Stopping => false,
+            NodeError::Lost => true,
+        }
+    }
+}
+
+/// A write was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteReply {
+    /// The term in which it was proposed.
+    pub term: Term,
+    /// Its answer.
+    pub outcome: Outcome,
+}
+
+/// A key was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadReply {
+    /// What the key holds.
+    pub value: Option<Versioned>,
+    /// The last entry that was applied when it was read.
+    pub applied: LogIndex,
+}
+
+/// A replica with its threads.
+pub struct Node {
+    handle: NodeHandle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Reaches a node from anywhere. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct NodeHandle {
+    inbox: Arc<Inbox>,
+    status: watch::Receiver<ReplicaStatus>,
+}
+
+impl Node {
+    /// Recovers the replica from its stores, bootstraps it if it is new, and starts the threads.
+    pub fn start<S: StateStore + 'static>(
+        config: NodeConfig,
+        mut log: Box<dyn LogStore>,
+        state: S,
+        peers: Box<dyn PeerSender>,
+    ) -> Result<Node, StartError> {
+        let machine_config =
+            StateMachineConfig { sessions_max: config.sessions_max, bugs: config.bugs };
+        let machine = StateMachine::new(state, machine_config)?;
+        let mut recovered = log.load(GroupId(0))?;
+        if recovered.configuration.is_none() {
+            let voters = config.voters.iter().map(|voter| voter.0).collect();
+            let configuration = eraftpb::ConfState { voters, ..Default::default() };
+            log.bootstrap(GroupId(0), &configuration)?;
+            recovered.configuration = Some(configuration);
+        }
+        let (entries, applied) = (recovered.entries.len(), machine.applied());
+        tracing::info!(node = config.replica.id.0, entries, applied = applied.0, "recovered");
+        let replica = Replica::new(config.replica, recovered, applied)?;
+
+        let inbox = Arc::new(Inbox::default());
+        let reads_waiting = Arc::new(AtomicUsize::new(0));
+        let (log_sender, log_tasks) = channel();
+        let (apply_sender, apply_tasks) = channel();
+        let (status_sender, status) = watch::channel(replica.status());
+        let log_thread = LogThread {
+            store: log,
+            tasks: log_tasks,
+            inbox: Arc::clone(&inbox),
+            fsync: config.fsync,
+            bugs: config.bugs,
+        };
+        let apply_thread = ApplyThread {
+            machine,
+            tasks: apply_tasks,
+            inbox: Arc::clone(&inbox),
+            reads_waiting: Arc::clone(&reads_waiting),
+            bugs: config.bugs,
+        };
+        let core_thread = CoreThread {
+            replica,
+            inbox: Arc::clone(&inbox),
+            log: log_sender,
+            apply: apply_sender,
+            peers,
+            status: status_sender,
+            ticker: Ticker::new(config.tick, Instant::now()),
+            reads_waiting,
+            pending: Pending::default(),
+            backlog: Backlog::default(),
+        };
+        let mut node = Node { handle: NodeHandle { inbox, status }, threads: Vec::new() };
+        node.threads.push(vital::spawn("log", || log_thread.run())?);
+        node.threads.push(vital::spawn("apply", || apply_thread.run())?);
+        node.threads.push(vital::spawn("core", || core_thread.run())?);
+        Ok(node)
+    }
+
+    /// The way to it.
+    pub fn handle(&self) -> NodeHandle {
+        self.handle.clone()
+    }
+}
+
+impl Drop for Node {
+    /// Finishes what was started: everything given to the log is written, the stores are closed.
+    fn drop(&mut self) {
+        self.handle.inbox.close();
+        for thread in self.threads.drain(..) {
+            // A thread that failed has ended the process already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl NodeHandle {
+    /// Applies a command, if this node leads. Dropping the future does not undo it.
+    pub async fn write(&self, command: LogCommand) -> Result<WriteReply, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.request(Request::Write { command, reply })?;
+        answer.await.unwrap_or(Err(NodeError::Lost))
+    }
+
+    /// Reads a key linearizably, if this node leads.
+    pub async fn read(&self, key: Bytes) -> Result<ReadReply, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.request(Request::Read(PendingRead { key, reply }))?;
+        answer.await.unwrap_or(Err(NodeError::Lost))
+    }
+
+    /// Reads a key from this node's state, however old.
+    pub async fn read_local(&self, key: Bytes) -> Result<ReadReply, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.request(Request::LocalRead(PendingRead { key, reply }))?;
+        answer.await.unwrap_or(Err(NodeError::Lost))
+    }
+
+    /// Gives it a peer's message; false if it was dropped because too many wait.
+    pub fn deliver(&self, message: eraftpb::Message) -> bool {
+        self.inbox.message(message)
+    }
+
+    /// What the replica looks like.
+    pub fn status(&self) -> ReplicaStatus {
+        self.status.borrow().clone()
+    }
+}

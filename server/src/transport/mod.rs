@@ -1,0 +1,32 @@
+//! Carries Raft messages between the nodes of a cluster.
+//!
+//! ```text
+//! core thread ──PeerLinks──> queue of a peer ──> PeerLink task ──gRPC stream──> PeerService ──> inbox
+//! ```
+//!
+//! Each node opens one stream to each peer and sends on it; what it receives comes on the streams
+//! that the peers opened. The same connection carries the client requests that are forwarded.
+//!
+//! Invariants:
+//! - messages may be lost, never corrupted or taken from another cluster: the first frame of a
+//!   stream names protocol, cluster, sender and receiver, and each message must fit to it;
+//! - the core never waits for the network: a full queue drops the newest message and says so;
+//! - while there is no connection nothing is queued: old messages help nobody after a heal;
+//! - a connection that is silent for two seconds counts as broken, and a new one is tried at least
+//!   twice a second.
+
+mod peer_link;
+mod peer_links;
+mod peer_service;
+
+pub use peer_links::{PeerConnections, PeerLinks, PeersConfig, TransportError};
+pub use peer_service::PeerService;
+
+/// Version of the peers' protocol.
+pub const PEER_FORMAT: u32 = 1;
+
+/// The longest frame: one message with the longest run of entries that the replica sends, and room.
+const FRAME_BYTES_MAX: usize = 64 << 20;
+
+/// How much may be on the way unacknowledged in one stream.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;

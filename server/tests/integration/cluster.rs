@@ -1,0 +1,119 @@
+//! A cluster in this process.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use proto::client::{Client, ClientOptions};
+use server::bug::Bugs;
+use server::driver::Fsync;
+use server::types::NodeId;
+use server::{Limits, Server, ServerConfig, Storage};
+use tempfile::TempDir;
+
+use crate::eventually::eventually;
+
+/// Some nodes, some of them running.
+pub(crate) struct Cluster {
+    directory: TempDir,
+    storage: Kind,
+    addresses: BTreeMap<u64, SocketAddr>,
+    running: BTreeMap<u64, Server>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Memory,
+    #[cfg(feature = "rocksdb")]
+    Rocksdb,
+}
+
+impl Cluster {
+    pub(crate) async fn start(nodes: u64, storage: Kind) -> Cluster {
+        let listeners: BTreeMap<u64, TcpListener> =
+            (1..=nodes).map(|node| (node, TcpListener::bind("127.0.0.1:0").unwrap())).collect();
+        let addresses =
+            listeners.iter().map(|(node, it)| (*node, it.local_addr().unwrap())).collect();
+        let directory = tempfile::tempdir().unwrap();
+        let mut cluster = Cluster { directory, storage, addresses, running: BTreeMap::new() };
+        for (node, listener) in listeners {
+            let server = Server::start_on(cluster.config(node), listener).await.unwrap();
+            cluster.running.insert(node, server);
+        }
+        cluster.leader().await;
+        cluster
+    }
+
+    pub(crate) fn config(&self, node: u64) -> ServerConfig {
+        let address = |(node, address): (&u64, &SocketAddr)| (NodeId(*node), address.to_string());
+        ServerConfig {
+            node: NodeId(node),
+            cluster: "test".to_owned(),
+            listen: self.addresses[&node],
+            peers: self.addresses.iter().map(address).collect(),
+            storage: match self.storage {
+                Kind::Memory => Storage::Memory,
+                #[cfg(feature = "rocksdb")]
+                Kind::Rocksdb => {
+                    Storage::Rocksdb { data: self.directory.path().join(node.to_string()) }
+                }
+            },
+            fsync: Fsync::Always,
+            tick: Duration::from_millis(20),
+            election_ticks: 15,
+            heartbeat_ticks: 2,
+            seed: node,
+            limits: Limits::STANDARD,
+            bugs: Bugs::NONE,
+        }
+    }
+
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = u64> {
+        self.addresses.keys().copied()
+    }
+
+    pub(crate) fn address(&self, node: u64) -> String {
+        self.addresses[&node].to_string()
+    }
+
+    /// A client of one node.
+    pub(crate) fn client(&self, node: u64) -> Client {
+        Client::new(vec![self.address(node)], ClientOptions::new())
+    }
+
+    /// A client of one node that tries everything once.
+    pub(crate) fn impatient_client(&self, node: u64) -> Client {
+        let options = ClientOptions::single_attempt(Duration::from_secs(3));
+        Client::new(vec![self.address(node)], options)
+    }
+
+    /// The node that leads and that all running nodes follow.
+    pub(crate) async fn leader(&self) -> u64 {
+        eventually("the nodes agree on a leader", async || {
+            let mut leaders = Vec::new();
+            for server in self.running.values() {
+                leaders.push(server.node().status().leader?);
+            }
+            let first = *leaders.first()?;
+            let agreed = leaders.iter().all(|leader| *leader == first);
+            (agreed && self.running.contains_key(&first.0)).then_some(first.0)
+        })
+        .await
+    }
+
+    /// A node that runs and does not lead.
+    pub(crate) async fn follower(&self) -> u64 {
+        let leader = self.leader().await;
+        *self.running.keys().find(|node| **node != leader).unwrap()
+    }
+
+    pub(crate) async fn stop(&mut self, node: u64) {
+        self.running.remove(&node).unwrap().shutdown().await;
+    }
+
+    #[cfg(feature = "rocksdb")]
+    pub(crate) async fn restart(&mut self, node: u64) {
+        let server = Server::start(self.config(node)).await.unwrap();
+        self.running.insert(node, server);
+    }
+}
