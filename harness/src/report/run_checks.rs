@@ -42,12 +42,18 @@ pub(crate) fn faults(run: &RunInfo, counts: &[FaultCounts], records: &[FaultReco
     check("faults", Verdict::Unknown, summary, Some(reasons.join("; ")))
 }
 
-/// `partition: 5 installed, 0 skipped, 1 indeterminate`
-pub(crate) fn counts_text(counts: &FaultCounts) -> String {
-    format!(
-        "{}: {} installed, {} skipped, {} indeterminate",
-        counts.kind, counts.installed, counts.skipped, counts.indeterminate
-    )
+/// `partition: 5 installed, 1 indeterminate`
+fn counts_text(counts: &FaultCounts) -> String {
+    let parts: Vec<String> = [
+        (counts.installed, "installed"),
+        (counts.skipped, "skipped"),
+        (counts.indeterminate, "indeterminate"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, outcome)| format!("{number} {outcome}"))
+    .collect();
+    format!("{}: {}", counts.kind, parts.join(", "))
 }
 
 fn why_never(kind: &str, records: &[FaultRecord]) -> String {

@@ -169,7 +169,7 @@ fn latency(input: &ReportInput<'_>, size: Size) -> Markup {
             @if size == Size::Wide {
                 @for (name, values) in [("p99", &series.p99), ("p50", &series.p50)] {
                     @if let Some(last) = values.iter().rev().flatten().next() {
-                        text.end class=(name) x=(px(frame.right + 6.0)) y=(px(frame.y(share(*last)) + 4.0)) { (name) }
+                        text class={ "end " (name) } x=(px(frame.right + 6.0)) y=(px(frame.y(share(*last)) + 4.0)) { (name) }
                     }
                 }
             }

@@ -11,17 +11,45 @@ use crate::report::html::plot::{colours, fault_title, fitting_label, px};
 use crate::report::numbers::FaultWindow;
 use crate::report::words;
 
-const LEFT: f64 = 96.0;
 const RIGHT_MARGIN: f64 = 40.0;
 const TOP: f64 = 28.0;
-const LANE: f64 = 70.0;
-const BAR_TOP: f64 = 24.0;
 const BAR: f64 = 24.0;
 const CHARACTER: f64 = 7.4;
-/// At least this much between two different moments, so that their order can be seen.
-const GAP: f64 = 30.0;
 /// Faults that ended less than this before the first operation are told as well.
 const AROUND: u64 = 5_000_000_000;
+
+/// Measures of a drawing: on a desk the names of the lanes are on the left, on a phone above.
+struct Measures {
+    class: &'static str,
+    width: f64,
+    left: f64,
+    lane: f64,
+    /// From the top of a lane to its bars.
+    bar_top: f64,
+    /// At least this much between two different moments, so that their order can be seen.
+    gap: f64,
+    /// How far the drawing may be scaled down before it scrolls.
+    shrink: f64,
+}
+
+const WIDE: Measures = Measures {
+    class: "wide",
+    width: 1040.0,
+    left: 96.0,
+    lane: 70.0,
+    bar_top: 24.0,
+    gap: 30.0,
+    shrink: 0.7,
+};
+const NARROW: Measures = Measures {
+    class: "narrow",
+    width: 332.0,
+    left: 0.0,
+    lane: 92.0,
+    bar_top: 46.0,
+    gap: 20.0,
+    shrink: 0.9,
+};
 
 pub(crate) fn section(check: &Check, input: &ReportInput<'_>) -> Markup {
     html! {
@@ -47,13 +75,13 @@ fn body(counterexample: &Counterexample, input: &ReportInput<'_>, position: usiz
         }
         figure {
             div.scroll {
-                (drawing(counterexample, &input.results.fault_windows, 1040.0, "wide", position))
-                (drawing(counterexample, &input.results.fault_windows, 348.0, "narrow", position))
+                (drawing(counterexample, &input.results.fault_windows, &WIDE, position))
+                (drawing(counterexample, &input.results.fault_windows, &NARROW, position))
             }
             p.legend {
                 span { "① the longest order that works, with the state after each step" }
                 span.key.stuck { "✕ cannot come next" }
-                span.key.info { "open end: outcome unknown" }
+                span.key.open { "open end: outcome unknown" }
                 span.muted { "Real order of time; distances are stretched where text needs room." }
             }
         }
@@ -159,11 +187,12 @@ fn span(counterexample: &Counterexample) -> Option<(u64, u64)> {
 /// Time on the page: monotone, stretched so that moments stay apart and labels fit.
 struct Stretch {
     points: Vec<(u64, f64)>,
+    left: f64,
     width: f64,
 }
 
 impl Stretch {
-    fn new(operations: &[CounterexampleOperation], width: f64) -> Stretch {
+    fn new(operations: &[CounterexampleOperation], measures: &Measures) -> Stretch {
         let mut times: Vec<u64> = operations
             .iter()
             .flat_map(|operation| [Some(operation.invoke_time), operation.complete_time])
@@ -173,13 +202,14 @@ impl Stretch {
         times.dedup();
         let length =
             times.last().zip(times.first()).map_or(1, |(last, first)| (last - first).max(1));
-        let room = width - LEFT - RIGHT_MARGIN - GAP * times.len() as f64;
+        let room =
+            measures.width - measures.left - RIGHT_MARGIN - measures.gap * times.len() as f64;
         let mut points: Vec<(u64, f64)> = Vec::new();
         for &time in &times {
             let mut x = match points.last() {
-                None => LEFT + 10.0,
+                None => measures.left + 10.0,
                 Some(&(before, x)) => {
-                    x + GAP + room.max(0.0) * (time - before) as f64 / length as f64
+                    x + measures.gap + room.max(0.0) * (time - before) as f64 / length as f64
                 }
             };
             // A label must end before the next operation of its lane begins.
@@ -197,14 +227,8 @@ impl Stretch {
             }
             points.push((time, x));
         }
-        let end = points.last().map_or(width, |&(_, x)| x + RIGHT_MARGIN);
-        let mut stretch = Stretch { points, width: width.max(end) };
-        let labels_end = operations
-            .iter()
-            .map(|operation| stretch.x(operation.invoke_time) + label_width(operation) + 8.0)
-            .fold(stretch.width, f64::max);
-        stretch.width = labels_end;
-        stretch
+        let end = points.last().map_or(0.0, |&(_, x)| x + RIGHT_MARGIN);
+        Stretch { points, left: measures.left, width: measures.width.max(end) }
     }
 
     fn x(&self, time: u64) -> f64 {
@@ -214,7 +238,7 @@ impl Stretch {
             (Some((from, left)), Some(&(to, right))) => {
                 left + (right - left) * (time - from) as f64 / (to - from) as f64
             }
-            (None, _) => LEFT,
+            (None, _) => self.left,
             (Some(_), None) => self.width,
         }
     }
@@ -227,30 +251,32 @@ fn label_width(operation: &CounterexampleOperation) -> f64 {
 fn drawing(
     counterexample: &Counterexample,
     windows: &[FaultWindow],
-    width: f64,
-    class: &str,
+    measures: &Measures,
     position: usize,
 ) -> Markup {
+    let (class, bar_top) = (measures.class, measures.bar_top);
     let operations = &counterexample.operations;
     let Some((from, to)) = span(counterexample) else { return html! {} };
-    let time = Stretch::new(operations, width);
+    let time = Stretch::new(operations, measures);
     let mut lanes: BTreeMap<u64, Option<&str>> = BTreeMap::new();
     for operation in operations {
         lanes.insert(operation.process, operation.node.as_deref());
     }
     let lane_of = |process: u64| lanes.keys().position(|&lane| lane == process).unwrap_or(0);
-    let top = |operation: &CounterexampleOperation| TOP + LANE * lane_of(operation.process) as f64;
-    let bottom = TOP + LANE * lanes.len() as f64;
+    let top = |operation: &CounterexampleOperation| {
+        TOP + measures.lane * lane_of(operation.process) as f64
+    };
+    let bottom = TOP + measures.lane * lanes.len() as f64;
     let height = bottom + 24.0;
     let colours = colours(windows);
     let id = format!("counterexample-{position}-{class}");
     let ends = |operation: &CounterexampleOperation| {
-        let right = operation.complete_time.map_or(time.width - 6.0, |end| time.x(end));
+        let right = operation.complete_time.map_or(time.width - 4.0, |end| time.x(end));
         (time.x(operation.invoke_time), right)
     };
     html! {
         svg class={ "chart lanes " (class) } viewBox={ "0 0 " (px(time.width)) " " (px(height)) }
-            style={ "min-width:" (px(time.width.min(width.max(640.0)))) "px" }
+            style={ "min-width:" (px(time.width * measures.shrink)) "px" }
             role="img" aria-labelledby={ (id) "-title " (id) "-desc" } {
             title id={ (id) "-title" } { "The operations that no order explains" }
             desc id={ (id) "-desc" } { (counterexample.explanation.join(" ")) }
@@ -272,10 +298,16 @@ fn drawing(
                 }
             }
             @for (lane, (process, node)) in lanes.iter().enumerate() {
-                @let y = TOP + LANE * lane as f64;
-                line.grid x1="0" x2=(px(time.width)) y1=(px(y + LANE - 1.0)) y2=(px(y + LANE - 1.0)) {}
-                text.name x="0" y=(px(y + BAR_TOP + 10.0)) { "process " (process) }
-                @if let Some(node) = node { text.node x="0" y=(px(y + BAR_TOP + 26.0)) { "to " (node) } }
+                @let y = TOP + measures.lane * lane as f64;
+                line.grid x1="0" x2=(px(time.width)) y1=(px(y + measures.lane - 1.0)) y2=(px(y + measures.lane - 1.0)) {}
+                @if measures.left > 0.0 {
+                    text.name x="0" y=(px(y + bar_top + 10.0)) { "process " (process) }
+                    @if let Some(node) = node { text x="0" y=(px(y + bar_top + 26.0)) { "to " (node) } }
+                } @else {
+                    text x="2" y=(px(y + 14.0)) {
+                        "process " (process) @if let Some(node) = node { " to " (node) }
+                    }
+                }
             }
             @for (at, operation) in operations.iter().enumerate() {
                 @let (left, right) = ends(operation);
@@ -284,25 +316,27 @@ fn drawing(
                 @let open = operation.complete_time.is_none();
                 g class={ "op" @if stuck { " stuck" } @if open { " info" } @else { " ok" } } {
                     title { (operation.label) ": " (operation.text) }
-                    text.label x=(px(left)) y=(px(y + 16.0)) { tspan.letter { (operation.label) } "  " (operation.text) }
+                    @let at_edge = left + label_width(operation) > time.width;
+                    text.label x=(px(if at_edge { time.width - 2.0 } else { left })) y=(px(y + bar_top - 8.0))
+                        text-anchor=(if at_edge { "end" } else { "start" }) { tspan.letter { (operation.label) } "  " (operation.text) }
                     @if open {
                         path.body d={
-                            "M" (px(left)) " " (px(y + BAR_TOP)) "H" (px(right - 10.0)) "l10 " (px(BAR / 2.0))
-                            "l-10 " (px(BAR / 2.0)) "H" (px(left)) "Z"
+                            "M" (px(left)) " " (px(y + bar_top)) "H" (px(right - 14.0)) "l14 " (px(BAR / 2.0))
+                            "l-14 " (px(BAR / 2.0)) "H" (px(left)) "Z"
                         } {}
                     } @else {
-                        rect.body x=(px(left)) y=(px(y + BAR_TOP)) width=(px((right - left).max(4.0))) height=(px(BAR)) rx="4" {}
+                        rect.body x=(px(left)) y=(px(y + bar_top)) width=(px((right - left).max(4.0))) height=(px(BAR)) rx="4" {}
                     }
                     @if stuck {
-                        rect x=(px(left)) y=(px(y + BAR_TOP)) width=(px((right - left).max(4.0))) height=(px(BAR)) rx="4"
+                        rect x=(px(left)) y=(px(y + bar_top)) width=(px((right - left).max(4.0))) height=(px(BAR)) rx="4"
                             fill={ "url(#" (id) "-hatch)" } {}
-                        text.cross x=(px(left.midpoint(right))) y=(px(y + BAR_TOP + 18.0)) text-anchor="middle" { "✕" }
+                        text.cross x=(px(left.midpoint(right))) y=(px(y + bar_top + 18.0)) text-anchor="middle" { "✕" }
                     }
                 }
             }
-            (order(counterexample, &ends, &top))
-            line.axis x1=(LEFT) x2=(px(time.width)) y1=(px(bottom)) y2=(px(bottom)) {}
-            text x=(LEFT + 10.0) y=(px(bottom + 17.0)) { (words::moment(from)) }
+            (order(counterexample, &ends, &|operation| top(operation) + bar_top))
+            line.axis x1=(measures.left) x2=(px(time.width)) y1=(px(bottom)) y2=(px(bottom)) {}
+            text x=(measures.left + 10.0) y=(px(bottom + 17.0)) { (words::moment(from)) }
             text x=(px(time.x(to))) y=(px(bottom + 17.0)) text-anchor="middle" { "+" (words::duration(to - from)) }
         }
     }
@@ -325,7 +359,7 @@ fn order(
     let points: Vec<(f64, f64)> = steps
         .iter()
         .zip(places)
-        .map(|((operation, _), x)| (x, top(operation) + BAR_TOP + BAR / 2.0))
+        .map(|((operation, _), x)| (x, top(operation) + BAR / 2.0))
         .collect();
     let line: Vec<String> = points.iter().map(|(x, y)| format!("{} {}", px(*x), px(*y))).collect();
     html! {

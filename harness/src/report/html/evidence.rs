@@ -1,4 +1,4 @@
-//! JSON in words, for evidence, host facts and options whose keys are not known here.
+//! JSON in words: evidence, host facts and options, whose keys are not known here.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -6,6 +6,15 @@ use serde_json::Value;
 use crate::report::words;
 
 const INLINE_CHARACTERS: usize = 160;
+
+/// A sentence in which words between backticks are code.
+pub(crate) fn prose(text: &str) -> Markup {
+    html! {
+        @for (position, part) in text.split('`').enumerate() {
+            @if position % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
 
 /// What probes saw: the sentences that the nemesis wrote (any `summary`), the rest folded away.
 pub(crate) fn evidence(value: &Value) -> Markup {

@@ -37,7 +37,7 @@ pub(crate) fn key_facts(input: &ReportInput<'_>) -> Markup {
                 }
                 div.broad {
                     dt { "Repeat it" }
-                    dd.command { code #command { (run.command) } button.copy type="button" data-copy="command" hidden { "Copy" } }
+                    dd.command { code #command { (words_apart(&run.command)) } button.copy type="button" data-copy="command" hidden { "Copy" } }
                 }
             }
             @if !is_empty(&run.options) {
@@ -46,6 +46,16 @@ pub(crate) fn key_facts(input: &ReportInput<'_>) -> Markup {
                     (evidence::table(&run.options))
                 }
             }
+        }
+    }
+}
+
+/// A command that breaks between its words only; what is copied stays the same.
+fn words_apart(command: &str) -> Markup {
+    html! {
+        @for (position, word) in command.split(' ').enumerate() {
+            @if position > 0 { " " }
+            span { (word) }
         }
     }
 }

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use workloads::checker::Verdict;
 
-use crate::report::html::{ReportInput, charts, counterexample, facts, tables, timeline};
+use crate::report::html::{ReportInput, charts, counterexample, evidence, facts, tables, timeline};
 use crate::report::numbers::RecoveryOutcome;
 use crate::report::terminal::verdict_word;
 
@@ -71,7 +71,7 @@ fn hero(input: &ReportInput<'_>) -> Markup {
                     span.what { (run.workload) " under " (under) }
                 }
             }
-            p.summary { (results.summary) }
+            p.summary { (evidence::prose(&results.summary)) }
             p.badges {
                 @match results.recovery.outcome {
                     RecoveryOutcome::Recovered => span.badge.good { "✓ recovered" },

@@ -28,7 +28,7 @@ impl Size {
     fn width(self) -> f64 {
         match self {
             Size::Wide => 1040.0,
-            Size::Narrow => 348.0,
+            Size::Narrow => 332.0,
         }
     }
 }
@@ -48,7 +48,7 @@ pub(crate) struct Frame {
 }
 
 const STRIP_ROW: f64 = 19.0;
-const CHARACTER: f64 = 6.4;
+const CHARACTER: f64 = 6.2;
 
 impl Frame {
     /// A frame for the time from `from` to `to`, with room for the strip of these faults.
@@ -104,7 +104,9 @@ impl Frame {
                 @let seconds = tick as f64 * step;
                 @let x = self.x((seconds * 1e9) as u64);
                 line.axis x1=(px(x)) x2=(px(x)) y1=(px(self.bottom)) y2=(px(self.bottom + 4.0)) {}
-                text x=(px(x)) y=(px(self.bottom + 18.0)) text-anchor="middle" {
+                @let at_edge = x + 14.0 > self.width;
+                text x=(px(if at_edge { self.width } else { x })) y=(px(self.bottom + 18.0))
+                    text-anchor=(if at_edge { "end" } else { "middle" }) {
                     (number(seconds)) @if tick == last { " s" }
                 }
             }
@@ -165,11 +167,11 @@ pub(crate) fn fault_title(window: &FaultWindow) -> String {
     )
 }
 
-/// The longest label that fits: number and kind, or the number of the fault table.
+/// The longest label that fits: number and kind, the kind, or the number in the table of faults.
 pub(crate) fn fitting_label(window: &FaultWindow, width: f64) -> Option<String> {
-    [format!("{} {}", window.index, window.kind), window.index.to_string()]
+    [format!("{} {}", window.index, window.kind), window.kind.clone(), window.index.to_string()]
         .into_iter()
-        .find(|label| label.chars().count() as f64 * CHARACTER + 6.0 <= width)
+        .find(|label| label.chars().count() as f64 * CHARACTER + 4.0 <= width)
 }
 
 /// Faults placed in rows, so that those which overlap in time do not cover each other.
@@ -273,8 +275,9 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_shortened_to_the_number_and_then_left_out() {
+    fn a_label_is_shortened_to_the_kind_then_the_number_and_then_left_out() {
         assert_eq!(fitting_label(&window(3, 0, 1), 100.0).as_deref(), Some("3 kill"));
+        assert_eq!(fitting_label(&window(3, 0, 1), 34.0).as_deref(), Some("kill"));
         assert_eq!(fitting_label(&window(3, 0, 1), 20.0).as_deref(), Some("3"));
         assert_eq!(fitting_label(&window(3, 0, 1), 8.0), None);
     }

@@ -28,7 +28,7 @@ pub(crate) fn checks(input: &ReportInput<'_>) -> Markup {
                             td data-label="Found" {
                                 (words::sentence(&check.summary)) "."
                                 @if let Some(reason) = &check.reason {
-                                    " " span.muted { (words::sentence(reason)) "." }
+                                    " " span.muted { (evidence::prose(&words::sentence(reason))) "." }
                                 }
                                 @if let Some(partitions) = &check.partitions {
                                     " " span.muted {
@@ -111,6 +111,23 @@ pub(crate) fn operations(input: &ReportInput<'_>) -> Markup {
 
 pub(crate) fn latency(input: &ReportInput<'_>) -> Markup {
     let rows = &input.results.latency;
+    html! {
+        (latency_table(rows.iter().filter(|row| row.f.is_none()).collect()))
+        p.note {
+            "From the moment an operation should have started to its completion, so waiting in line "
+            "counts. Percentiles are of operations that took effect; censored are those that never "
+            "gave an answer, whose latency is only known to be longer than they were waited for. "
+            "Under a fault means that one was in force at some moment of the operation; the time "
+            "after a heal counts as no fault."
+        }
+        details {
+            summary { "By operation" }
+            (latency_table(rows.iter().collect()))
+        }
+    }
+}
+
+fn latency_table(rows: Vec<&LatencyRow>) -> Markup {
     let mut scopes: Vec<&LatencyScope> = Vec::new();
     for row in rows.iter().filter(|row| row.f.is_none()) {
         scopes.push(&row.scope);
@@ -118,39 +135,35 @@ pub(crate) fn latency(input: &ReportInput<'_>) -> Markup {
     // With one kind of fault, the row for any fault would say the same twice.
     let kinds = scopes.iter().filter(|scope| matches!(scope, LatencyScope::Fault(_))).count();
     scopes.retain(|scope| **scope != LatencyScope::UnderFault || kinds > 1);
+    let by_function = rows.iter().any(|row| row.f.is_some());
     html! {
-        div.scroll { table.numbers {
+        div.scroll { table.numbers.grouped[by_function] {
             thead { tr {
-                th { "When" } th { "Operation" } th { "p50" } th { "p90" } th { "p99" } th { "p99.9" }
-                th { "Max" } th { "Ok" } th { "Censored" }
+                th { "When" }
+                @if by_function { th.word { "Operation" } }
+                th { "p50" } th { "p90" } th { "p99" } th { "p99.9" } th { "Max" } th { "Ok" } th { "Censored" }
             } }
             @for scope in scopes {
                 tbody {
                     @for (position, row) in rows.iter().filter(|row| row.scope == *scope).enumerate() {
-                        (latency_row(row, (position == 0).then(|| scope_text(scope))))
+                        (latency_row(row, (position == 0).then(|| scope_text(scope)), by_function))
                     }
                 }
             }
         } }
-        p.note {
-            "From the moment an operation should have started to its completion, so waiting in line "
-            "counts. Percentiles are of operations that took effect; censored are those that never "
-            "gave an answer, whose latency is only known to be longer than they were waited for. "
-            "Under a fault means that one was in force at some moment of the operation."
-        }
     }
 }
 
-fn latency_row(row: &LatencyRow, scope: Option<String>) -> Markup {
+fn latency_row(row: &LatencyRow, scope: Option<String>, by_function: bool) -> Markup {
     let percentiles = row.percentiles;
     let text = |ns: u64| match percentiles.count {
         0 => "–".to_owned(),
         _ => words::duration(ns),
     };
     html! {
-        tr class=[row.f.is_none().then_some("total")] {
+        tr class=[(by_function && row.f.is_none()).then_some("total")] {
             th scope="row" { (scope.unwrap_or_default()) }
-            td.word { (row.f.as_deref().unwrap_or("all")) }
+            @if by_function { td.word { (row.f.as_deref().unwrap_or("all")) } }
             td { (text(percentiles.p50)) }
             td { (text(percentiles.p90)) }
             td { (text(percentiles.p99)) }

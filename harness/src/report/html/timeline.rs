@@ -235,7 +235,7 @@ fn drawing(
                     .filter(|window| window.start < data_end) {
                     @let width = x(window.end) - x(window.start);
                     @let shown = x(window.end).min(WIDTH) - x(window.start).max(LEFT);
-                    g.fault.placed class={ "k" (colours[window.kind.as_str()]) } data-s=(window.start) data-e=(window.end) {
+                    g class={ "fault placed k" (colours[window.kind.as_str()]) } data-s=(window.start) data-e=(window.end) {
                         title { (fault_title(window)) }
                         rect.shade x=(px(x(window.start))) y=(TOP) width=(px(width)) height=(px(bottom - TOP)) {}
                         rect.bar x=(px(x(window.start))) y="4" width=(px(width)) height="15" rx="3" {}
