@@ -12,6 +12,8 @@
 //! Invariants: the harness knows a system by its processes and its wire protocol only. Every
 //! fault is undone whatever happens. The history is on disk before it is judged.
 
+pub mod exit_code;
+pub mod latency;
 pub mod nemesis;
 pub mod node_id;
 pub mod platform;

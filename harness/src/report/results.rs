@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use workloads::checker::{Check, Verdict};
 
+use crate::report::numbers::{
+    Availability, FaultCounts, FaultWindow, FunctionCounts, LatencyRow, Recovery, Series,
+};
+
 /// Version of `run.json`, `results.json` and `schedule.jsonl`.
 pub const FORMAT: u32 = 1;
 
@@ -75,8 +79,22 @@ pub struct Results {
     pub verdict: Verdict,
     /// The exit code that the run ends with.
     pub exit_code: i32,
-    /// One or two sentences in plain words.
+    /// Two or three sentences in plain words.
     pub summary: String,
-    /// All checks.
+    /// All checks: those of the workload first, then those of the run itself.
     pub checks: Vec<Check>,
+    /// Whether the system served again after the last heal. Liveness, apart from the verdict.
+    pub recovery: Recovery,
+    /// Operation counts, one entry a function, by name.
+    pub operations: Vec<FunctionCounts>,
+    /// Fault counts, one entry a kind, by name.
+    pub faults: Vec<FaultCounts>,
+    /// When faults were in force, by start.
+    pub fault_windows: Vec<FaultWindow>,
+    /// Latency per scope and function.
+    pub latency: Vec<LatencyRow>,
+    /// How much of the time the system served.
+    pub availability: Availability,
+    /// Throughput and latency over time.
+    pub series: Series,
 }

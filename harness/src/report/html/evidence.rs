@@ -1,0 +1,90 @@
+//! JSON in words: evidence, host facts and options, whose keys are not known here.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::report::words;
+
+const INLINE_CHARACTERS: usize = 160;
+
+/// A sentence in which words between backticks are code.
+pub(crate) fn prose(text: &str) -> Markup {
+    html! {
+        @for (position, part) in text.split('`').enumerate() {
+            @if position % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+/// What probes saw: the sentences that the nemesis wrote (any `summary`), the rest folded away.
+pub(crate) fn evidence(value: &Value) -> Markup {
+    let mut sentences = Vec::new();
+    collect_summaries(value, &mut sentences);
+    match (sentences.as_slice(), value) {
+        (_, Value::Null) => html! { span.muted { "none" } },
+        ([], Value::Object(fields)) if fields.is_empty() => html! { span.muted { "none" } },
+        ([], value) => inline(value),
+        (sentences, value) => html! {
+            (sentences.join("; "))
+            @if has_more(value) {
+                details { summary { "Details" } (table(value)) }
+            }
+        },
+    }
+}
+
+fn collect_summaries<'a>(value: &'a Value, sentences: &mut Vec<&'a str>) {
+    let Value::Object(fields) = value else { return };
+    for (key, value) in fields {
+        match value {
+            Value::String(text) if key == "summary" => sentences.push(text),
+            nested => collect_summaries(nested, sentences),
+        }
+    }
+}
+
+fn has_more(value: &Value) -> bool {
+    value.as_object().is_some_and(|fields| fields.keys().any(|key| key != "summary"))
+}
+
+/// `cores 4, kernel 6.12.0`
+pub(crate) fn inline(value: &Value) -> Markup {
+    html! { (words::shorten(&inline_text(value), 3 * INLINE_CHARACTERS)) }
+}
+
+fn inline_text(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| match value {
+                Value::Object(_) => format!("{}: {}", key_text(key), inline_text(value)),
+                value => format!("{} {}", key_text(key), inline_text(value)),
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
+        Value::Array(items) => items.iter().map(inline_text).collect::<Vec<_>>().join(" "),
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), words::count),
+    }
+}
+
+/// One row a key.
+pub(crate) fn table(value: &Value) -> Markup {
+    let Value::Object(fields) = value else { return inline(value) };
+    html! {
+        dl.values {
+            @for (key, value) in fields {
+                @if key != "summary" {
+                    div { dt { (key_text(key)) } dd { (inline(value)) } }
+                }
+            }
+        }
+    }
+}
+
+fn key_text(key: &str) -> String {
+    key.replace(['_', '-'], " ")
+}

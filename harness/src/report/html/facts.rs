@@ -1,0 +1,103 @@
+//! Key facts of the run, the command that repeats it, and what lies beside the page.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::report::html::{ReportInput, evidence};
+use crate::report::words;
+
+pub(crate) fn key_facts(input: &ReportInput<'_>) -> Markup {
+    let (run, facts) = (input.run, input.facts);
+    let duration = words::duration(facts.end.saturating_sub(facts.workload_start));
+    html! {
+        section #facts {
+            h2 { "The run" }
+            dl.facts {
+                (fact("Workload", html! { (run.workload) }))
+                (fact("Faults", html! { (run.faults.join(", ")) }))
+                (fact("System", html! { (run.system) ", " (words::counted(u64::from(run.nodes), "node")) }))
+                (fact("Duration", html! { (duration) }))
+                (fact("Seed", html! { code { (run.seed) } }))
+                (fact("World", html! { (run.world) }))
+                (fact("Started", html! { (run.started.replace('T', " ").replace('Z', " UTC")) }))
+                @if let Some(bug) = &run.bug {
+                    (fact("Planted bug", html! { strong { (bug) } }))
+                }
+                div.broad {
+                    dt { "Platform" }
+                    dd {
+                        (run.platform)
+                        @if !run.platform_notes.is_empty() {
+                            ul.notes { @for note in &run.platform_notes { li { (note) } } }
+                        }
+                    }
+                }
+                @if !is_empty(&run.host) {
+                    div.broad { dt { "Host" } dd { (evidence::inline(&run.host)) } }
+                }
+                div.broad {
+                    dt { "Repeat it" }
+                    dd.command { code #command { (words_apart(&run.command)) } button.copy type="button" data-copy="command" hidden { "Copy" } }
+                }
+            }
+            @if !is_empty(&run.options) {
+                details {
+                    summary { "All effective options" }
+                    (evidence::table(&run.options))
+                }
+            }
+        }
+    }
+}
+
+/// A command that breaks between its words only; what is copied stays the same.
+fn words_apart(command: &str) -> Markup {
+    html! {
+        @for (position, word) in command.split(' ').enumerate() {
+            @if position > 0 { " " }
+            span { (word) }
+        }
+    }
+}
+
+fn fact(name: &str, value: Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+pub(crate) fn files(input: &ReportInput<'_>) -> Markup {
+    const BESIDE: [(&str, &str); 5] = [
+        ("run.json", "what was asked and where it ran"),
+        ("results.json", "verdicts, counts, histograms"),
+        ("history.jsonl", "every event"),
+        ("schedule.jsonl", "every fault, can be replayed"),
+        ("junit.xml", "the same for CI"),
+    ];
+    html! {
+        section #files {
+            h2 { "Files of the run" }
+            p.note { "Links work as long as this page lies in the folder of its run." }
+            ul.files {
+                @for (name, what) in BESIDE {
+                    li { a href=(name) { (name) } " " span.muted { (what) } }
+                }
+                @for log in input.logs {
+                    li { a href=(relative(log)) { (log) } " " span.muted { "node log" } }
+                }
+            }
+        }
+    }
+}
+
+/// A relative link whatever the path says: a colon in the first part would be read as a scheme.
+fn relative(path: &str) -> String {
+    format!("./{}", path.trim_start_matches('/'))
+}

@@ -1,0 +1,46 @@
+//! `report.html`: one file that works offline, on paper, on a phone and without JavaScript.
+//!
+//! ```text
+//! page ── head, verdict, the order of the sections
+//!  ├─ facts, tables, evidence     words and numbers
+//!  ├─ counterexample              what broke, drawn and explained
+//!  ├─ charts ── plot              throughput and latency, faults shaded
+//!  └─ timeline                    operations per process around what matters
+//! ```
+//!
+//! Invariants: everything is escaped by `maud`; values get into the page only as text or
+//! attributes, never into the script or the style. Drawings are SVG made here; the script only
+//! adds zoom, hover and copy. The page forbids itself to fetch anything (content security policy).
+
+mod charts;
+mod counterexample;
+mod evidence;
+mod facts;
+mod page;
+mod plot;
+mod tables;
+mod timeline;
+
+use workloads::history::Event;
+
+use crate::nemesis::record::FaultRecord;
+use crate::report::results::{Results, RunFacts, RunInfo};
+
+pub use page::render;
+
+/// What the page is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportInput<'a> {
+    /// What was asked and where it ran.
+    pub run: &'a RunInfo,
+    /// What the runner saw.
+    pub facts: &'a RunFacts,
+    /// What the analysis found.
+    pub results: &'a Results,
+    /// The history.
+    pub events: &'a [Event],
+    /// The faults.
+    pub faults: &'a [FaultRecord],
+    /// Paths of node logs, relative to the page.
+    pub logs: &'a [String],
+}

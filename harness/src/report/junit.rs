@@ -1,0 +1,111 @@
+//! `junit.xml`: the run as a test suite, for CI.
+//!
+//! One case a check, one for recovery, one a fault. Invalid is a failure, unknown an error of type
+//! `unknown`, a harness failure an error of type `harness-failure`.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use workloads::checker::{Check, Verdict};
+
+use crate::nemesis::record::{FaultOutcome, FaultRecord};
+use crate::report::numbers::RecoveryOutcome;
+use crate::report::results::{Results, RunFacts, RunInfo};
+
+/// The text of `junit.xml`.
+pub fn render(
+    run: &RunInfo,
+    facts: &RunFacts,
+    results: &Results,
+    faults: &[FaultRecord],
+) -> Result<String, SerializeError> {
+    let mut suite = TestSuite::new(run.run.as_str());
+    let length = Duration::from_nanos(facts.end.saturating_sub(facts.workload_start));
+    suite.set_time(length);
+    for (name, value) in [
+        ("workload", run.workload.clone()),
+        ("faults", run.faults.join(",")),
+        ("system", run.system.clone()),
+        ("seed", run.seed.to_string()),
+        ("command", run.command.clone()),
+    ] {
+        suite.add_property((name, value.as_str()));
+    }
+    suite.add_test_cases(results.checks.iter().map(check_case));
+    suite.add_test_case(recovery_case(results));
+    suite.add_test_cases(faults.iter().map(fault_case));
+    suite.add_test_cases(facts.harness_failures.iter().map(|failure| {
+        case("harness", "harness", non_success(NonSuccessKind::Error, "harness-failure", failure))
+    }));
+    let mut report = Report::new("harness");
+    report.set_time(length);
+    report.add_test_suite(suite);
+    report.to_string()
+}
+
+fn check_case(check: &Check) -> TestCase {
+    let status = match check.verdict {
+        Verdict::Valid => TestCaseStatus::success(),
+        Verdict::Unknown => {
+            let message = match &check.reason {
+                Some(reason) => format!("{}: {reason}", check.summary),
+                None => check.summary.clone(),
+            };
+            non_success(NonSuccessKind::Error, "unknown", &message)
+        }
+        Verdict::Invalid => {
+            let mut status = non_success(NonSuccessKind::Failure, "invalid", &check.summary);
+            if let Some(counterexample) = check.counterexamples.first() {
+                status.set_description(counterexample.explanation.join("\n"));
+            }
+            status
+        }
+    };
+    case("check", &check.name, status)
+}
+
+fn recovery_case(results: &Results) -> TestCase {
+    let recovery = &results.recovery;
+    let status = match recovery.outcome {
+        RecoveryOutcome::Recovered => TestCaseStatus::success(),
+        RecoveryOutcome::NotRecovered => {
+            non_success(NonSuccessKind::Failure, "not-recovered", &recovery.summary)
+        }
+        RecoveryOutcome::NotMeasured => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(recovery.summary.as_str());
+            status
+        }
+    };
+    case("recovery", "recovery", status)
+}
+
+fn fault_case(fault: &FaultRecord) -> TestCase {
+    let reason = fault.reason.as_deref().unwrap_or("no reason was recorded");
+    let status = match fault.outcome {
+        FaultOutcome::Installed => TestCaseStatus::success(),
+        FaultOutcome::Skipped => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(reason);
+            status
+        }
+        FaultOutcome::Indeterminate => non_success(NonSuccessKind::Error, "indeterminate", reason),
+    };
+    let mut case = case("fault", &format!("{} {}", fault.index, fault.description), status);
+    if let (Some(installed), Some(healed)) = (fault.installed_time, fault.healed_time) {
+        case.set_time(Duration::from_nanos(healed.saturating_sub(installed)));
+    }
+    case
+}
+
+fn non_success(kind: NonSuccessKind, class: &str, message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(class).set_message(message);
+    status
+}
+
+fn case(class: &str, name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class);
+    case
+}

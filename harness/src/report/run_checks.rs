@@ -1,0 +1,249 @@
+//! Checks on the run itself: did what was asked for happen, so that the verdict means something?
+
+use workloads::checker::{Check, Verdict};
+use workloads::history::EventKind;
+
+use crate::nemesis::record::{FaultOutcome, FaultRecord};
+use crate::report::numbers::{FaultCounts, FaultWindow, FunctionCounts, Recovery, RecoveryOutcome};
+use crate::report::operations::TimedOperation;
+use crate::report::results::{RunFacts, RunInfo};
+use crate::report::words;
+
+/// The kinds that were asked for; empty for `none`.
+pub(crate) fn requested_kinds(run: &RunInfo) -> Vec<&str> {
+    let mut kinds: Vec<&str> = run
+        .faults
+        .iter()
+        .map(|name| name.split(':').next().unwrap_or(name).trim())
+        .filter(|kind| !kind.is_empty() && *kind != "none")
+        .collect();
+    kinds.dedup();
+    kinds
+}
+
+/// Unknown if a kind that was asked for was never seen to act.
+pub(crate) fn faults(run: &RunInfo, counts: &[FaultCounts], records: &[FaultRecord]) -> Check {
+    let requested = requested_kinds(run);
+    if requested.is_empty() {
+        return check("faults", Verdict::Valid, "no faults were asked for".to_owned(), None);
+    }
+    let installed = |kind: &str| {
+        counts.iter().any(|counts| (counts.kind == kind || kind == "all") && counts.installed > 0)
+    };
+    let never: Vec<&str> = requested.into_iter().filter(|kind| !installed(kind)).collect();
+    let summary = match counts {
+        [] => "no fault was attempted".to_owned(),
+        counts => counts.iter().map(counts_text).collect::<Vec<_>>().join("; "),
+    };
+    if never.is_empty() {
+        return check("faults", Verdict::Valid, summary, None);
+    }
+    let reasons: Vec<String> = never.iter().map(|kind| why_never(kind, records)).collect();
+    check("faults", Verdict::Unknown, summary, Some(reasons.join("; ")))
+}
+
+/// `partition: 5 installed, 1 indeterminate`
+fn counts_text(counts: &FaultCounts) -> String {
+    let parts: Vec<String> = [
+        (counts.installed, "installed"),
+        (counts.skipped, "skipped"),
+        (counts.indeterminate, "indeterminate"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, outcome)| format!("{number} {outcome}"))
+    .collect();
+    format!("{}: {}", counts.kind, parts.join(", "))
+}
+
+fn why_never(kind: &str, records: &[FaultRecord]) -> String {
+    let of_kind = || records.iter().filter(|fault| fault.kind == kind || kind == "all");
+    let reason = of_kind().find_map(|fault| fault.reason.as_deref());
+    match (of_kind().count(), reason) {
+        (0, _) => format!("`{kind}` was asked for but never attempted"),
+        (attempts, None) => format!(
+            "`{kind}` was never seen to act in {}",
+            words::counted(attempts as u64, "attempt")
+        ),
+        (attempts, Some(reason)) => format!(
+            "`{kind}` was never seen to act in {}: {reason}",
+            words::counted(attempts as u64, "attempt")
+        ),
+    }
+}
+
+/// Unknown if no operation ran, or none succeeded, while a fault was seen to be in force.
+pub(crate) fn exercised_under_fault(
+    run: &RunInfo,
+    windows: &[FaultWindow],
+    operations: &[TimedOperation<'_>],
+) -> Option<Check> {
+    const NAME: &str = "exercised-under-fault";
+    if requested_kinds(run).is_empty() {
+        return None;
+    }
+    let windows: Vec<&FaultWindow> =
+        windows.iter().filter(|window| window.outcome == FaultOutcome::Installed).collect();
+    if windows.is_empty() {
+        return Some(check(
+            NAME,
+            Verdict::Unknown,
+            "no fault was in force at any time".to_owned(),
+            Some("without a fault in force the run says nothing about faults".to_owned()),
+        ));
+    }
+    let in_force: u64 = union_length(&windows);
+    let during: Vec<&TimedOperation<'_>> = operations
+        .iter()
+        .filter(|operation| windows.iter().any(|window| operation.overlaps(window)))
+        .collect();
+    let succeeded = during
+        .iter()
+        .filter(|operation| operation.outcome() == EventKind::Ok)
+        .filter_map(|operation| operation.end())
+        .filter(|&end| windows.iter().any(|window| window.start <= end && end <= window.end))
+        .count() as u64;
+    let ran = during.len() as u64;
+    let context = format!(
+        "{} in force for {}",
+        words::counted(windows.len() as u64, "fault"),
+        words::duration(in_force)
+    );
+    Some(match (ran, succeeded) {
+        (0, _) => check(
+            NAME,
+            Verdict::Unknown,
+            format!("no operation ran while a fault was in force ({context})"),
+            Some("the faults and the workload never met".to_owned()),
+        ),
+        (ran, 0) => check(
+            NAME,
+            Verdict::Unknown,
+            format!(
+                "{} ran while a fault was in force, but none succeeded ({context})",
+                words::counted(ran, "operation")
+            ),
+            Some("without a success under a fault nothing was put to the test".to_owned()),
+        ),
+        (ran, succeeded) => check(
+            NAME,
+            Verdict::Valid,
+            format!(
+                "{} ran while a fault was in force, {} of them succeeded in that time ({context})",
+                words::counted(ran, "operation"),
+                words::count(succeeded)
+            ),
+            None,
+        ),
+    })
+}
+
+fn union_length(windows: &[&FaultWindow]) -> u64 {
+    let (mut total, mut covered) = (0, 0);
+    for window in windows {
+        total += window.end.saturating_sub(window.start.max(covered));
+        covered = covered.max(window.end);
+    }
+    total
+}
+
+/// Unknown if a kind of operation never succeeded.
+pub(crate) fn succeeded(counts: &[FunctionCounts]) -> Check {
+    const NAME: &str = "operations-succeeded";
+    if counts.is_empty() {
+        let reason = "a history without operations proves nothing".to_owned();
+        return check(NAME, Verdict::Unknown, "no operation ran".to_owned(), Some(reason));
+    }
+    let never: Vec<String> = counts
+        .iter()
+        .filter(|counts| counts.ok == 0)
+        .map(|counts| format!("{} (0 of {})", counts.f, words::count(counts.invoked)))
+        .collect();
+    if never.is_empty() {
+        let each: Vec<String> = counts
+            .iter()
+            .map(|counts| format!("{} {}", words::count(counts.ok), counts.f))
+            .collect();
+        return check(
+            NAME,
+            Verdict::Valid,
+            format!("every kind of operation succeeded: {}", words::list(&each)),
+            None,
+        );
+    }
+    check(
+        NAME,
+        Verdict::Unknown,
+        format!("some kinds of operation never succeeded: {}", words::list(&never)),
+        Some("what never succeeds is not put to the test".to_owned()),
+    )
+}
+
+/// Invalid if a node ended by itself, panicked or logged what it should not.
+pub(crate) fn crash(facts: &RunFacts) -> Check {
+    match facts.node_findings.as_slice() {
+        [] => check(
+            "crash",
+            Verdict::Valid,
+            "no node ended by itself, panicked or logged a failed assertion".to_owned(),
+            None,
+        ),
+        [only] => check("crash", Verdict::Invalid, only.clone(), None),
+        [first, rest @ ..] => check(
+            "crash",
+            Verdict::Invalid,
+            format!("{first} (and {})", words::counted(rest.len() as u64, "more finding")),
+            Some(facts.node_findings.join("; ")),
+        ),
+    }
+}
+
+/// The liveness result; it is no check, because it must not hide behind or inside a verdict.
+pub(crate) fn recovery(facts: &RunFacts) -> Recovery {
+    let limit = words::duration(facts.recovery_limit);
+    let (outcome, summary) = match (facts.final_heal, facts.recovery) {
+        (None, _) => (
+            RecoveryOutcome::NotMeasured,
+            match facts.interrupted {
+                true => "not measured: the run was stopped before the last heal".to_owned(),
+                false => "not measured: nothing had to be healed".to_owned(),
+            },
+        ),
+        (Some(_), Some(time)) if time <= facts.recovery_limit => (
+            RecoveryOutcome::Recovered,
+            format!(
+                "every node answered reads and writes {} after the last heal (limit {limit})",
+                words::duration(time)
+            ),
+        ),
+        (Some(_), Some(time)) => (
+            RecoveryOutcome::NotRecovered,
+            format!(
+                "every node answered again only {} after the last heal (limit {limit})",
+                words::duration(time)
+            ),
+        ),
+        (Some(_), None) => (
+            RecoveryOutcome::NotRecovered,
+            format!("not every node answered reads and writes within {limit} of the last heal"),
+        ),
+    };
+    Recovery { outcome, time: facts.recovery, limit: facts.recovery_limit, summary }
+}
+
+/// Takes the place of the checks of a workload if there are none.
+pub(crate) fn nothing_judged() -> Check {
+    let reason = "no checker was run on the history".to_owned();
+    check("history", Verdict::Unknown, "the history was not judged".to_owned(), Some(reason))
+}
+
+fn check(name: &str, verdict: Verdict, summary: String, reason: Option<String>) -> Check {
+    Check {
+        name: name.to_owned(),
+        verdict,
+        summary,
+        reason,
+        partitions: None,
+        counterexamples: Vec::new(),
+    }
+}

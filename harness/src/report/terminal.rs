@@ -1,0 +1,190 @@
+//! The last lines of a run on a terminal: always the same few, in the same order.
+
+use std::io::IsTerminal;
+
+use workloads::checker::{Check, Counterexample, Verdict};
+
+use crate::latency::LatencyPercentiles;
+use crate::nemesis::record::FaultOutcome;
+use crate::report::numbers::LatencyScope;
+use crate::report::results::{Results, RunFacts, RunInfo};
+use crate::report::words;
+
+/// Whether escape sequences may be used. They only repeat what the words say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Plain text.
+    Never,
+    /// ANSI escape sequences.
+    Ansi,
+}
+
+impl Colour {
+    /// For a stream: only on a terminal, and not where `NO_COLOR` is set.
+    pub fn for_stream(stream: &impl IsTerminal) -> Colour {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if stream.is_terminal() && !forbidden { Colour::Ansi } else { Colour::Never }
+    }
+
+    pub(crate) fn verdict(self, verdict: Verdict, text: &str) -> String {
+        let code = match verdict {
+            Verdict::Valid => "1;32",
+            Verdict::Unknown => "1;33",
+            Verdict::Invalid => "1;31",
+        };
+        self.paint(code, text)
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Colour::Never => text.to_owned(),
+            Colour::Ansi => format!("\x1b[{code}m{text}\x1b[0m"),
+        }
+    }
+}
+
+/// The final summary, ending in a newline. `report` is the path to show.
+pub fn summary(
+    run: &RunInfo,
+    facts: &RunFacts,
+    results: &Results,
+    report: &str,
+    colour: Colour,
+) -> String {
+    let mut lines = vec![String::new()];
+    for check in &results.checks {
+        if let Some(counterexample) = check.counterexamples.first() {
+            lines.extend(counterexample_lines(check, counterexample, colour));
+            lines.push(String::new());
+        }
+    }
+    let mut line = |name: &str, text: String| lines.push(format!("{name:<11} {text}"));
+    line("verdict", verdict_text(results, colour));
+    for failure in &facts.harness_failures {
+        line("harness", format!("failed: {failure}"));
+    }
+    for (position, check) in results.checks.iter().enumerate() {
+        line(if position == 0 { "checks" } else { "" }, check_text(check, colour));
+    }
+    line("operations", operations_text(results));
+    line("faults", faults_text(results));
+    line("latency", latency_text(results));
+    line("recovery", results.recovery.summary.clone());
+    if let Some(bug) = &run.bug {
+        line("bug", format!("`{bug}` was planted"));
+    }
+    line("seed", run.seed.to_string());
+    line("repeat", run.command.clone());
+    line("report", report.to_owned());
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// `Valid`, `Unknown` or `Invalid`.
+pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "Valid",
+        Verdict::Unknown => "Unknown",
+        Verdict::Invalid => "Invalid",
+    }
+}
+
+fn verdict_text(results: &Results, colour: Colour) -> String {
+    let word = colour.verdict(results.verdict, verdict_word(results.verdict));
+    let liveness = match results.recovery.outcome {
+        crate::report::numbers::RecoveryOutcome::NotRecovered => ", did not recover",
+        _ => "",
+    };
+    format!("{word}{liveness} (exit code {})", results.exit_code)
+}
+
+fn check_text(check: &Check, colour: Colour) -> String {
+    let word = verdict_word(check.verdict);
+    let padding = " ".repeat(7 - word.len());
+    let reason = match (check.verdict, check.reason.as_deref()) {
+        (Verdict::Unknown, Some(reason)) => format!(" ({reason})"),
+        _ => String::new(),
+    };
+    format!(
+        "{}{padding}  {}: {}{reason}",
+        colour.verdict(check.verdict, word),
+        check.name,
+        check.summary
+    )
+}
+
+fn operations_text(results: &Results) -> String {
+    let sum = |part: fn(&crate::report::numbers::FunctionCounts) -> u64| {
+        results.operations.iter().map(part).sum::<u64>()
+    };
+    format!(
+        "{} ({} ok, {} fail, {} info)",
+        words::count(sum(|counts| counts.invoked)),
+        words::count(sum(|counts| counts.ok)),
+        words::count(sum(|counts| counts.fail)),
+        words::count(sum(|counts| counts.info)),
+    )
+}
+
+fn faults_text(results: &Results) -> String {
+    let of = |outcome| results.fault_count(outcome);
+    let kinds: Vec<String> = results
+        .faults
+        .iter()
+        .filter(|counts| counts.installed > 0)
+        .map(|counts| format!("{} {}", counts.installed, counts.kind))
+        .collect();
+    let kinds = if kinds.len() > 1 { format!(": {}", words::list(&kinds)) } else { String::new() };
+    format!(
+        "{} installed, {} skipped, {} indeterminate{kinds}",
+        of(FaultOutcome::Installed),
+        of(FaultOutcome::Skipped),
+        of(FaultOutcome::Indeterminate),
+    )
+}
+
+fn latency_text(results: &Results) -> String {
+    let text = |name: &str, scope: LatencyScope| {
+        results.latency_of(&scope).filter(|latency| latency.count > 0).map(|latency| {
+            let LatencyPercentiles { p50, p99, .. } = latency;
+            format!("{name} p50 {}, p99 {}", words::duration(*p50), words::duration(*p99))
+        })
+    };
+    let parts: Vec<String> =
+        [text("quiet", LatencyScope::Quiet), text("under fault", LatencyScope::UnderFault)]
+            .into_iter()
+            .flatten()
+            .collect();
+    if parts.is_empty() { "no operation succeeded".to_owned() } else { parts.join("; ") }
+}
+
+fn counterexample_lines(
+    check: &Check,
+    counterexample: &Counterexample,
+    colour: Colour,
+) -> Vec<String> {
+    let of_key = counterexample.key.as_ref().map_or(String::new(), |key| format!(" on key {key}"));
+    let mut lines = vec![
+        colour.bold(&format!("Counterexample of `{}`{of_key}", check.name)),
+        "These operations, and no fewer, cannot be put in any order:".to_owned(),
+    ];
+    for operation in &counterexample.operations {
+        let end = operation.complete_time.map_or("never surely".to_owned(), words::moment);
+        let node = operation.node.as_deref().map_or(String::new(), |node| format!(" on {node}"));
+        lines.push(format!(
+            "  {}  {:<28} process {}{node}, {} to {end}",
+            operation.label,
+            operation.text,
+            operation.process,
+            words::moment(operation.invoke_time),
+        ));
+    }
+    for (position, step) in counterexample.explanation.iter().enumerate() {
+        lines.push(format!("  {}. {step}", position + 1));
+    }
+    lines
+}

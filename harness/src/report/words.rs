@@ -1,0 +1,131 @@
+//! Numbers in words: durations, counts, shares. Every renderer uses these, so that all agree.
+
+/// Nanoseconds with three significant digits: `850 ns`, `1.24 ms`, `12.3 s`, `2 min 05 s`.
+pub(crate) fn duration(ns: u64) -> String {
+    const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+    if ns >= 120_000_000_000 {
+        let seconds = (ns + 500_000_000) / 1_000_000_000;
+        return format!("{} min {:02} s", seconds / 60, seconds % 60);
+    }
+    let (unit, scale) =
+        UNITS.into_iter().rev().find(|(_, scale)| ns as f64 >= *scale).unwrap_or(("ns", 1.0));
+    let number = ns as f64 / scale;
+    let digits = match number {
+        n if unit == "ns" || n >= 99.95 => 0,
+        n if n >= 9.995 => 1,
+        _ => 2,
+    };
+    let text = format!("{number:.digits$}");
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} {unit}")
+}
+
+/// A point in time of the run: seconds with milliseconds, such as `12.034 s`.
+pub(crate) fn moment(ns: u64) -> String {
+    format!("{:.3} s", ns as f64 / 1e9)
+}
+
+/// A whole number with thousands separators: `12,034`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun: `1 operation`, `12 operations`, `3 faults`.
+pub(crate) fn counted(number: u64, singular: &str) -> String {
+    let noun = match (number, singular.strip_suffix('y')) {
+        (1, _) => singular.to_owned(),
+        (_, _) if singular.ends_with('s') => format!("{singular}es"),
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{singular}s"),
+    };
+    format!("{} {noun}", count(number))
+}
+
+/// `part` of `whole` as `99.2 %`; never rounds up to 100 or down to 0.
+pub(crate) fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "none".to_owned();
+    }
+    let percent = 100.0 * part as f64 / whole as f64;
+    if part == whole || part == 0 {
+        return format!("{percent:.0} %");
+    }
+    format!("{:.1} %", percent.clamp(0.1, 99.9))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.as_ref().to_owned(),
+        [start @ .., last] => {
+            let start: Vec<&str> = start.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", start.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// At most `limit` characters, with an ellipsis where it was cut.
+pub(crate) fn shorten(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// The first letter in upper case, for the start of a sentence.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits_and_a_unit() {
+        for (ns, text) in [
+            (0, "0 ns"),
+            (850, "850 ns"),
+            (1_240_000, "1.24 ms"),
+            (2_000_000, "2 ms"),
+            (100_000_000, "100 ms"),
+            (12_340_000_000, "12.3 s"),
+            (60_000_000_000, "60 s"),
+            (125_000_000_000, "2 min 05 s"),
+        ] {
+            assert_eq!(duration(ns), text);
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped_and_pluralised() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "fault"), "1 fault");
+        assert_eq!(counted(1200, "operation"), "1,200 operations");
+        assert_eq!(counted(2, "history"), "2 histories");
+        assert_eq!(counted(2, "process"), "2 processes");
+        assert_eq!(counted(0, "key"), "0 keys");
+    }
+
+    #[test]
+    fn a_share_is_never_rounded_to_all_or_nothing() {
+        assert_eq!(share(99_999, 100_000), "99.9 %");
+        assert_eq!(share(1, 100_000), "0.1 %");
+        assert_eq!(share(5, 5), "100 %");
+        assert_eq!(share(0, 5), "0 %");
+    }
+}
