@@ -42,12 +42,6 @@ pub enum Command {
     },
     /// Say what this machine can do, what each missing item costs, and how to enable it
     Doctor,
-    /// Run the store's replicas on virtual time: many seeds, the same trace for the same seed
-    #[cfg(feature = "simulation")]
-    Simulate(SimulateArgs),
-    /// Explore all interleavings of a small cluster of the store's replicas
-    #[cfg(feature = "simulation")]
-    ModelCheck(ModelCheckArgs),
     /// Be a node of the store
     #[cfg(feature = "store")]
     #[command(hide = true)]
@@ -178,39 +172,6 @@ pub struct CheckArgs {
     /// Print the check as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// Options of `simulate`.
-#[cfg(feature = "simulation")]
-#[derive(Debug, Args)]
-pub struct SimulateArgs {
-    /// Seeds, such as `7` or `0..1000`
-    #[arg(long, default_value = "0..1000")]
-    pub seeds: String,
-    /// Plant a defect in the store; see `list bugs`
-    #[arg(long, value_name = "NAME")]
-    pub bug: Option<String>,
-    /// Print the whole trace (of one seed)
-    #[arg(long)]
-    pub trace: bool,
-}
-
-/// Options of `model-check`.
-#[cfg(feature = "simulation")]
-#[derive(Debug, Args)]
-pub struct ModelCheckArgs {
-    /// Distinct states after which the search ends
-    #[arg(long, default_value_t = 5_000_000)]
-    pub states: usize,
-    /// Actions after which a path ends
-    #[arg(long, default_value_t = 30)]
-    pub depth: usize,
-    /// Time after which the search ends
-    #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME")]
-    pub time_limit: Duration,
-    /// Plant a defect in the store; see `list bugs`
-    #[arg(long, value_name = "NAME")]
-    pub bug: Option<String>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
