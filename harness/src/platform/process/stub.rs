@@ -153,16 +153,30 @@ impl Stub {
         }
     }
 
-    /// Sends a signal to every process of the node, in one go.
+    /// Sends a signal to every process of the node, in one go. One that has ended needs none; its
+    /// end shows at the pidfd.
     pub(crate) fn signal_all(&self, signal: i32) -> Result<(), PlatformError> {
         let what = format!("send signal {signal} to a whole node");
         let order = u8::try_from(signal).expect("signals are small");
-        (&self.orders).write_all(&[order]).map_err(|error| PlatformError::os(&what, error))?;
-        let answer = self.read_answer(&what)?;
-        // ESRCH: there is nobody left to receive it.
-        match answer.value {
-            0 | libc::ESRCH => Ok(()),
-            errno => Err(PlatformError::os(what, io::Error::from_raw_os_error(errno))),
+        let sent = (&self.orders)
+            .write_all(&[order])
+            .map_err(|error| PlatformError::os(&what, error))
+            .and_then(|()| self.read_answer(&what));
+        match sent {
+            // ESRCH: there is nobody left to receive it.
+            Ok(Answer { value: 0 | libc::ESRCH, .. }) => Ok(()),
+            Ok(Answer { value, .. }) => {
+                Err(PlatformError::os(what, io::Error::from_raw_os_error(value)))
+            }
+            Err(PlatformError::Os { source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 
