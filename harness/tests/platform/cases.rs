@@ -31,6 +31,7 @@ const fn outside(name: &'static str, check: fn(&mut Running)) -> Case {
 }
 
 pub(crate) const CASES: &[Case] = &[
+    inside("machine_doctor_agrees_with_auto"),
     inside("namespaces_nftables_cut_and_heal"),
     inside("namespaces_iptables_cut_and_heal"),
     inside("loopback_cut_and_heal"),

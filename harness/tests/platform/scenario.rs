@@ -12,7 +12,10 @@ use harness::node_id::NodeId;
 use harness::platform::capability::Capability;
 use harness::platform::loopback::Loopback;
 use harness::platform::namespaces::{EnterOptions, Namespaces, UserNamespace, enter};
-use harness::platform::{Endpoint, FabricChoice, Link, NodeCommand, Platform, ProcessState, probe};
+use harness::platform::{
+    Capabilities, Chosen, Endpoint, FabricChoice, Link, NodeCommand, Platform, PlatformChoice,
+    ProcessState, choose, doctor, probe,
+};
 
 use crate::runner::SKIPPED;
 use crate::witness::{eventually, processes, state};
@@ -35,6 +38,7 @@ pub(crate) fn run(name: &str, folder: &Path) {
     let fabric =
         if name.contains("iptables") { FabricChoice::Iptables } else { FabricChoice::Nftables };
     let needed: &[Capability] = match (kind, fabric) {
+        ("machine", _) => &[],
         ("loopback", _) => &[Capability::Loopback],
         (_, FabricChoice::Nftables) => {
             &[Capability::Namespaces, Capability::Mounts, Capability::Network, Capability::Nftables]
@@ -43,7 +47,12 @@ pub(crate) fn run(name: &str, folder: &Path) {
             &[Capability::Namespaces, Capability::Mounts, Capability::Network, Capability::Iptables]
         }
     };
+    let start = Instant::now();
     let capabilities = probe().expect("the machine can be probed");
+    if kind == "machine" {
+        eprintln!("measured: probed in {:?}", start.elapsed());
+        return doctor_agrees_with_auto(&capabilities);
+    }
     for &capability in needed {
         if let Some(reason) = capabilities.missing(capability) {
             eprintln!("{}: {}", capability.name(), reason.replace('\n', "; "));
@@ -78,6 +87,20 @@ pub(crate) fn run(name: &str, folder: &Path) {
         hold if hold.starts_with("hold_") => scenario.hold(),
         other => panic!("no scenario {other}"),
     }
+}
+
+/// What it says about each capability is what was found.
+fn doctor_agrees_with_auto(capabilities: &Capabilities) {
+    let text = doctor(capabilities);
+    eprintln!("{text}");
+    for capability in Capability::ALL {
+        let answer = if capabilities.missing(capability).is_none() { "yes" } else { "no " };
+        let line = format!("{:<20}{answer}", capability.name());
+        assert!(text.contains(&line), "no line {line:?}");
+    }
+    let chosen = choose(PlatformChoice::Auto, FabricChoice::Nftables, capabilities);
+    let (Chosen::Namespaces { why, .. } | Chosen::Loopback { why }) = chosen.expect("auto chooses");
+    assert!(text.ends_with(&format!("auto: {why}\n")));
 }
 
 fn n(id: u16) -> NodeId {
@@ -358,11 +381,15 @@ impl Scenario {
 
     /// Starts three trees, says so, and waits for the end.
     fn hold(&self) -> ! {
-        let start = Instant::now();
+        for id in 4..=5 {
+            let start = Instant::now();
+            self.start(n(id), "stubborn");
+            eprintln!("measured: {} started in {:?}", n(id), start.elapsed());
+            self.platform.process().kill(n(id)).expect("kills");
+        }
         for id in 1..=3 {
             self.start_tree(n(id));
         }
-        eprintln!("measured: three trees started in {:?}", start.elapsed());
         eprintln!("ready");
         loop {
             std::thread::park();

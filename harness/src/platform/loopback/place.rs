@@ -1,6 +1,7 @@
 //! The platform itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,10 +33,12 @@ pub struct Loopback {
     fabric: ProxyFabric,
     nodes: BTreeMap<NodeId, SocketAddr>,
     proxies: BTreeMap<Link, SocketAddr>,
-    // Taken when dropped.
-    runtime: Option<Runtime>,
+    _threads: ProxyThreads,
     _block: Block,
 }
+
+/// Where the proxies run. Taken out when dropped.
+struct ProxyThreads(Option<Runtime>);
 
 /// Fabric `proxy`.
 struct ProxyFabric {
@@ -51,12 +54,7 @@ impl Loopback {
                 "platform loopback has between 1 and {NODES_MAX} nodes, not {nodes}"
             )));
         }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(PROXY_THREADS)
-            .thread_name("proxy")
-            .enable_io()
-            .build()
-            .map_err(|error| PlatformError::os("start the threads of the proxies", error))?;
+        let threads = ProxyThreads::start()?;
         let block = Block::take()?;
         let hosts = || (1..=nodes).map(|id| (NodeId(id), u8::try_from(id).expect("at most 9")));
         let gates = Arc::new(Gates::new());
@@ -70,7 +68,7 @@ impl Loopback {
             reserved.push(listener);
             node_addresses.insert(node, address);
             let (listener, address) = block.listen(host)?;
-            runtime.spawn(Arc::clone(&arrivals).serve(listener));
+            threads.spawn(Arc::clone(&arrivals).serve(listener));
             sinks.insert(node, address);
         }
         let mut proxies = BTreeMap::new();
@@ -80,7 +78,7 @@ impl Loopback {
                 let proxy_to = |upstream| {
                     let (listener, address) = block.listen(host)?;
                     let proxy = Proxy { from, to, upstream, gates: Arc::clone(&gates) };
-                    runtime.spawn(proxy.serve(listener));
+                    threads.spawn(proxy.serve(listener));
                     Ok::<_, PlatformError>(address)
                 };
                 proxies.insert((from, to), proxy_to(node_addresses[&to])?);
@@ -95,7 +93,7 @@ impl Loopback {
             fabric: ProxyFabric { gates, probes },
             nodes: node_addresses,
             proxies,
-            runtime: Some(runtime),
+            _threads: threads,
             _block: block,
         };
         place.await_proxies()?;
@@ -113,9 +111,29 @@ impl Loopback {
     }
 }
 
-impl Drop for Loopback {
+impl ProxyThreads {
+    fn start() -> Result<ProxyThreads, PlatformError> {
+        Builder::new_multi_thread()
+            .worker_threads(PROXY_THREADS)
+            .thread_name("proxy")
+            .enable_io()
+            .build()
+            .map(|runtime| ProxyThreads(Some(runtime)))
+            .map_err(|error| PlatformError::os("start the threads of the proxies", error))
+    }
+
+    fn spawn(&self, task: impl Future<Output = io::Result<()>> + Send + 'static) {
+        self.0.as_ref().expect("only a drop takes it out").spawn(async {
+            if let Err(error) = task.await {
+                tracing::error!("a proxy has stopped listening: {error}");
+            }
+        });
+    }
+}
+
+impl Drop for ProxyThreads {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             // The only way that is allowed inside another runtime.
             runtime.shutdown_background();
         }

@@ -176,9 +176,12 @@ fn become_inner(alive: &OwnedFd, mask: &SigSet) -> Result<(), PlatformError> {
     // A group of its own: a terminal's Ctrl-C and a signal to the whole group then reach the outer
     // process only, which passes it on once.
     setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(|e| os("make a process group", e))?;
-    // SAFETY: SIG_IGN runs no code. Without it `stty tostop` would stop our output.
-    unsafe { signal::signal(Signal::SIGTTOU, SigHandler::SigIgn) }
-        .map_err(|e| os("ignore SIGTTOU", e))?;
+    // Such a group is stopped when it uses the terminal, unless it ignores that.
+    for signal in [Signal::SIGTTIN, Signal::SIGTTOU] {
+        // SAFETY: SIG_IGN runs no code.
+        unsafe { signal::signal(signal, SigHandler::SigIgn) }
+            .map_err(|e| os("ignore the terminal's stop signals", e))?;
+    }
     // Pid 1 ignores a signal unless it has a handler for it.
     let action = SigAction::new(
         SigHandler::Handler(exit_unless_replaced),

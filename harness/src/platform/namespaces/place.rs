@@ -30,7 +30,7 @@ pub struct Namespaces {
 
 impl Namespaces {
     /// Builds the network of `nodes` nodes and sees it carry packets. Only after
-    /// [`super::enter()`]: it changes the network of this process.
+    /// [`super::enter()`], and once in a process: it changes the network of this process for good.
     pub fn new(nodes: u16, fabric: FabricChoice) -> Result<Namespaces, PlatformError> {
         let topology = Arc::new(Topology::new(nodes)?);
         let fabric: Box<dyn Fabric> = match fabric {

@@ -51,6 +51,15 @@ struct Slot {
 struct Running {
     stub: Stub,
     main: i32,
+    /// Seen to be stopped as a whole; a main process inside vfork(2) does not show it.
+    paused: bool,
+}
+
+/// What a signal is to do to a whole node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Pause,
+    Resume,
 }
 
 impl NodeProcesses {
@@ -95,22 +104,30 @@ impl NodeProcesses {
         }
     }
 
-    /// Signals until the processes of the node (with their parents) are as wanted.
+    /// Signals until every process of the node shows the effect.
     fn signal_until(
         &self,
         node: NodeId,
         slot: &mut Slot,
-        signal: Signal,
-        wanted: impl Fn(&BTreeMap<i32, i32>) -> bool,
+        effect: Effect,
     ) -> Result<ProcessState, PlatformError> {
         let deadline = Instant::now() + EFFECT_TIMEOUT;
+        let signal = match effect {
+            Effect::Pause => Signal::SIGSTOP,
+            Effect::Resume => Signal::SIGCONT,
+        };
+        let shows = |members: &BTreeMap<i32, i32>| match effect {
+            Effect::Pause => tree::all_stopped(members),
+            Effect::Resume => tree::none_stopped(members),
+        };
         loop {
             slot.reap()?;
-            let Some(running) = &slot.running else { return Ok(slot.state()) };
+            let Some(running) = &mut slot.running else { return Ok(slot.state()) };
             self.signal(running, signal)?;
             let again = Instant::now() + SIGNAL_AGAIN;
             while Instant::now() < again {
-                if wanted(&members(running)?) {
+                if shows(&members(running)?) {
+                    running.paused = effect == Effect::Pause;
                     slot.reap()?;
                     return Ok(slot.state());
                 }
@@ -163,7 +180,7 @@ impl ProcessControl for NodeProcesses {
         // A node that ended before it could be looked at is found to be gone by reap().
         let main = main.unwrap_or(stub.pid);
         slot.status = None;
-        slot.running = Some(Running { stub, main });
+        slot.running = Some(Running { stub, main, paused: false });
         slot.reap()?;
         Ok(slot.state())
     }
@@ -173,11 +190,11 @@ impl ProcessControl for NodeProcesses {
     }
 
     fn pause(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
-        self.signal_until(node, &mut *self.slot(node)?, Signal::SIGSTOP, tree::all_stopped)
+        self.signal_until(node, &mut *self.slot(node)?, Effect::Pause)
     }
 
     fn resume(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
-        self.signal_until(node, &mut *self.slot(node)?, Signal::SIGCONT, tree::none_stopped)
+        self.signal_until(node, &mut *self.slot(node)?, Effect::Resume)
     }
 
     fn terminate(&self, node: NodeId, patience: Duration) -> Result<ProcessState, PlatformError> {
@@ -253,7 +270,7 @@ impl Slot {
     fn state(&self) -> ProcessState {
         match &self.running {
             None => ProcessState::Gone { status: self.status },
-            Some(Running { main, .. }) if tree::state(*main) == Some(b'T') => {
+            Some(Running { main, paused, .. }) if *paused || tree::state(*main) == Some(b'T') => {
                 ProcessState::Stopped { pid: *main }
             }
             Some(Running { main, .. }) => ProcessState::Running { pid: *main },
