@@ -97,6 +97,9 @@ impl Capabilities {
     }
 }
 
+/// The reason of what could not even be tried. What it needs is missing too, and matters more.
+pub(crate) const NOT_TRIED: &str = "not tried, for want of something above";
+
 /// One line of the child's report.
 #[derive(Serialize, Deserialize)]
 struct Tried {
@@ -124,7 +127,7 @@ pub fn probe() -> Result<Capabilities, PlatformError> {
     waitpid(child, None).map_err(os("wait for the probe"))?;
 
     let mut failures: BTreeMap<_, _> =
-        Capability::ALL.map(|capability| (capability, "could not be tried".to_owned())).into();
+        Capability::ALL.map(|capability| (capability, NOT_TRIED.to_owned())).into();
     for line in report?.lines() {
         let Ok(tried) = serde_json::from_str::<Tried>(line) else { continue };
         match tried.failure {

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::capability::{Capabilities, Capability};
+use super::capability::{Capabilities, Capability, NOT_TRIED};
 use super::choice::{Chosen, FabricChoice, PlatformChoice, choose};
+use super::namespaces::find_iptables;
 
 /// The table, and what `auto` would choose.
 ///
@@ -19,6 +20,7 @@ pub fn doctor(capabilities: &Capabilities) -> String {
         let name = capability.name();
         match capabilities.missing(capability) {
             None => text.push_str(&format!("{name:<20}yes\n")),
+            Some(NOT_TRIED) => text.push_str(&format!("{name:<20}no   {NOT_TRIED}\n")),
             Some(reason) => {
                 let indent = " ".repeat(25);
                 let reason = reason.replace('\n', &format!("\n{indent}"));
@@ -54,12 +56,15 @@ fn cost(capability: Capability) -> &'static str {
 /// The one line that would enable it. Read from switches of the kernel, because this is advice:
 /// what works was tried.
 pub(super) fn remedy(capability: Capability) -> String {
-    match capability {
-        Capability::Namespaces | Capability::Mounts | Capability::Network => namespace_remedy(),
-        Capability::Nftables => "sudo modprobe -a nf_tables nft_meta_bridge".to_owned(),
-        Capability::Iptables => "install the iptables package of the distribution".to_owned(),
-        Capability::Loopback => "sudo ip link set lo up".to_owned(),
-    }
+    let line = match capability {
+        Capability::Namespaces | Capability::Mounts => return namespace_remedy(),
+        Capability::Network => "sudo modprobe -a bridge veth",
+        Capability::Nftables => "sudo modprobe nf_tables",
+        Capability::Iptables if find_iptables().is_ok() => "sudo modprobe iptable_filter",
+        Capability::Iptables => "install the iptables package of the distribution",
+        Capability::Loopback => "sudo ip link set lo up",
+    };
+    line.to_owned()
 }
 
 fn namespace_remedy() -> String {
@@ -92,6 +97,17 @@ mod tests {
             assert_eq!(text.matches(word).count(), Capability::ALL.len(), "{word}\n{text}");
         }
         assert!(text.contains("auto: platform loopback"), "{text}");
+    }
+
+    #[test]
+    fn what_could_not_be_tried_has_no_advice_of_its_own() {
+        let failures = [
+            (Capability::Namespaces, "refused".to_owned()),
+            (Capability::Nftables, NOT_TRIED.to_owned()),
+        ];
+        let text = doctor(&Capabilities::from_failures(failures));
+        assert_eq!(text.matches("enable: ").count(), 1, "{text}");
+        assert!(text.contains(NOT_TRIED), "{text}");
     }
 
     #[test]

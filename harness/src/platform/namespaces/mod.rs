@@ -21,6 +21,6 @@ mod topology;
 pub use enter::{EnterError, EnterOptions, Entered, UserNamespace, enter};
 pub use place::Namespaces;
 
-pub(crate) use iptables::try_iptables;
+pub(crate) use iptables::{find_iptables, try_iptables};
 pub(crate) use netlink::{Route, Socket, VethPair};
 pub(crate) use nftables::install as install_nftables;
