@@ -382,9 +382,13 @@ impl Scenario {
     /// Starts three trees, says so, and waits for the end.
     fn hold(&self) -> ! {
         let start = Instant::now();
-        (1..=NODES).for_each(|id| drop(self.start(n(id), "stubborn")));
+        for id in 1..=NODES {
+            self.start(n(id), "stubborn");
+        }
         eprintln!("measured: {NODES} nodes started in {:?}", start.elapsed());
-        (1..=NODES).for_each(|id| drop(self.platform.process().kill(n(id)).expect("kills")));
+        for id in 1..=NODES {
+            self.platform.process().kill(n(id)).expect("kills");
+        }
         for id in 1..=3 {
             self.start_tree(n(id));
         }

@@ -122,7 +122,8 @@ pub(crate) fn find_iptables() -> Result<PathBuf, PlatformError> {
     find_on_path(OsStr::new("iptables")).ok_or_else(|| {
         PlatformError::Unsupported(
             "the iptables program was not found\n\
-             hint: install the iptables package, or leave out --fabric iptables (nftables needs no program)"
+             hint: install the iptables package, or leave out --fabric iptables: \
+             nftables needs no program"
                 .to_owned(),
         )
     })
