@@ -8,6 +8,13 @@
 //! `namespaces` (default) gives every node its own network and pid namespace, joined by a bridge;
 //! `loopback` is weaker: addresses on loopback and a TCP proxy for each directed link.
 //! Nothing may be left behind, whatever happens to the harness.
+//!
+//! ```text
+//! main ── probe() ──> capabilities ── choose() ──> namespaces: enter(), then Namespaces::new()
+//!         (in a forked child)                      loopback:            Loopback::new()
+//! ```
+//!
+//! `probe` and `enter` need a process with one thread: they come first in `main`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -18,6 +25,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::node_id::NodeId;
+
+pub mod capability;
+mod choice;
+mod doctor;
+pub mod loopback;
+pub mod namespaces;
+mod process;
+mod wait;
+
+pub use capability::{Capabilities, probe};
+pub use choice::{Chosen, FabricChoice, PlatformChoice, choose};
+pub use doctor::doctor;
 
 /// Who opens a connection to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,6 +94,28 @@ pub enum PlatformError {
     /// The platform cannot do this here.
     #[error("{0}")]
     Unsupported(String),
+    /// Something that should happen did not, within a limit.
+    #[error("{what}: not within {waited:?}")]
+    Timeout {
+        /// What was waited for, as a verb phrase.
+        what: String,
+        /// The limit.
+        waited: Duration,
+    },
+}
+
+impl PlatformError {
+    pub(crate) fn os(what: impl Into<String>, source: std::io::Error) -> PlatformError {
+        PlatformError::Os { what: what.into(), source }
+    }
+
+    pub(crate) fn last_os(what: impl Into<String>) -> PlatformError {
+        PlatformError::os(what, std::io::Error::last_os_error())
+    }
+
+    pub(crate) fn timeout(what: impl Into<String>, waited: Duration) -> PlatformError {
+        PlatformError::Timeout { what: what.into(), waited }
+    }
 }
 
 /// A place in which nodes live.

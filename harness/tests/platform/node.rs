@@ -1,0 +1,89 @@
+//! What runs as a node.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, exit};
+
+/// Plays a role. The token is only there to be found in the command line.
+pub(crate) fn run(role: &str, token: &str) {
+    match role {
+        // Three processes: itself, a child in a session of its own, and an orphan in another.
+        "tree" => {
+            spawn("leaf", token);
+            let parent =
+                Command::new("/proc/self/exe").args(["node", "leaf-parent", token]).status();
+            assert!(parent.expect("starts").success());
+            eprintln!("ready");
+            wait_for_ever()
+        }
+        "leaf-parent" => spawn("leaf", token),
+        "leaf" => wait_for_ever(),
+        "stubborn" => {
+            // SAFETY: SIG_IGN runs no code.
+            unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+            eprintln!("ready");
+            wait_for_ever()
+        }
+        "exit-3" => exit(3),
+        "facts" => {
+            print_facts();
+            wait_for_ever()
+        }
+        _ => match role.strip_prefix("echo-") {
+            Some(address) => echo(address),
+            None => panic!("no role {role}"),
+        },
+    }
+}
+
+fn spawn(role: &str, token: &str) {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["node", role, token]);
+    // SAFETY: setsid is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::setsid();
+            Ok(())
+        });
+    }
+    // Never waited for: an orphan is the point of it.
+    let _: &mut _ = Box::leak(Box::new(command.spawn().expect("starts")));
+}
+
+fn wait_for_ever() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Capabilities, user, descriptors: what a node must not inherit.
+fn print_facts() {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    for line in status.lines().filter(|line| line.starts_with("Cap") || line.starts_with("Uid")) {
+        eprintln!("{line}");
+    }
+    let program = std::env::args().next().expect("argv[0]");
+    eprintln!("argv0: {program}");
+    // The folder itself is open while it is read.
+    let open = std::fs::read_dir("/proc/self/fd").expect("/proc is mounted").count() - 1;
+    eprintln!("descriptors: {open}");
+    eprintln!("ready");
+}
+
+/// Answers every connection with what it says.
+fn echo(address: &str) -> ! {
+    let listener = TcpListener::bind(address).expect("the address is free");
+    for stream in listener.incoming() {
+        let mut stream = stream.expect("accepts");
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1024];
+            while let Ok(length) = stream.read(&mut bytes) {
+                if length == 0 || stream.write_all(&bytes[..length]).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    unreachable!("a listener never ends")
+}
