@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 
 use workloads::checker::{Check, Counterexample, Verdict};
 
+use crate::exit_code;
 use crate::latency::LatencyPercentiles;
 use crate::nemesis::record::FaultOutcome;
-use crate::report::numbers::LatencyScope;
+use crate::report::numbers::{FunctionCounts, LatencyScope, RecoveryOutcome};
 use crate::report::results::{Results, RunFacts, RunInfo};
 use crate::report::words;
 
@@ -96,10 +97,14 @@ pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
 fn verdict_text(results: &Results, colour: Colour) -> String {
     let word = colour.verdict(results.verdict, verdict_word(results.verdict));
     let liveness = match results.recovery.outcome {
-        crate::report::numbers::RecoveryOutcome::NotRecovered => ", did not recover",
+        RecoveryOutcome::NotRecovered => ", did not recover",
         _ => "",
     };
-    format!("{word}{liveness} (exit code {})", results.exit_code)
+    let harness = match results.exit_code {
+        exit_code::HARNESS_FAILURE => ": the harness itself failed",
+        _ => "",
+    };
+    format!("{word}{liveness} (exit code {}{harness})", results.exit_code)
 }
 
 fn check_text(check: &Check, colour: Colour) -> String {
@@ -118,9 +123,7 @@ fn check_text(check: &Check, colour: Colour) -> String {
 }
 
 fn operations_text(results: &Results) -> String {
-    let sum = |part: fn(&crate::report::numbers::FunctionCounts) -> u64| {
-        results.operations.iter().map(part).sum::<u64>()
-    };
+    let sum = |part: fn(&FunctionCounts) -> u64| results.operations.iter().map(part).sum::<u64>();
     format!(
         "{} ({} ok, {} fail, {} info)",
         words::count(sum(|counts| counts.invoked)),

@@ -21,8 +21,7 @@ pub(crate) fn evidence(value: &Value) -> Markup {
     let mut sentences = Vec::new();
     collect_summaries(value, &mut sentences);
     match (sentences.as_slice(), value) {
-        (_, Value::Null) => html! { span.muted { "none" } },
-        ([], Value::Object(fields)) if fields.is_empty() => html! { span.muted { "none" } },
+        (_, value) if is_empty(value) => html! { span.muted { "none" } },
         ([], value) => inline(value),
         (sentences, value) => html! {
             (sentences.join("; "))
@@ -30,6 +29,16 @@ pub(crate) fn evidence(value: &Value) -> Markup {
                 details { summary { "Details" } (table(value)) }
             }
         },
+    }
+}
+
+/// Whether there is nothing to tell.
+pub(crate) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
     }
 }
 

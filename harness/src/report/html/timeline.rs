@@ -54,12 +54,15 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
             h2 { "Operations in real time" }
             p {
                 "One lane per process, around " (view.why) ". "
-                @if operations.len() < all.len() {
+                @if operations.len() < related {
                     "The nearest " (words::count(operations.len() as u64)) " of "
-                    (words::counted(related as u64, "operation")) (of_key)
-                    @if related < all.len() { " (" (words::count(all.len() as u64)) " in all)" }
-                    " are in this page; " code { "history.jsonl" } " has every one."
-                } @else { "All " (words::counted(all.len() as u64, "operation")) " are in this page." }
+                    (words::counted(related as u64, "operation")) (of_key) " are drawn."
+                } @else {
+                    "All " (words::counted(related as u64, "operation")) (of_key) " are drawn."
+                }
+                @if related < all.len() {
+                    " The history has " (words::count(all.len() as u64)) "."
+                }
             }
             div.controls hidden {
                 button type="button" data-zoom="in" { "Zoom in" }
@@ -134,9 +137,11 @@ fn lanes(operations: &[TimedOperation<'_>]) -> BTreeMap<u64, usize> {
     let mut spans: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     for operation in operations {
         let start = operation.invocation.time;
-        let end = operation.end().unwrap_or(u64::MAX);
-        let span = spans.entry(operation.process).or_insert((start, end));
-        span.1 = span.1.max(end);
+        let span = spans.entry(operation.process).or_insert((start, u64::MAX));
+        span.1 = match operation.outcome() {
+            EventKind::Info => operation.end().unwrap_or(u64::MAX),
+            EventKind::Ok | EventKind::Fail | EventKind::Invoke => u64::MAX,
+        };
     }
     let mut by_start: Vec<(u64, (u64, u64))> = spans.into_iter().collect();
     by_start.sort_by_key(|&(process, (start, _))| (start, process));
