@@ -53,7 +53,8 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
         section #timeline {
             h2 { "Operations in real time" }
             p {
-                "One lane per process, around " (view.why) ". "
+                "One lane per process, around " (view.why) ". A process is retired when an outcome is "
+                "unknown; its successor takes over the lane. "
                 @if operations.len() < related {
                     "The nearest " (words::count(operations.len() as u64)) " of "
                     (words::counted(related as u64, "operation")) (of_key) " are drawn."
@@ -70,7 +71,7 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
                 button type="button" data-zoom="earlier" { "← Earlier" }
                 button type="button" data-zoom="later" { "Later →" }
                 button type="button" data-zoom="reset" { "Reset" }
-                span.muted { "or drag; Ctrl and wheel zooms" }
+                span.muted.mouse { "or drag; Ctrl and wheel zooms" }
             }
             div.scroll { (drawing(input, counterexample, &operations, &lanes, &view)) }
             p.detail #detail aria-live="polite" hidden { "Point at an operation for its details." }
@@ -279,17 +280,23 @@ fn bar(
         EventKind::Info | EventKind::Invoke => "info",
     };
     let text = operation.text();
-    let short = match label {
+    let full = match label {
         Some(label) => format!("{label}: {}", words::shorten(&text, 24)),
         None => words::shorten(&text, 24),
     };
     let visible_left = left.max(LEFT);
-    let fits = short.chars().count() as f64 * CHARACTER + 8.0 <= right.min(WIDTH) - visible_left;
+    let room = right.min(WIDTH) - visible_left;
+    let letter = label.copied().unwrap_or_default();
+    let shown = [full.as_str(), letter]
+        .into_iter()
+        .find(|text| text.chars().count() as f64 * CHARACTER + 8.0 <= room)
+        .unwrap_or_default();
     html! {
         g class={ "op " (class) @if label.is_some() { " marked" } } data-s=(start) data-e=(end) {
             title { (details(operation, label.copied(), &text)) }
             rect x=(px(left)) y=(px(y)) width=(px(width)) height=(px(LANE - 6.0)) rx="2.5" {}
-            text x=(px(visible_left + 4.0)) y=(px(y + 12.0)) visibility=[(!fits).then_some("hidden")] { (short) }
+            text x=(px(visible_left + 4.0)) y=(px(y + 12.0)) data-full=[(shown != full).then_some(&full)]
+                data-letter=[label] { (shown) }
         }
     }
 }
