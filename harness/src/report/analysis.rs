@@ -45,6 +45,7 @@ pub fn analyze(
         availability: measure::availability(&operations, &windows, facts.workload_start),
         series: measure::series(&operations, facts.workload_start, facts.end),
         fault_windows: windows,
+        facts: facts.clone(),
     };
     results.exit_code = code(&results, facts);
     results.summary = summary(run, facts, &results);

@@ -209,7 +209,10 @@ mod tests {
 
     #[test]
     fn a_valid_run_ends_with_the_same_few_lines() {
-        check(vec![fixtures::valid_check()], &fixtures::facts(), expect![[r#"
+        check(
+            vec![fixtures::valid_check()],
+            &fixtures::facts(),
+            expect![[r#"
 
             verdict     Valid (exit code 0)
             checks      Valid    linearizable: the register is linearizable
@@ -224,13 +227,17 @@ mod tests {
             seed        42
             repeat      harness --workload register --faults partition --seed 42
             report      results/latest/report.html
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn an_invalid_run_is_explained() {
         let facts = RunFacts { recovery: None, ..fixtures::facts() };
-        check(vec![fixtures::invalid_check()], &facts, expect![[r#"
+        check(
+            vec![fixtures::invalid_check()],
+            &facts,
+            expect![[r#"
 
             Counterexample of `linearizable`
             These operations, and no fewer, cannot be put in any order:
@@ -253,7 +260,8 @@ mod tests {
             seed        42
             repeat      harness --workload register --faults partition --seed 42
             report      results/latest/report.html
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

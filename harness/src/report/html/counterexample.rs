@@ -68,6 +68,7 @@ pub(crate) fn section(check: &Check, input: &ReportInput<'_>) -> Markup {
 
 fn body(counterexample: &Counterexample, input: &ReportInput<'_>, position: usize) -> Markup {
     html! {
+        @if !counterexample.operations.is_empty() {
         p {
             "These " (words::counted(counterexample.operations.len() as u64, "operation"))
             " cannot be put in any order that explains what they returned. Taking any one away "
@@ -85,13 +86,14 @@ fn body(counterexample: &Counterexample, input: &ReportInput<'_>, position: usiz
                 span.muted { "Real order of time; distances are stretched where text needs room." }
             }
         }
+        }
         @if !counterexample.explanation.is_empty() {
             h3 { "Why there is no order" }
             ol.explanation {
                 @for step in &counterexample.explanation { li { (step) } }
             }
         }
-        (operations(counterexample))
+        @if !counterexample.operations.is_empty() { (operations(counterexample)) }
         (faults_around(counterexample, input))
     }
 }

@@ -74,7 +74,7 @@
       line.setAttribute("class", "axis");
       for (const [name, value] of [["x1", at], ["x2", at], ["y1", bottom], ["y2", bottom + 4]]) line.setAttribute(name, value);
       ticks.append(line);
-      if (at < left + 16 || at > right - 16) continue;
+      if (at < left + 24 || at > right - 24) continue;
       const text = document.createElementNS(namespace, "text");
       text.setAttribute("x", at);
       text.setAttribute("y", bottom + 18);

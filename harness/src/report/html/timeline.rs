@@ -76,7 +76,7 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
             div.scroll { (drawing(input, counterexample, &operations, &lanes, &view)) }
             p.detail #detail aria-live="polite" hidden { "Point at an operation for its details." }
             p.legend {
-                span.key.ok { "Ok" } span.key.fail { "Fail (striped)" } span.key.info { "Info (open end: may take effect later)" }
+                span.key.ok { "Ok" } span.key.fail { "Fail (striped)" } span.key.info { "Info (dashed: may take effect later)" }
                 @if counterexample.is_some() { span.key.marked { "In the counterexample" } }
             }
         }
@@ -118,7 +118,7 @@ fn slowest(
         .max_by_key(wait);
     let slowest = under_fault.or_else(|| operations.iter().max_by_key(wait))?;
     let why = match windows.iter().find(|window| slowest.overlaps(window)) {
-        Some(window) => format!("the slowest operation under a fault ({})", window.description),
+        Some(window) => format!("the slowest operation under a fault: {}", window.description),
         None => "the slowest operation".to_owned(),
     };
     Some((slowest.start(), slowest.end().unwrap_or(run_end), why))
@@ -348,7 +348,7 @@ fn ticks(view: &Window, bottom: f64, x: &impl Fn(u64) -> f64) -> Markup {
             @let seconds = tick as f64 * step;
             @let at = x((seconds * 1e9) as u64);
             line.axis x1=(px(at)) x2=(px(at)) y1=(px(bottom)) y2=(px(bottom + 4.0)) {}
-            @if at > LEFT + 16.0 && at < WIDTH - 16.0 {
+            @if at > LEFT + 24.0 && at < WIDTH - 24.0 {
                 text x=(px(at)) y=(px(bottom + 18.0)) text-anchor="middle" { (number(seconds)) " s" }
             }
         }
