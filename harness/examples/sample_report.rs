@@ -1,7 +1,7 @@
 //! Makes sample reports from synthetic data, to look at: `sample_report FOLDER`.
 //!
-//! `FOLDER/valid`, `FOLDER/invalid` and `FOLDER/unknown` each get all the files of a run. Nothing
-//! is run or broken; the numbers are drawn from a seeded generator.
+//! `FOLDER/valid`, `invalid`, `unknown` and `crowded` each get all the files of a run. Nothing is
+//! run or broken; the numbers are drawn from a seeded generator.
 
 use std::path::Path;
 
@@ -27,9 +27,12 @@ const CLIENTS: u64 = 10;
 fn main() -> anyhow::Result<()> {
     let folder = std::env::args().nth(1).context("name the folder to write to")?;
     let root = Path::new(&folder);
-    for (name, write) in
-        [("valid", valid as fn() -> Sample), ("invalid", invalid), ("unknown", unknown)]
-    {
+    for (name, write) in [
+        ("valid", valid as fn() -> Sample),
+        ("invalid", invalid),
+        ("unknown", unknown),
+        ("crowded", crowded),
+    ] {
         let sample = write();
         let results = analysis::analyze(
             &sample.run,
@@ -193,6 +196,42 @@ fn invalid() -> Sample {
             counterexamples: vec![counterexample],
         }],
     }
+}
+
+/// As much as a page should bear: overlapping faults, and a counterexample of many operations.
+fn crowded() -> Sample {
+    let mut sample = invalid();
+    for index in 8..40 {
+        let mut fault = sample.faults[index as usize % 7].clone();
+        let start = (3_000 + index * 1_350) * MS;
+        fault.index = index;
+        fault.installed_time = Some(start);
+        fault.healed_time = Some(start + 2_100 * MS);
+        sample.faults.push(fault);
+    }
+    let counterexample = &mut sample.checks[0].counterexamples[0];
+    let first = counterexample.operations[0].clone();
+    counterexample.operations = (0..14u64)
+        .map(|position| {
+            let start = 23_400 * MS + position * position * 900_000;
+            CounterexampleOperation {
+                label: char::from(b'A' + position as u8).to_string(),
+                process: 100 + position * 3 % 8,
+                text: format!("cas {} -> {} (unknown outcome)", position + 4000, position + 4001),
+                invoke_time: start,
+                complete_time: (position != 5).then_some(start + (position % 4 + 1) * 1_400_000),
+                ..first.clone()
+            }
+        })
+        .collect();
+    counterexample.longest_prefix = (0..11)
+        .map(|operation| PrefixStep { operation, state: (4001 + operation).to_string() })
+        .collect();
+    counterexample.stuck = vec![
+        StuckOperation { operation: 11, why: "it expected 4015, but found 4011".to_owned() },
+        StuckOperation { operation: 13, why: "it expected 4017, but found 4011".to_owned() },
+    ];
+    sample
 }
 
 fn run(seed: u64, faults: &str, bug: Option<&str>) -> RunInfo {

@@ -9,7 +9,9 @@ use workloads::checker::Counterexample;
 use workloads::history::EventKind;
 
 use crate::report::html::ReportInput;
-use crate::report::html::plot::{colours, fault_title, fitting_label, nice_step, number, px};
+use crate::report::html::plot::{
+    FaultStrip, STRIP_BAR, fault_title, fitting_label, nice_step, number, px,
+};
 use crate::report::numbers::FaultWindow;
 use crate::report::operations::{TimedOperation, pair};
 use crate::report::words;
@@ -18,7 +20,6 @@ const OPERATIONS_MAX: usize = 2_000;
 const LANES_MAX: usize = 64;
 const WIDTH: f64 = 1040.0;
 const LEFT: f64 = 92.0;
-const TOP: f64 = 26.0;
 const LANE: f64 = 22.0;
 const CHARACTER: f64 = 6.1;
 
@@ -200,7 +201,16 @@ fn drawing(
     view: &Window,
 ) -> Markup {
     let names = lane_names(lanes, view, operations);
-    let bottom = TOP + LANE * names.len() as f64;
+    let data_start = operations.iter().map(|operation| operation.invocation.time).min();
+    let data_end =
+        operations.iter().filter_map(TimedOperation::end).chain([view.to]).max().unwrap_or(view.to);
+    let strip = FaultStrip::between(
+        &input.results.fault_windows,
+        data_start.unwrap_or(view.from).min(view.from),
+        data_end,
+    );
+    let top = strip.height();
+    let bottom = top + LANE * names.len() as f64;
     let height = bottom + 28.0;
     let scale = (WIDTH - LEFT) / (view.to - view.from) as f64;
     let x = |time: u64| LEFT + (time as f64 - view.from as f64) * scale;
@@ -210,9 +220,6 @@ fn drawing(
             labelled.map(|operation| (operation.invoke_index, operation.label.as_str())).collect()
         })
         .unwrap_or_default();
-    let colours = colours(&input.results.fault_windows);
-    let data_end =
-        operations.iter().filter_map(TimedOperation::end).chain([view.to]).max().unwrap_or(view.to);
     html! {
         svg.timeline #timeline-drawing viewBox={ "0 0 " (WIDTH) " " (px(height)) } role="img"
             aria-labelledby="timeline-title timeline-desc"
@@ -232,27 +239,27 @@ fn drawing(
                 }
             }
             @for (lane, name) in names.iter().enumerate() {
-                @let y = TOP + LANE * lane as f64;
+                @let y = top + LANE * lane as f64;
                 @if lane % 2 == 0 { rect.lane x=(LEFT) y=(px(y)) width=(WIDTH - LEFT) height=(LANE) {} }
                 text.name x=(LEFT - 8.0) y=(px(y + 15.0)) text-anchor="end" { (name) }
             }
             g clip-path="url(#timeline-clip)" {
-                @for window in input.results.fault_windows.iter()
-                    .filter(|window| window.start < data_end) {
-                    @let width = x(window.end) - x(window.start);
-                    @let shown = x(window.end).min(WIDTH) - x(window.start).max(LEFT);
-                    g class={ "fault placed k" (colours[window.kind.as_str()]) } data-s=(window.start) data-e=(window.end) {
+                @for placed in &strip.placed {
+                    @let window = &placed.window;
+                    @let (left, right) = (x(window.start), x(window.end));
+                    @let shown = right.min(WIDTH) - left.max(LEFT);
+                    g class={ "fault placed k" (placed.colour) } data-s=(window.start) data-e=(window.end) {
                         title { (fault_title(window)) }
-                        rect.shade x=(px(x(window.start))) y=(TOP) width=(px(width)) height=(px(bottom - TOP)) {}
-                        rect.bar x=(px(x(window.start))) y="4" width=(px(width)) height="15" rx="3" {}
-                        @if let Some(label) = fitting_label(window, shown) {
-                            text x=(px(x(window.start).max(LEFT) + shown / 2.0)) y="15.5" text-anchor="middle" { (label) }
-                        }
+                        rect.shade x=(px(left)) y=(px(top)) width=(px(right - left)) height=(px(bottom - top)) {}
+                        rect.bar x=(px(left)) y=(px(placed.y())) width=(px(right - left)) height=(px(STRIP_BAR)) rx="3" {}
+                        @let label = fitting_label(window, shown).unwrap_or_default();
+                        text x=(px(left.max(LEFT) + shown / 2.0)) y=(px(placed.y() + 11.5)) text-anchor="middle"
+                            data-full={ (window.index) " " (window.kind) } data-letter=(window.index) { (label) }
                     }
                 }
                 @for operation in operations {
                     @if let Some(&lane) = lanes.get(&operation.process) {
-                        (bar(operation, lane, &labels, data_end, &x))
+                        (bar(operation, top + LANE * lane as f64 + 3.0, &labels, data_end, &x))
                     }
                 }
             }
@@ -263,7 +270,7 @@ fn drawing(
 
 fn bar(
     operation: &TimedOperation<'_>,
-    lane: usize,
+    y: f64,
     labels: &BTreeMap<u64, &str>,
     data_end: u64,
     x: &impl Fn(u64) -> f64,
@@ -272,7 +279,6 @@ fn bar(
     let end = operation.end().unwrap_or(data_end);
     let (left, right) = (x(start), x(end));
     let width = (right - left).max(1.5);
-    let y = TOP + LANE * lane as f64 + 3.0;
     let label = labels.get(&operation.invocation.index);
     let class = match operation.outcome() {
         EventKind::Ok => "ok",
