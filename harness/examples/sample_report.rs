@@ -1,7 +1,7 @@
 //! Makes sample reports from synthetic data, to look at: `sample_report FOLDER`.
 //!
-//! `FOLDER/valid`, `FOLDER/invalid` and `FOLDER/unknown` each get all the files of a run. Nothing
-//! is run or broken; the numbers are drawn from a seeded generator.
+//! `FOLDER/valid`, `invalid`, `unknown` and `crowded` each get all the files of a run. Nothing is
+//! run or broken; the numbers are drawn from a seeded generator.
 
 use std::path::Path;
 
@@ -27,9 +27,12 @@ const CLIENTS: u64 = 10;
 fn main() -> anyhow::Result<()> {
     let folder = std::env::args().nth(1).context("name the folder to write to")?;
     let root = Path::new(&folder);
-    for (name, write) in
-        [("valid", valid as fn() -> Sample), ("invalid", invalid), ("unknown", unknown)]
-    {
+    for (name, write) in [
+        ("valid", valid as fn() -> Sample),
+        ("invalid", invalid),
+        ("unknown", unknown),
+        ("crowded", crowded),
+    ] {
         let sample = write();
         let results = analysis::analyze(
             &sample.run,
@@ -102,11 +105,9 @@ fn invalid() -> Sample {
     let key = json!(3);
     let planted = [
         (90, "write", json!(41), Some(json!(41)), 0, 22, "n1"),
-        (91, "read", Value::Null, Some(json!(41)), 30, 44, "n2"),
-        (90, "cas", json!([41, 42]), Some(json!([41, 42])), 52, 96, "n1"),
-        (92, "read", Value::Null, Some(json!(42)), 104, 131, "n3"),
-        (93, "write", json!(57), None, 60, 1060, "n4"),
-        (94, "read", Value::Null, Some(json!(41)), 158, 171, "n5"),
+        (91, "cas", json!([41, 42]), None, 31, 1031, "n1"),
+        (92, "read", Value::Null, Some(json!(42)), 64, 131, "n3"),
+        (93, "read", Value::Null, Some(json!(41)), 158, 171, "n5"),
     ];
     let mut extra = Vec::new();
     for (process, f, argument, result, from, to, node) in &planted {
@@ -139,14 +140,7 @@ fn invalid() -> Sample {
             })
             .map_or(first.index, |event| event.index)
     };
-    let texts = [
-        "write 41",
-        "read -> 41",
-        "cas 41 -> 42",
-        "read -> 42",
-        "write 57 (unknown outcome)",
-        "read -> 41",
-    ];
+    let texts = ["write 41", "cas 41 -> 42 (unknown outcome)", "read -> 42", "read -> 41"];
     let mut operations: Vec<CounterexampleOperation> = planted
         .iter()
         .zip(texts)
@@ -170,19 +164,21 @@ fn invalid() -> Sample {
     let counterexample = Counterexample {
         key: Some(key),
         operations,
-        longest_prefix: vec![step(0, "41"), step(1, "41"), step(2, "42"), step(4, "42")],
-        stuck: vec![
-            StuckOperation {
-                operation: 5,
-                why: "it read 41, but the register holds 42".to_owned(),
-            },
-        ],
+        longest_prefix: vec![step(0, "41"), step(1, "42"), step(2, "42")],
+        stuck: vec![StuckOperation {
+            operation: 3,
+            why: "it read 41, but the register holds 42".to_owned(),
+        }],
         explanation: vec![
-            "C (process 90) changed the register from 41 to 42 and was acknowledged at 23.496 s.".to_owned(),
-            "E (process 92) read 42 and ended at 23.531 s, so 42 was visible to everyone from then on.".to_owned(),
-            "F (process 94) began at 23.558 s, after E had ended, so it must come after C and E in every order.".to_owned(),
-            "Nothing wrote 41 again: the only other write that may still take effect is D, and it writes 57.".to_owned(),
-            "But F read 41: a stale read. No order explains it.".to_owned(),
+            "A wrote 41, and was acknowledged at 23.422 s.".to_owned(),
+            "B set out to change 41 to 42. Its client never learned the outcome, but C read 42, so \
+             B did take effect, before C ended at 23.531 s."
+                .to_owned(),
+            "D began at 23.558 s, 27 ms after C had ended, so D comes after C, and after B, in \
+             every order."
+                .to_owned(),
+            "Nothing wrote 41 after B. But D read 41: a stale read. No order explains it."
+                .to_owned(),
         ],
     };
     Sample {
@@ -200,6 +196,42 @@ fn invalid() -> Sample {
             counterexamples: vec![counterexample],
         }],
     }
+}
+
+/// As much as a page should bear: overlapping faults, and a counterexample of many operations.
+fn crowded() -> Sample {
+    let mut sample = invalid();
+    for index in 8..40 {
+        let mut fault = sample.faults[index as usize % 7].clone();
+        let start = (3_000 + index * 1_350) * MS;
+        fault.index = index;
+        fault.installed_time = Some(start);
+        fault.healed_time = Some(start + 2_100 * MS);
+        sample.faults.push(fault);
+    }
+    let counterexample = &mut sample.checks[0].counterexamples[0];
+    let first = counterexample.operations[0].clone();
+    counterexample.operations = (0..14u64)
+        .map(|position| {
+            let start = 23_400 * MS + position * position * 900_000;
+            CounterexampleOperation {
+                label: char::from(b'A' + position as u8).to_string(),
+                process: 100 + position * 3 % 8,
+                text: format!("cas {} -> {} (unknown outcome)", position + 4000, position + 4001),
+                invoke_time: start,
+                complete_time: (position != 5).then_some(start + (position % 4 + 1) * 1_400_000),
+                ..first.clone()
+            }
+        })
+        .collect();
+    counterexample.longest_prefix = (0..11)
+        .map(|operation| PrefixStep { operation, state: (4001 + operation).to_string() })
+        .collect();
+    counterexample.stuck = vec![
+        StuckOperation { operation: 11, why: "it expected 4015, but found 4011".to_owned() },
+        StuckOperation { operation: 13, why: "it expected 4017, but found 4011".to_owned() },
+    ];
+    sample
 }
 
 fn run(seed: u64, faults: &str, bug: Option<&str>) -> RunInfo {
@@ -381,7 +413,8 @@ fn outcome(
 }
 
 fn number(events: &mut [Event]) {
-    events.sort_by_key(|event| (event.time, event.kind != EventKind::Invoke));
+    // A client may invoke at the moment at which it completed.
+    events.sort_by_key(|event| (event.time, event.kind == EventKind::Invoke));
     for (index, event) in (0..).zip(events) {
         event.index = index;
     }

@@ -45,6 +45,7 @@ pub fn analyze(
         availability: measure::availability(&operations, &windows, facts.workload_start),
         series: measure::series(&operations, facts.workload_start, facts.end),
         fault_windows: windows,
+        facts: facts.clone(),
     };
     results.exit_code = code(&results, facts);
     results.summary = summary(run, facts, &results);
@@ -153,5 +154,194 @@ impl Results {
                 FaultOutcome::Indeterminate => counts.indeterminate,
             })
             .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures::{self, MS, Op, SECOND};
+    use crate::report::numbers::FunctionCounts;
+    use workloads::history::EventKind;
+
+    fn named<'a>(results: &'a Results, name: &str) -> &'a Check {
+        results.checks.iter().find(|check| check.name == name).unwrap()
+    }
+
+    fn steady(run: &RunInfo, facts: &RunFacts, faults: &[FaultRecord]) -> Results {
+        analyze(run, facts, &fixtures::steady(), faults, vec![fixtures::valid_check()])
+    }
+
+    fn installed() -> Vec<FaultRecord> {
+        vec![fixtures::fault("partition", FaultOutcome::Installed)]
+    }
+
+    #[test]
+    fn a_good_run_is_valid_and_says_so() {
+        let results = steady(&fixtures::run(&["partition"]), &fixtures::facts(), &installed());
+        assert_eq!((results.verdict, results.exit_code), (Verdict::Valid, exit_code::VALID));
+        assert_eq!(
+            results.summary,
+            "Everything checked holds: the register is linearizable. 5 nodes ran 100 operations \
+             (96.0 % ok) in 10 s with 1 partition fault. Every node answered reads and writes \
+             300 ms after the last heal (limit 10 s)."
+        );
+        let counts =
+            FunctionCounts { f: "read".to_owned(), invoked: 100, ok: 96, fail: 0, info: 4 };
+        assert_eq!(results.operations, [counts]);
+    }
+
+    #[test]
+    fn a_fault_that_was_never_installed_is_unknown_with_the_reason() {
+        let faults = [fixtures::fault("partition", FaultOutcome::Skipped)];
+        let results = steady(&fixtures::run(&["partition", "kill"]), &fixtures::facts(), &faults);
+        assert_eq!((results.verdict, results.exit_code), (Verdict::Unknown, exit_code::UNKNOWN));
+        assert_eq!(
+            named(&results, "faults").reason.as_deref(),
+            Some(
+                "`partition` was never seen to act in 1 attempt: the kernel forbids it; \
+                 `kill` was asked for but never attempted"
+            )
+        );
+        assert_eq!(named(&results, "exercised-under-fault").verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn no_faults_asked_for_need_none() {
+        let results = steady(&fixtures::run(&["none"]), &fixtures::facts(), &[]);
+        assert_eq!(results.verdict, Verdict::Valid);
+        assert!(results.checks.iter().all(|check| check.name != "exercised-under-fault"));
+    }
+
+    #[test]
+    fn operations_that_never_succeed_under_a_fault_are_unknown() {
+        let op = |start, outcome| Op { process: start, f: "read", start, latency: 10, outcome };
+        let judge = |ops: &[Op]| {
+            let events = fixtures::history(ops);
+            let checks = vec![fixtures::valid_check()];
+            let run = fixtures::run(&["partition"]);
+            let results = analyze(&run, &fixtures::facts(), &events, &installed(), checks);
+            named(&results, "exercised-under-fault").clone()
+        };
+        let none_ran = judge(&[op(100, EventKind::Ok)]);
+        assert_eq!(none_ran.verdict, Verdict::Unknown);
+        assert!(none_ran.summary.starts_with("no operation ran"), "{}", none_ran.summary);
+        let none_succeeded = judge(&[op(100, EventKind::Ok), op(4500, EventKind::Fail)]);
+        assert_eq!(none_succeeded.verdict, Verdict::Unknown);
+        assert!(none_succeeded.summary.contains("none succeeded"), "{}", none_succeeded.summary);
+        assert_eq!(judge(&[op(4500, EventKind::Ok)]).verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn a_kind_that_never_succeeds_is_unknown() {
+        let outcome = EventKind::Fail;
+        let op = Op { process: 500, f: "cas", start: 100, latency: 5, outcome };
+        let mut events = fixtures::steady();
+        events.extend(fixtures::history(&[op]));
+        let run = fixtures::run(&["none"]);
+        let results =
+            analyze(&run, &fixtures::facts(), &events, &[], vec![fixtures::valid_check()]);
+        assert_eq!(named(&results, "operations-succeeded").verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn nothing_judged_is_unknown() {
+        let run = fixtures::run(&["none"]);
+        let results = analyze(&run, &fixtures::facts(), &fixtures::steady(), &[], Vec::new());
+        assert_eq!(results.verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_crash_is_invalid_and_wins_over_a_harness_failure() {
+        let facts = RunFacts {
+            node_findings: vec!["n2 panicked at replica.rs:7".to_owned()],
+            harness_failures: vec!["no space left".to_owned()],
+            ..fixtures::facts()
+        };
+        let results = steady(&fixtures::run(&["partition"]), &facts, &installed());
+        assert_eq!((results.verdict, results.exit_code), (Verdict::Invalid, exit_code::INVALID));
+        assert!(results.summary.starts_with("The harness itself failed: no space left."));
+    }
+
+    #[test]
+    fn a_harness_failure_wins_over_unknown_but_leaves_the_verdict() {
+        let harness_failures = vec!["no space left".to_owned()];
+        let facts = RunFacts { harness_failures, recovery: None, ..fixtures::facts() };
+        let results = steady(&fixtures::run(&["partition"]), &facts, &[]);
+        assert_eq!(results.verdict, Verdict::Unknown);
+        assert_eq!(results.exit_code, exit_code::HARNESS_FAILURE);
+    }
+
+    #[test]
+    fn too_late_or_never_is_not_recovered() {
+        for recovery in [None, Some(11 * SECOND)] {
+            let facts = RunFacts { recovery, ..fixtures::facts() };
+            let results = steady(&fixtures::run(&["partition"]), &facts, &installed());
+            assert_eq!(results.verdict, Verdict::Valid);
+            assert_eq!(results.recovery.outcome, RecoveryOutcome::NotRecovered);
+            assert_eq!(results.exit_code, exit_code::NOT_RECOVERED);
+        }
+    }
+
+    #[test]
+    fn latency_is_split_by_fault_and_info_is_censored() {
+        let results = steady(&fixtures::run(&["partition"]), &fixtures::facts(), &installed());
+        let row = |scope: LatencyScope| {
+            results.latency.iter().find(|row| row.f.is_none() && row.scope == scope).unwrap()
+        };
+        let near = |ns: u64, ms: u64| ns.abs_diff(ms * MS) < ms * MS / 500;
+        let quiet = row(LatencyScope::Quiet);
+        assert!(near(quiet.percentiles.p99, 10), "{:?}", quiet.percentiles);
+        assert_eq!((quiet.percentiles.count, quiet.censored), (80, 0));
+        let partition = row(LatencyScope::Fault("partition".to_owned()));
+        assert!(near(partition.percentiles.p50, 50), "{:?}", partition.percentiles);
+        assert_eq!((partition.percentiles.count, partition.censored), (16, 4));
+        let all = crate::latency::LatencyHistogram::decode(&row(LatencyScope::All).histogram);
+        assert_eq!(all.unwrap().count(), 96);
+    }
+
+    #[test]
+    fn latency_counts_from_the_scheduled_start() {
+        let mut events = fixtures::steady();
+        for event in events.iter_mut().filter(|event| event.time == 5_500 * MS) {
+            event.scheduled = Some(4_500 * MS);
+        }
+        let run = fixtures::run(&["none"]);
+        let results =
+            analyze(&run, &fixtures::facts(), &events, &[], vec![fixtures::valid_check()]);
+        // That operation is `info`; the next one is not.
+        assert!(results.latency_of(&LatencyScope::All).unwrap().max < 60 * MS);
+        for event in events.iter_mut().filter(|event| event.time == 5_600 * MS) {
+            event.scheduled = Some(4_600 * MS);
+        }
+        let results =
+            analyze(&run, &fixtures::facts(), &events, &[], vec![fixtures::valid_check()]);
+        assert!(results.latency_of(&LatencyScope::All).unwrap().max >= 1_050 * MS);
+    }
+
+    #[test]
+    fn availability_is_the_share_of_windows_with_a_success() {
+        let op =
+            |start| Op { process: start, f: "read", start, latency: 1, outcome: EventKind::Ok };
+        let ops: Vec<Op> =
+            (0..=10_000).step_by(500).filter(|at| !(4000..6000).contains(at)).map(op).collect();
+        let run = fixtures::run(&["partition"]);
+        let events = fixtures::history(&ops);
+        let results = analyze(&run, &fixtures::facts(), &events, &installed(), Vec::new());
+        let availability = &results.availability;
+        assert_eq!(availability.window, SECOND);
+        assert_eq!((availability.overall.available, availability.overall.windows), (8, 10));
+        assert_eq!((availability.under_fault.available, availability.under_fault.windows), (0, 2));
+        assert_eq!(availability.quiet.unavailable(), 0);
+        assert_eq!(availability.longest_gap, 2_500 * MS);
+        assert_eq!(availability.longest_gap_start, 3_501 * MS);
+    }
+
+    #[test]
+    fn results_survive_json() {
+        let results = steady(&fixtures::run(&["partition"]), &fixtures::facts(), &installed());
+        let text = serde_json::to_string(&results).unwrap();
+        let read: Results = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
     }
 }

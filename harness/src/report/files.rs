@@ -144,3 +144,54 @@ fn node_logs(folder: &Path) -> Vec<String> {
         .filter_map(|path| Some(path.strip_prefix(folder).ok()?.to_string_lossy().into_owned()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{analysis, fixtures};
+
+    #[test]
+    fn all_files_are_written_whole_and_latest_points_to_them() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("register-partition/20261122T130501Z-42");
+        let (run, facts) = (fixtures::run(&["none"]), fixtures::facts());
+        let events = fixtures::steady();
+        let results = analysis::analyze(&run, &facts, &events, &[], vec![fixtures::valid_check()]);
+        write_run(&folder, &run).unwrap();
+        fs::create_dir_all(folder.join("nodes/n1")).unwrap();
+        fs::write(folder.join("nodes/n1/log"), "").unwrap();
+        let report = write_results(&folder, &run, &facts, &results, &events, &[]).unwrap();
+        for _ in 0..2 {
+            link_latest(root.path(), &folder).unwrap();
+        }
+        let page = fs::read_to_string(root.path().join("latest/report.html")).unwrap();
+        assert_eq!(page, fs::read_to_string(report).unwrap());
+        assert!(page.contains("./nodes/n1/log"));
+        let mut names: Vec<String> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["junit.xml", "nodes", "report.html", "results.json", "run.json"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("taken");
+        fs::write(&file, "").unwrap();
+        let error = write_run(&file.join("run"), &fixtures::run(&["none"])).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("create folder ") && text.contains("taken/run: "), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named_and_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("results.json");
+        fs::create_dir(&path).unwrap();
+        let error = write_json(&path, &1).unwrap_err();
+        assert!(error.to_string().starts_with("write "), "{error}");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+}

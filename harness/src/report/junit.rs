@@ -109,3 +109,54 @@ fn case(class: &str, name: &str, status: TestCaseStatus) -> TestCase {
     case.set_classname(class);
     case
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{analysis, fixtures};
+    use expect_test::expect;
+
+    #[test]
+    fn checks_recovery_and_faults_are_cases() {
+        let run = fixtures::run(&["partition", "kill"]);
+        let facts = RunFacts { recovery: None, ..fixtures::facts() };
+        let faults = [
+            fixtures::fault("partition", FaultOutcome::Installed),
+            fixtures::fault("kill", FaultOutcome::Indeterminate),
+        ];
+        let checks = vec![fixtures::invalid_check()];
+        let results = analysis::analyze(&run, &facts, &fixtures::steady(), &faults, checks);
+        let xml = render(&run, &facts, &results, &faults).unwrap();
+        expect![[r#"
+            <?xml version="1.0" encoding="UTF-8"?>
+            <testsuites name="harness" tests="8" skipped="0" failures="2" errors="2" time="10.000">
+                <testsuite name="register-partition/20261122T130501Z-42" tests="8" skipped="0" errors="2" failures="2" time="10.000">
+                    <properties>
+                        <property name="workload" value="register"/>
+                        <property name="faults" value="partition,kill"/>
+                        <property name="system" value="store"/>
+                        <property name="seed" value="42"/>
+                        <property name="command" value="harness --workload register --faults partition --seed 42"/>
+                    </properties>
+                    <testcase name="linearizable" classname="check">
+                        <failure message="a read was stale" type="invalid">A wrote 1 and ended before C began.
+            But C read nothing.</failure>
+                    </testcase>
+                    <testcase name="operations-succeeded" classname="check"/>
+                    <testcase name="faults" classname="check">
+                        <error message="kill: 1 indeterminate; partition: 1 installed: `kill` was never seen to act in 1 attempt: the kernel forbids it" type="unknown"/>
+                    </testcase>
+                    <testcase name="exercised-under-fault" classname="check"/>
+                    <testcase name="crash" classname="check"/>
+                    <testcase name="recovery" classname="recovery">
+                        <failure message="not every node answered reads and writes within 10 s of the last heal" type="not-recovered"/>
+                    </testcase>
+                    <testcase name="0 partition: n1" classname="fault" time="2.000"/>
+                    <testcase name="0 kill: n1" classname="fault">
+                        <error message="the kernel forbids it" type="indeterminate"/>
+                    </testcase>
+                </testsuite>
+            </testsuites>
+        "#]].assert_eq(&xml);
+    }
+}

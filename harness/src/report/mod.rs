@@ -14,6 +14,8 @@
 
 pub mod analysis;
 pub mod files;
+#[cfg(test)]
+mod fixtures;
 pub mod html;
 pub mod junit;
 pub mod live;

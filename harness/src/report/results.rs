@@ -97,4 +97,6 @@ pub struct Results {
     pub availability: Availability,
     /// Throughput and latency over time.
     pub series: Series,
+    /// What the runner saw besides, so that the report can be made again from the files.
+    pub facts: RunFacts,
 }

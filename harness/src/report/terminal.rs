@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 
 use workloads::checker::{Check, Counterexample, Verdict};
 
+use crate::exit_code;
 use crate::latency::LatencyPercentiles;
 use crate::nemesis::record::FaultOutcome;
-use crate::report::numbers::LatencyScope;
+use crate::report::numbers::{FunctionCounts, LatencyScope, RecoveryOutcome};
 use crate::report::results::{Results, RunFacts, RunInfo};
 use crate::report::words;
 
@@ -96,10 +97,14 @@ pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
 fn verdict_text(results: &Results, colour: Colour) -> String {
     let word = colour.verdict(results.verdict, verdict_word(results.verdict));
     let liveness = match results.recovery.outcome {
-        crate::report::numbers::RecoveryOutcome::NotRecovered => ", did not recover",
+        RecoveryOutcome::NotRecovered => ", did not recover",
         _ => "",
     };
-    format!("{word}{liveness} (exit code {})", results.exit_code)
+    let harness = match results.exit_code {
+        exit_code::HARNESS_FAILURE => ": the harness itself failed",
+        _ => "",
+    };
+    format!("{word}{liveness} (exit code {}{harness})", results.exit_code)
 }
 
 fn check_text(check: &Check, colour: Colour) -> String {
@@ -118,9 +123,7 @@ fn check_text(check: &Check, colour: Colour) -> String {
 }
 
 fn operations_text(results: &Results) -> String {
-    let sum = |part: fn(&crate::report::numbers::FunctionCounts) -> u64| {
-        results.operations.iter().map(part).sum::<u64>()
-    };
+    let sum = |part: fn(&FunctionCounts) -> u64| results.operations.iter().map(part).sum::<u64>();
     format!(
         "{} ({} ok, {} fail, {} info)",
         words::count(sum(|counts| counts.invoked)),
@@ -187,4 +190,84 @@ fn counterexample_lines(
         lines.push(format!("  {}. {step}", position + 1));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{analysis, fixtures};
+    use expect_test::{Expect, expect};
+
+    #[track_caller]
+    fn check(checks: Vec<Check>, facts: &RunFacts, expect: Expect) {
+        let run = fixtures::run(&["partition"]);
+        let faults = [fixtures::fault("partition", FaultOutcome::Installed)];
+        let results = analysis::analyze(&run, facts, &fixtures::steady(), &faults, checks);
+        let path = "results/latest/report.html";
+        expect.assert_eq(&summary(&run, facts, &results, path, Colour::Never));
+    }
+
+    #[test]
+    fn a_valid_run_ends_with_the_same_few_lines() {
+        check(
+            vec![fixtures::valid_check()],
+            &fixtures::facts(),
+            expect![[r#"
+
+            verdict     Valid (exit code 0)
+            checks      Valid    linearizable: the register is linearizable
+                        Valid    operations-succeeded: every kind of operation succeeded: 96 read
+                        Valid    faults: partition: 1 installed
+                        Valid    exercised-under-fault: 20 operations ran while a fault was in force, 16 of them succeeded in that time (1 fault in force for 2 s)
+                        Valid    crash: no node ended by itself, panicked or logged a failed assertion
+            operations  100 (96 ok, 0 fail, 4 info)
+            faults      1 installed, 0 skipped, 0 indeterminate
+            latency     quiet p50 10 ms, p99 10 ms; under fault p50 50 ms, p99 50 ms
+            recovery    every node answered reads and writes 300 ms after the last heal (limit 10 s)
+            seed        42
+            repeat      harness --workload register --faults partition --seed 42
+            report      results/latest/report.html
+        "#]],
+        );
+    }
+
+    #[test]
+    fn an_invalid_run_is_explained() {
+        let facts = RunFacts { recovery: None, ..fixtures::facts() };
+        check(
+            vec![fixtures::invalid_check()],
+            &facts,
+            expect![[r#"
+
+            Counterexample of `linearizable`
+            These operations, and no fewer, cannot be put in any order:
+              A  write 1                      process 0 on n1, 4.000 s to 4.050 s
+              B  write <script>2</script>     process 1 on n1, 4.060 s to never surely
+              C  read -> nothing              process 2 on n1, 4.100 s to 4.150 s
+              1. A wrote 1 and ended before C began.
+              2. But C read nothing.
+
+            verdict     Invalid, did not recover (exit code 1)
+            checks      Invalid  linearizable: a read was stale
+                        Valid    operations-succeeded: every kind of operation succeeded: 96 read
+                        Valid    faults: partition: 1 installed
+                        Valid    exercised-under-fault: 20 operations ran while a fault was in force, 16 of them succeeded in that time (1 fault in force for 2 s)
+                        Valid    crash: no node ended by itself, panicked or logged a failed assertion
+            operations  100 (96 ok, 0 fail, 4 info)
+            faults      1 installed, 0 skipped, 0 indeterminate
+            latency     quiet p50 10 ms, p99 10 ms; under fault p50 50 ms, p99 50 ms
+            recovery    not every node answered reads and writes within 10 s of the last heal
+            seed        42
+            repeat      harness --workload register --faults partition --seed 42
+            report      results/latest/report.html
+        "#]],
+        );
+    }
+
+    #[test]
+    fn colour_only_repeats_the_words() {
+        let painted = Colour::Ansi.verdict(Verdict::Invalid, "Invalid");
+        assert_eq!(painted, "\x1b[1;31mInvalid\x1b[0m");
+        assert_eq!(Colour::Never.verdict(Verdict::Invalid, "Invalid"), "Invalid");
+    }
 }

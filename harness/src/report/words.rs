@@ -82,8 +82,12 @@ pub(crate) fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
-/// The first letter in upper case, for the start of a sentence.
+/// The first letter in upper case, for the start of a sentence; names such as `n1` stay as they are.
 pub(crate) fn sentence(text: &str) -> String {
+    let first_word = text.split([' ', ':', ',']).next().unwrap_or(text);
+    if !first_word.chars().all(char::is_alphabetic) {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
@@ -119,6 +123,13 @@ mod tests {
         assert_eq!(counted(2, "history"), "2 histories");
         assert_eq!(counted(2, "process"), "2 processes");
         assert_eq!(counted(0, "key"), "0 keys");
+    }
+
+    #[test]
+    fn a_sentence_begins_in_upper_case_but_names_do_not_change() {
+        assert_eq!(sentence("kill: 2 installed"), "Kill: 2 installed");
+        assert_eq!(sentence("n1 was not seen to stop"), "n1 was not seen to stop");
+        assert_eq!(sentence(""), "");
     }
 
     #[test]

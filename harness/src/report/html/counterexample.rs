@@ -7,12 +7,11 @@ use maud::{Markup, html};
 use workloads::checker::{Check, Counterexample, CounterexampleOperation};
 
 use crate::report::html::ReportInput;
-use crate::report::html::plot::{colours, fault_title, fitting_label, px};
+use crate::report::html::plot::{FaultStrip, STRIP_BAR, fault_title, fitting_label, px};
 use crate::report::numbers::FaultWindow;
 use crate::report::words;
 
 const RIGHT_MARGIN: f64 = 40.0;
-const TOP: f64 = 28.0;
 const BAR: f64 = 24.0;
 const CHARACTER: f64 = 7.4;
 /// Faults that ended less than this before the first operation are told as well.
@@ -68,6 +67,7 @@ pub(crate) fn section(check: &Check, input: &ReportInput<'_>) -> Markup {
 
 fn body(counterexample: &Counterexample, input: &ReportInput<'_>, position: usize) -> Markup {
     html! {
+        @if !counterexample.operations.is_empty() {
         p {
             "These " (words::counted(counterexample.operations.len() as u64, "operation"))
             " cannot be put in any order that explains what they returned. Taking any one away "
@@ -85,38 +85,42 @@ fn body(counterexample: &Counterexample, input: &ReportInput<'_>, position: usiz
                 span.muted { "Real order of time; distances are stretched where text needs room." }
             }
         }
+        }
         @if !counterexample.explanation.is_empty() {
             h3 { "Why there is no order" }
             ol.explanation {
                 @for step in &counterexample.explanation { li { (step) } }
             }
         }
-        (operations(counterexample))
+        @if !counterexample.operations.is_empty() { (operations(counterexample)) }
         (faults_around(counterexample, input))
     }
 }
 
 fn operations(counterexample: &Counterexample) -> Markup {
     html! {
-        div.scroll { table.numbers.left {
-            thead { tr { th { "" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" } th { "Completed" } th { "In the order" } } }
+        table.stack.steps {
+            thead { tr {
+                th { "" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" }
+                th { "Completed" } th { "In the order" }
+            } }
             tbody {
                 @for (position, operation) in counterexample.operations.iter().enumerate() {
                     tr {
                         th scope="row" { (operation.label) }
-                        td { (operation.text) }
-                        td { (operation.process) }
-                        td { (operation.node.as_deref().unwrap_or("–")) }
-                        td { (words::moment(operation.invoke_time)) }
-                        td { @match operation.complete_time {
+                        td data-label="Operation" { (operation.text) }
+                        td data-label="Process" { (operation.process) }
+                        td data-label="Node" { (operation.node.as_deref().unwrap_or("–")) }
+                        td.time data-label="Invoked" { (words::moment(operation.invoke_time)) }
+                        td.time data-label="Completed" { @match operation.complete_time {
                             Some(time) => (words::moment(time)),
                             None => "never surely",
                         } }
-                        td.wrap { (place(counterexample, position)) }
+                        td data-label="In order" { (place(counterexample, position)) }
                     }
                 }
             }
-        } }
+        }
     }
 }
 
@@ -228,7 +232,26 @@ impl Stretch {
             points.push((time, x));
         }
         let end = points.last().map_or(0.0, |&(_, x)| x + RIGHT_MARGIN);
-        Stretch { points, left: measures.left, width: measures.width.max(end) }
+        let mut stretch = Stretch { points, left: measures.left, width: measures.width.max(end) };
+        stretch.make_room(operations);
+        stretch
+    }
+
+    /// A label that would leave the drawing is moved to the left; where another is in its way,
+    /// the drawing gets wider.
+    fn make_room(&mut self, operations: &[CounterexampleOperation]) {
+        for operation in operations {
+            let end = self.x(operation.invoke_time) + label_width(operation);
+            let moved = self.width - label_width(operation);
+            let in_the_way = operations.iter().any(|other| {
+                other.process == operation.process
+                    && other.invoke_time < operation.invoke_time
+                    && self.x(other.invoke_time) + label_width(other) + 16.0 > moved
+            });
+            if end > self.width && in_the_way {
+                self.width = end + 8.0;
+            }
+        }
     }
 
     fn x(&self, time: u64) -> f64 {
@@ -262,13 +285,14 @@ fn drawing(
     for operation in operations {
         lanes.insert(operation.process, operation.node.as_deref());
     }
+    let strip = FaultStrip::between(windows, from, to);
+    let lanes_top = strip.height();
     let lane_of = |process: u64| lanes.keys().position(|&lane| lane == process).unwrap_or(0);
     let top = |operation: &CounterexampleOperation| {
-        TOP + measures.lane * lane_of(operation.process) as f64
+        lanes_top + measures.lane * lane_of(operation.process) as f64
     };
-    let bottom = TOP + measures.lane * lanes.len() as f64;
+    let bottom = lanes_top + measures.lane * lanes.len() as f64;
     let height = bottom + 24.0;
-    let colours = colours(windows);
     let id = format!("counterexample-{position}-{class}");
     let ends = |operation: &CounterexampleOperation| {
         let right = operation.complete_time.map_or(time.width - 4.0, |end| time.x(end));
@@ -285,20 +309,21 @@ fn drawing(
                     rect.hatch width="2.5" height="7" {}
                 }
             }
-            @for window in windows.iter().filter(|window| window.start <= to && window.end >= from) {
+            @for placed in &strip.placed {
+                @let window = &placed.window;
                 @let left = time.x(window.start);
                 @let right = time.x(window.end);
-                g class={ "fault k" (colours[window.kind.as_str()]) } {
+                g class={ "fault k" (placed.colour) } {
                     title { (fault_title(window)) }
-                    rect.shade x=(px(left)) y=(TOP - 4.0) width=(px(right - left)) height=(px(bottom - TOP + 4.0)) {}
-                    rect.bar x=(px(left)) y="4" width=(px(right - left)) height="15" rx="3" {}
+                    rect.shade x=(px(left)) y=(px(lanes_top - 4.0)) width=(px(right - left)) height=(px(bottom - lanes_top + 4.0)) {}
+                    rect.bar x=(px(left)) y=(px(placed.y())) width=(px(right - left)) height=(px(STRIP_BAR)) rx="3" {}
                     @if let Some(label) = fitting_label(window, right - left) {
-                        text x=(px(left.midpoint(right))) y="15.5" text-anchor="middle" { (label) }
+                        text x=(px(left.midpoint(right))) y=(px(placed.y() + 11.5)) text-anchor="middle" { (label) }
                     }
                 }
             }
             @for (lane, (process, node)) in lanes.iter().enumerate() {
-                @let y = TOP + measures.lane * lane as f64;
+                @let y = lanes_top + measures.lane * lane as f64;
                 line.grid x1="0" x2=(px(time.width)) y1=(px(y + measures.lane - 1.0)) y2=(px(y + measures.lane - 1.0)) {}
                 @if measures.left > 0.0 {
                     text.name x="0" y=(px(y + bar_top + 10.0)) { "process " (process) }

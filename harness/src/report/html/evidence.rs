@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::report::words;
 
-const INLINE_CHARACTERS: usize = 160;
+const CHARACTERS_MAX: usize = 480;
 
 /// A sentence in which words between backticks are code.
 pub(crate) fn prose(text: &str) -> Markup {
@@ -21,8 +21,7 @@ pub(crate) fn evidence(value: &Value) -> Markup {
     let mut sentences = Vec::new();
     collect_summaries(value, &mut sentences);
     match (sentences.as_slice(), value) {
-        (_, Value::Null) => html! { span.muted { "none" } },
-        ([], Value::Object(fields)) if fields.is_empty() => html! { span.muted { "none" } },
+        (_, value) if is_empty(value) => html! { span.muted { "none" } },
         ([], value) => inline(value),
         (sentences, value) => html! {
             (sentences.join("; "))
@@ -30,6 +29,16 @@ pub(crate) fn evidence(value: &Value) -> Markup {
                 details { summary { "Details" } (table(value)) }
             }
         },
+    }
+}
+
+/// Whether there is nothing to tell.
+pub(crate) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
     }
 }
 
@@ -49,7 +58,7 @@ fn has_more(value: &Value) -> bool {
 
 /// `cores 4, kernel 6.12.0`
 pub(crate) fn inline(value: &Value) -> Markup {
-    html! { (words::shorten(&inline_text(value), 3 * INLINE_CHARACTERS)) }
+    html! { (words::shorten(&inline_text(value), CHARACTERS_MAX)) }
 }
 
 fn inline_text(value: &Value) -> String {
@@ -58,7 +67,7 @@ fn inline_text(value: &Value) -> String {
             .iter()
             .map(|(key, value)| match value {
                 Value::Object(_) => format!("{}: {}", key_text(key), inline_text(value)),
-                value => format!("{} {}", key_text(key), inline_text(value)),
+                value => format!("{} {}", key_text(key), value_text(key, value)),
             })
             .collect::<Vec<_>>()
             .join(", "),
@@ -78,13 +87,67 @@ pub(crate) fn table(value: &Value) -> Markup {
         dl.values {
             @for (key, value) in fields {
                 @if key != "summary" {
-                    div { dt { (key_text(key)) } dd { (inline(value)) } }
+                    div { dt { (key_text(key)) } dd { (words::shorten(&value_text(key, value), CHARACTERS_MAX)) } }
                 }
             }
         }
     }
 }
 
+/// The value with the unit that its key ends in.
+fn value_text(key: &str, value: &Value) -> String {
+    match (value.as_u64(), value.is_number(), unit(key)) {
+        (Some(ns), _, Some("ns")) => words::duration(ns),
+        (_, true, Some(unit)) => format!("{} {unit}", inline_text(value)),
+        _ => inline_text(value),
+    }
+}
+
+fn unit(key: &str) -> Option<&'static str> {
+    ["ns", "us", "ms", "s"].into_iter().find(|unit| key.ends_with(&format!("_{unit}")))
+}
+
 fn key_text(key: &str) -> String {
+    let key = match unit(key) {
+        Some(unit) => &key[..key.len() - unit.len() - 1],
+        None => key,
+    };
     key.replace(['_', '-'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(value: Value, expect: Expect) {
+        expect.assert_eq(&evidence(&value).into_string());
+    }
+
+    #[test]
+    fn sentences_of_the_nemesis_come_first() {
+        check(
+            json!({"install": {"summary": "12 links cut"}, "heal": {"summary": "60 of 60 arrived"}}),
+            expect![[
+                r#"12 links cut; 60 of 60 arrived<details><summary>Details</summary><dl class="values"><div><dt>install</dt><dd>summary 12 links cut</dd></div><div><dt>heal</dt><dd>summary 60 of 60 arrived</dd></div></dl></details>"#
+            ]],
+        );
+        check(json!({"summary": "pid 7 gone"}), expect!["pid 7 gone"]);
+    }
+
+    #[test]
+    fn unknown_keys_are_words_with_units() {
+        check(
+            json!({"stopped_after_ms": 3, "resumed": true, "gap_ns": 1500, "pids": [1, 2]}),
+            expect!["stopped after 3 ms, resumed yes, gap 1.5 µs, pids 1 2"],
+        );
+        check(json!({}), expect![[r#"<span class="muted">none</span>"#]]);
+    }
+
+    #[test]
+    fn values_are_escaped() {
+        check(json!({"state": "<b>"}), expect!["state &lt;b&gt;"]);
+    }
 }

@@ -1,7 +1,6 @@
 //! Key facts of the run, the command that repeats it, and what lies beside the page.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
 use crate::report::html::{ReportInput, evidence};
 use crate::report::words;
@@ -32,7 +31,7 @@ pub(crate) fn key_facts(input: &ReportInput<'_>) -> Markup {
                         }
                     }
                 }
-                @if !is_empty(&run.host) {
+                @if !evidence::is_empty(&run.host) {
                     div.broad { dt { "Host" } dd { (evidence::inline(&run.host)) } }
                 }
                 div.broad {
@@ -40,7 +39,7 @@ pub(crate) fn key_facts(input: &ReportInput<'_>) -> Markup {
                     dd.command { code #command { (words_apart(&run.command)) } button.copy type="button" data-copy="command" hidden { "Copy" } }
                 }
             }
-            @if !is_empty(&run.options) {
+            @if !evidence::is_empty(&run.options) {
                 details {
                     summary { "All effective options" }
                     (evidence::table(&run.options))
@@ -62,15 +61,6 @@ fn words_apart(command: &str) -> Markup {
 
 fn fact(name: &str, value: Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(fields) => fields.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    }
 }
 
 pub(crate) fn files(input: &ReportInput<'_>) -> Markup {

@@ -19,6 +19,8 @@ mod facts;
 mod page;
 mod plot;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use workloads::history::Event;

@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use workloads::checker::Verdict;
 
+use crate::exit_code;
 use crate::report::html::{ReportInput, charts, counterexample, evidence, facts, tables, timeline};
 use crate::report::numbers::RecoveryOutcome;
 use crate::report::terminal::verdict_word;
@@ -61,13 +62,20 @@ fn hero(input: &ReportInput<'_>) -> Markup {
         names if names.is_empty() => "no faults".to_owned(),
         names => names.into_iter().cloned().collect::<Vec<_>>().join(", "),
     };
+    // A harness failure must not look like a verdict on the store, nor a store that stays down
+    // like a success.
+    let (tone, headline) = match results.exit_code {
+        exit_code::HARNESS_FAILURE => (Verdict::Unknown, "Harness failure"),
+        exit_code::NOT_RECOVERED => (Verdict::Unknown, "Safe, but did not recover"),
+        _ => (results.verdict, verdict_word(results.verdict)),
+    };
     html! {
-        header class={ "hero " (verdict_class(results.verdict)) } {
+        header class={ "hero " (verdict_class(tone)) } {
             p.run { "Breakwater report" }
             div.verdict {
-                (verdict_mark(results.verdict))
+                (verdict_mark(tone))
                 h1 {
-                    (verdict_word(results.verdict))
+                    (headline)
                     span.what { (run.workload) " under " (under) }
                 }
             }
@@ -77,6 +85,9 @@ fn hero(input: &ReportInput<'_>) -> Markup {
                     RecoveryOutcome::Recovered => span.badge.good { "✓ recovered" },
                     RecoveryOutcome::NotRecovered => span.badge.bad { "✕ did not recover" },
                     RecoveryOutcome::NotMeasured => span.badge { "recovery not measured" },
+                }
+                @if headline != verdict_word(results.verdict) {
+                    span.badge { "verdict " (verdict_word(results.verdict).to_lowercase()) }
                 }
                 span.badge { "exit code " (results.exit_code) }
                 @if let Some(bug) = &run.bug { span.badge { "planted bug: " (bug) } }

@@ -47,13 +47,16 @@ pub(crate) struct Frame {
     pub(crate) to: u64,
 }
 
-const STRIP_ROW: f64 = 19.0;
+pub(crate) const STRIP_ROW: f64 = 19.0;
+/// Where the first row of the strip begins.
+pub(crate) const STRIP_TOP: f64 = 4.0;
+pub(crate) const STRIP_BAR: f64 = STRIP_ROW - 4.0;
 const CHARACTER: f64 = 6.2;
 
 impl Frame {
     /// A frame for the time from `from` to `to`, with room for the strip of these faults.
     pub(crate) fn new(size: Size, from: u64, to: u64, strip: &FaultStrip) -> Frame {
-        let top = 8.0 + STRIP_ROW * strip.rows as f64 + if strip.rows > 0 { 6.0 } else { 0.0 };
+        let top = strip.height() + if strip.rows > 0 { 6.0 } else { 0.0 };
         let plot_height = match size {
             Size::Wide => 200.0,
             Size::Narrow => 170.0,
@@ -137,13 +140,13 @@ impl Frame {
         let window = &placed.window;
         let (x, end) = (self.x(window.start), self.x(window.end));
         let width = (end - x).max(2.0);
-        let y = 4.0 + STRIP_ROW * placed.row as f64;
+        let y = placed.y();
         let uncertain = window.outcome == FaultOutcome::Indeterminate;
         html! {
             g class={ "fault k" (placed.colour) @if uncertain { " uncertain" } } {
                 title { (fault_title(window)) }
                 rect.shade x=(px(x)) y=(px(self.top)) width=(px(width)) height=(px(self.bottom - self.top)) {}
-                rect.bar x=(px(x)) y=(px(y)) width=(px(width)) height=(px(STRIP_ROW - 4.0)) rx="3" {}
+                rect.bar x=(px(x)) y=(px(y)) width=(px(width)) height=(px(STRIP_BAR)) rx="3" {}
                 @if let Some(label) = fitting_label(window, width) {
                     text x=(px(x + width / 2.0)) y=(px(y + 11.5)) text-anchor="middle" { (label) }
                 }
@@ -177,23 +180,46 @@ pub(crate) fn fitting_label(window: &FaultWindow, width: f64) -> Option<String> 
 /// Faults placed in rows, so that those which overlap in time do not cover each other.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultStrip {
-    placed: Vec<Placed>,
-    rows: usize,
-}
-
-#[derive(Debug, Clone)]
-struct Placed {
-    window: FaultWindow,
-    row: usize,
-    colour: usize,
+    pub(crate) placed: Vec<Placed>,
+    pub(crate) rows: usize,
 }
 
 impl FaultStrip {
+    /// How much room it takes above a plot.
+    pub(crate) fn height(&self) -> f64 {
+        2.0 * STRIP_TOP + STRIP_ROW * self.rows as f64
+    }
+}
+
+impl Placed {
+    /// The top of its bar.
+    pub(crate) fn y(&self) -> f64 {
+        STRIP_TOP + STRIP_ROW * self.row as f64
+    }
+}
+
+/// A fault in a row of the strip.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub(crate) window: FaultWindow,
+    pub(crate) row: usize,
+    /// The number of the colour class of its kind. Labels say the kind as well.
+    pub(crate) colour: usize,
+}
+
+impl FaultStrip {
+    /// All faults.
     pub(crate) fn new(windows: &[FaultWindow]) -> FaultStrip {
+        FaultStrip::between(windows, 0, u64::MAX)
+    }
+
+    /// The faults in force at some moment between the two; kinds keep their colours.
+    pub(crate) fn between(windows: &[FaultWindow], from: u64, to: u64) -> FaultStrip {
         let colours = colours(windows);
         let mut row_ends: Vec<u64> = Vec::new();
         let placed: Vec<Placed> = windows
             .iter()
+            .filter(|window| window.start <= to && window.end >= from)
             .map(|window| {
                 let free = row_ends.iter().position(|&end| end <= window.start);
                 let row = free.unwrap_or(row_ends.len());
@@ -208,8 +234,7 @@ impl FaultStrip {
     }
 }
 
-/// A colour class for each kind, by name. Labels say the kind as well.
-pub(crate) fn colours(windows: &[FaultWindow]) -> BTreeMap<&str, usize> {
+fn colours(windows: &[FaultWindow]) -> BTreeMap<&str, usize> {
     let mut colours: BTreeMap<&str, usize> =
         windows.iter().map(|window| (window.kind.as_str(), 0)).collect();
     for (position, colour) in colours.values_mut().enumerate() {

@@ -20,6 +20,8 @@
     end: +group.dataset.e,
     boxes: [...group.querySelectorAll("rect")],
     text: group.querySelector("text"),
+    full: group.querySelector("text")?.dataset.full ?? group.querySelector("text")?.textContent,
+    letter: group.querySelector("text")?.dataset.letter ?? "",
     centred: group.classList.contains("placed"),
   }));
   const bounds = marks.filter((mark) => !mark.centred).reduce(
@@ -54,8 +56,8 @@
       if (!mark.text) continue;
       const shownFrom = Math.max(from, left), shownTo = Math.min(to, right);
       mark.text.setAttribute("x", mark.centred ? (shownFrom + shownTo) / 2 : shownFrom + 4);
-      const fits = mark.text.textContent.length * 6.1 + 8 <= shownTo - shownFrom;
-      mark.text.setAttribute("visibility", fits ? "visible" : "hidden");
+      const fits = (text) => text.length * 6.1 + 8 <= shownTo - shownFrom;
+      mark.text.textContent = [mark.full, mark.letter].find(fits) ?? "";
     }
     drawTicks();
   }
@@ -72,7 +74,7 @@
       line.setAttribute("class", "axis");
       for (const [name, value] of [["x1", at], ["x2", at], ["y1", bottom], ["y2", bottom + 4]]) line.setAttribute(name, value);
       ticks.append(line);
-      if (at < left + 16 || at > right - 16) continue;
+      if (at < left + 24 || at > right - 24) continue;
       const text = document.createElementNS(namespace, "text");
       text.setAttribute("x", at);
       text.setAttribute("y", bottom + 18);

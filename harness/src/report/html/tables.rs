@@ -268,7 +268,9 @@ fn fault_row(fault: &FaultRecord) -> Markup {
             }
             td data-label="Probes saw" {
                 @if let Some(reason) = &fault.reason { (words::sentence(reason)) ". " }
-                (evidence::evidence(&fault.evidence))
+                @if fault.reason.is_none() || !evidence::is_empty(&fault.evidence) {
+                    (evidence::evidence(&fault.evidence))
+                }
             }
         }
     }

@@ -9,7 +9,9 @@ use workloads::checker::Counterexample;
 use workloads::history::EventKind;
 
 use crate::report::html::ReportInput;
-use crate::report::html::plot::{colours, fault_title, fitting_label, nice_step, number, px};
+use crate::report::html::plot::{
+    FaultStrip, STRIP_BAR, fault_title, fitting_label, nice_step, number, px,
+};
 use crate::report::numbers::FaultWindow;
 use crate::report::operations::{TimedOperation, pair};
 use crate::report::words;
@@ -18,7 +20,6 @@ const OPERATIONS_MAX: usize = 2_000;
 const LANES_MAX: usize = 64;
 const WIDTH: f64 = 1040.0;
 const LEFT: f64 = 92.0;
-const TOP: f64 = 26.0;
 const LANE: f64 = 22.0;
 const CHARACTER: f64 = 6.1;
 
@@ -53,13 +54,17 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
         section #timeline {
             h2 { "Operations in real time" }
             p {
-                "One lane per process, around " (view.why) ". "
-                @if operations.len() < all.len() {
+                "One lane per process, around " (view.why) ". A process is retired when an outcome is "
+                "unknown; its successor takes over the lane. "
+                @if operations.len() < related {
                     "The nearest " (words::count(operations.len() as u64)) " of "
-                    (words::counted(related as u64, "operation")) (of_key)
-                    @if related < all.len() { " (" (words::count(all.len() as u64)) " in all)" }
-                    " are in this page; " code { "history.jsonl" } " has every one."
-                } @else { "All " (words::counted(all.len() as u64, "operation")) " are in this page." }
+                    (words::counted(related as u64, "operation")) (of_key) " are drawn."
+                } @else {
+                    "All " (words::counted(related as u64, "operation")) (of_key) " are drawn."
+                }
+                @if related < all.len() {
+                    " The history has " (words::count(all.len() as u64)) "."
+                }
             }
             div.controls hidden {
                 button type="button" data-zoom="in" { "Zoom in" }
@@ -67,12 +72,12 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
                 button type="button" data-zoom="earlier" { "← Earlier" }
                 button type="button" data-zoom="later" { "Later →" }
                 button type="button" data-zoom="reset" { "Reset" }
-                span.muted { "or drag; Ctrl and wheel zooms" }
+                span.muted.mouse { "or drag; Ctrl and wheel zooms" }
             }
             div.scroll { (drawing(input, counterexample, &operations, &lanes, &view)) }
             p.detail #detail aria-live="polite" hidden { "Point at an operation for its details." }
             p.legend {
-                span.key.ok { "Ok" } span.key.fail { "Fail (striped)" } span.key.info { "Info (open end: may take effect later)" }
+                span.key.ok { "Ok" } span.key.fail { "Fail (striped)" } span.key.info { "Info (dashed: may take effect later)" }
                 @if counterexample.is_some() { span.key.marked { "In the counterexample" } }
             }
         }
@@ -114,7 +119,7 @@ fn slowest(
         .max_by_key(wait);
     let slowest = under_fault.or_else(|| operations.iter().max_by_key(wait))?;
     let why = match windows.iter().find(|window| slowest.overlaps(window)) {
-        Some(window) => format!("the slowest operation under a fault ({})", window.description),
+        Some(window) => format!("the slowest operation under a fault: {}", window.description),
         None => "the slowest operation".to_owned(),
     };
     Some((slowest.start(), slowest.end().unwrap_or(run_end), why))
@@ -134,9 +139,11 @@ fn lanes(operations: &[TimedOperation<'_>]) -> BTreeMap<u64, usize> {
     let mut spans: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     for operation in operations {
         let start = operation.invocation.time;
-        let end = operation.end().unwrap_or(u64::MAX);
-        let span = spans.entry(operation.process).or_insert((start, end));
-        span.1 = span.1.max(end);
+        let span = spans.entry(operation.process).or_insert((start, u64::MAX));
+        span.1 = match operation.outcome() {
+            EventKind::Info => operation.end().unwrap_or(u64::MAX),
+            EventKind::Ok | EventKind::Fail | EventKind::Invoke => u64::MAX,
+        };
     }
     let mut by_start: Vec<(u64, (u64, u64))> = spans.into_iter().collect();
     by_start.sort_by_key(|&(process, (start, _))| (start, process));
@@ -194,7 +201,16 @@ fn drawing(
     view: &Window,
 ) -> Markup {
     let names = lane_names(lanes, view, operations);
-    let bottom = TOP + LANE * names.len() as f64;
+    let data_start = operations.iter().map(|operation| operation.invocation.time).min();
+    let data_end =
+        operations.iter().filter_map(TimedOperation::end).chain([view.to]).max().unwrap_or(view.to);
+    let strip = FaultStrip::between(
+        &input.results.fault_windows,
+        data_start.unwrap_or(view.from).min(view.from),
+        data_end,
+    );
+    let top = strip.height();
+    let bottom = top + LANE * names.len() as f64;
     let height = bottom + 28.0;
     let scale = (WIDTH - LEFT) / (view.to - view.from) as f64;
     let x = |time: u64| LEFT + (time as f64 - view.from as f64) * scale;
@@ -204,9 +220,6 @@ fn drawing(
             labelled.map(|operation| (operation.invoke_index, operation.label.as_str())).collect()
         })
         .unwrap_or_default();
-    let colours = colours(&input.results.fault_windows);
-    let data_end =
-        operations.iter().filter_map(TimedOperation::end).chain([view.to]).max().unwrap_or(view.to);
     html! {
         svg.timeline #timeline-drawing viewBox={ "0 0 " (WIDTH) " " (px(height)) } role="img"
             aria-labelledby="timeline-title timeline-desc"
@@ -226,27 +239,27 @@ fn drawing(
                 }
             }
             @for (lane, name) in names.iter().enumerate() {
-                @let y = TOP + LANE * lane as f64;
+                @let y = top + LANE * lane as f64;
                 @if lane % 2 == 0 { rect.lane x=(LEFT) y=(px(y)) width=(WIDTH - LEFT) height=(LANE) {} }
                 text.name x=(LEFT - 8.0) y=(px(y + 15.0)) text-anchor="end" { (name) }
             }
             g clip-path="url(#timeline-clip)" {
-                @for window in input.results.fault_windows.iter()
-                    .filter(|window| window.start < data_end) {
-                    @let width = x(window.end) - x(window.start);
-                    @let shown = x(window.end).min(WIDTH) - x(window.start).max(LEFT);
-                    g class={ "fault placed k" (colours[window.kind.as_str()]) } data-s=(window.start) data-e=(window.end) {
+                @for placed in &strip.placed {
+                    @let window = &placed.window;
+                    @let (left, right) = (x(window.start), x(window.end));
+                    @let shown = right.min(WIDTH) - left.max(LEFT);
+                    g class={ "fault placed k" (placed.colour) } data-s=(window.start) data-e=(window.end) {
                         title { (fault_title(window)) }
-                        rect.shade x=(px(x(window.start))) y=(TOP) width=(px(width)) height=(px(bottom - TOP)) {}
-                        rect.bar x=(px(x(window.start))) y="4" width=(px(width)) height="15" rx="3" {}
-                        @if let Some(label) = fitting_label(window, shown) {
-                            text x=(px(x(window.start).max(LEFT) + shown / 2.0)) y="15.5" text-anchor="middle" { (label) }
-                        }
+                        rect.shade x=(px(left)) y=(px(top)) width=(px(right - left)) height=(px(bottom - top)) {}
+                        rect.bar x=(px(left)) y=(px(placed.y())) width=(px(right - left)) height=(px(STRIP_BAR)) rx="3" {}
+                        @let label = fitting_label(window, shown).unwrap_or_default();
+                        text x=(px(left.max(LEFT) + shown / 2.0)) y=(px(placed.y() + 11.5)) text-anchor="middle"
+                            data-full={ (window.index) " " (window.kind) } data-letter=(window.index) { (label) }
                     }
                 }
                 @for operation in operations {
                     @if let Some(&lane) = lanes.get(&operation.process) {
-                        (bar(operation, lane, &labels, data_end, &x))
+                        (bar(operation, top + LANE * lane as f64 + 3.0, &labels, data_end, &x))
                     }
                 }
             }
@@ -257,7 +270,7 @@ fn drawing(
 
 fn bar(
     operation: &TimedOperation<'_>,
-    lane: usize,
+    y: f64,
     labels: &BTreeMap<u64, &str>,
     data_end: u64,
     x: &impl Fn(u64) -> f64,
@@ -266,7 +279,6 @@ fn bar(
     let end = operation.end().unwrap_or(data_end);
     let (left, right) = (x(start), x(end));
     let width = (right - left).max(1.5);
-    let y = TOP + LANE * lane as f64 + 3.0;
     let label = labels.get(&operation.invocation.index);
     let class = match operation.outcome() {
         EventKind::Ok => "ok",
@@ -274,17 +286,23 @@ fn bar(
         EventKind::Info | EventKind::Invoke => "info",
     };
     let text = operation.text();
-    let short = match label {
+    let full = match label {
         Some(label) => format!("{label}: {}", words::shorten(&text, 24)),
         None => words::shorten(&text, 24),
     };
     let visible_left = left.max(LEFT);
-    let fits = short.chars().count() as f64 * CHARACTER + 8.0 <= right.min(WIDTH) - visible_left;
+    let room = right.min(WIDTH) - visible_left;
+    let letter = label.copied().unwrap_or_default();
+    let shown = [full.as_str(), letter]
+        .into_iter()
+        .find(|text| text.chars().count() as f64 * CHARACTER + 8.0 <= room)
+        .unwrap_or_default();
     html! {
         g class={ "op " (class) @if label.is_some() { " marked" } } data-s=(start) data-e=(end) {
             title { (details(operation, label.copied(), &text)) }
             rect x=(px(left)) y=(px(y)) width=(px(width)) height=(px(LANE - 6.0)) rx="2.5" {}
-            text x=(px(visible_left + 4.0)) y=(px(y + 12.0)) visibility=[(!fits).then_some("hidden")] { (short) }
+            text x=(px(visible_left + 4.0)) y=(px(y + 12.0)) data-full=[(shown != full).then_some(&full)]
+                data-letter=[label] { (shown) }
         }
     }
 }
@@ -336,7 +354,7 @@ fn ticks(view: &Window, bottom: f64, x: &impl Fn(u64) -> f64) -> Markup {
             @let seconds = tick as f64 * step;
             @let at = x((seconds * 1e9) as u64);
             line.axis x1=(px(at)) x2=(px(at)) y1=(px(bottom)) y2=(px(bottom + 4.0)) {}
-            @if at > LEFT + 16.0 && at < WIDTH - 16.0 {
+            @if at > LEFT + 24.0 && at < WIDTH - 24.0 {
                 text x=(px(at)) y=(px(bottom + 18.0)) text-anchor="middle" { (number(seconds)) " s" }
             }
         }
