@@ -1,4 +1,8 @@
 //! Checkers: pure judges of histories. Each returns a [`Check`] with evidence.
+//!
+//! ```text
+//! linearizable   is there a legal order?     exercised   did each kind of operation ever succeed?
+//! ```
 
 mod exercised;
 pub mod linearizable;
@@ -56,7 +60,8 @@ pub struct PartitionCounts {
 pub struct Counterexample {
     /// The key, if the history has keys.
     pub key: Option<Value>,
-    /// The operations, by invocation time. Taking any one away leaves a history that can be explained.
+    /// The operations, by invocation time. Taking any one away, and those that may owe their result
+    /// to it, leaves a history that can be explained (unless a budget ended the shrinking early).
     pub operations: Vec<CounterexampleOperation>,
     /// The longest order that works, as positions in `operations`, before it gets stuck.
     pub longest_prefix: Vec<PrefixStep>,
@@ -77,7 +82,8 @@ pub struct CounterexampleOperation {
     pub node: Option<String>,
     /// The function.
     pub f: String,
-    /// In words, such as `write 7`, `read -> 3`, `cas 3 -> 7 (unknown outcome)`.
+    /// In words, such as `write 7`, `read -> 3`, `cas 3 -> 7 (unknown outcome)`; or
+    /// `cas 3 -> 7 (unknown outcome; taken as write 7)` if it does not even matter what it replaced.
     pub text: String,
     /// `ok` or `info`.
     pub outcome: crate::history::EventKind,

@@ -1,5 +1,7 @@
 //! Generators: pure, seeded sources of operations.
 
+pub mod register;
+
 use serde_json::Value;
 
 use crate::history::Event;

@@ -73,6 +73,11 @@ pub trait Model: Sync {
     /// A set of entries that is closed under support, and impossible, proves that the whole is.
     fn support(&self, entries: &[Entry<Self::Op>]) -> Vec<Vec<usize>>;
 
+    /// An operation that acts as `op` does wherever `op` can act, and perhaps elsewhere too.
+    fn weaken(&self, op: &Self::Op) -> Self::Op {
+        op.clone()
+    }
+
     /// In words, such as `write 7`, `read -> 3` or `cas 3 -> 7`.
     fn describe_op(&self, op: &Self::Op) -> String;
 

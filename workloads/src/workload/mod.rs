@@ -1,5 +1,9 @@
 //! Workloads: a generator, the operations it uses, and what must hold.
 
+mod register;
+
+pub use register::REGISTER;
+
 use crate::generator::{Generator, GeneratorOptions};
 
 /// What a workload promises its checker. The harness runs the checker that this names.

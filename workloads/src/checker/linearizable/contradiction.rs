@@ -51,6 +51,11 @@ pub(super) fn contradiction<M: Model>(
             return Contradiction::WrittenLater { observer, writer, value };
         }
     }
+    for (observer, value) in single() {
+        if let Some(overwritten) = values.overwritten(all, observer, value) {
+            return overwritten;
+        }
+    }
     for (first, value) in single() {
         for (second, other) in single().filter(|&(second, _)| second > first) {
             let replaces = |at: usize| {
@@ -124,6 +129,41 @@ impl<M: Model> Values<'_, M> {
                 (!is_writer(done, earlier), !is_writer(begun, later), done, begun)
             })
             .map(|(done, begun)| Before::Time { done, begun })
+    }
+
+    /// Every write of the value was over when another write began that was over before `observer`
+    /// began. The value may have been written many times.
+    fn overwritten(
+        &self,
+        all: &[Entry<M::Op>],
+        observer: usize,
+        value: u32,
+    ) -> Option<Contradiction> {
+        let observation = &self.subset[observer];
+        let initial = self.model.held(&self.model.initial())?;
+        let (newer, by) = (0..self.subset.len())
+            .filter_map(|at| Some((self.model.writes(&self.subset[at].op)?, at)))
+            .filter(|&(other, at)| {
+                other != value && self.subset[at].completed < observation.invoked
+            })
+            .max_by_key(|&(_, at)| self.subset[at].invoked)?;
+        let over = all.iter().all(|entry| {
+            self.model.writes(&entry.op) != Some(value)
+                || entry.id == observation.id
+                || entry.invoked > observation.completed
+                || entry.completed < self.subset[by].invoked
+        });
+        let last = self
+            .writers(value)
+            .filter(|&at| self.subset[at].completed < self.subset[by].invoked)
+            .max_by_key(|&at| self.subset[at].completed);
+        let forth = match last {
+            Some(done) => Before::Time { done, begun: by },
+            None if initial == value => Before::Initial,
+            None => return None,
+        };
+        let back = Before::Time { done: by, begun: observer };
+        over.then_some(Contradiction::Cycle { older: value, newer, forth, back })
     }
 
     /// Two values that each precede the other, or a value between two that are next to each other.

@@ -14,7 +14,7 @@ use crate::model::{Entry, Model};
 /// Steps that the plain search for the longest prefix may take.
 const STEPS_MAX: u64 = 200_000;
 
-/// Puts a counterexample together from `small`, positions in `entries` by invocation.
+/// Puts a counterexample together from `subset`, which is in order of invocation.
 ///
 /// A plain search over the small set, which uses none of the rules of the main search, confirms
 /// that no order explains it. None if one does.
@@ -23,16 +23,17 @@ pub(super) fn counterexample<M: Model>(
     key: &Option<Value>,
     operations: &[&Operation],
     entries: &[Entry<M::Op>],
-    small: &[usize],
+    subset: &[Entry<M::Op>],
     meter: &Meter<'_>,
 ) -> Option<Counterexample> {
-    let subset: Vec<Entry<M::Op>> =
-        small.iter().map(|&position| entries[position].clone()).collect();
-    let prefix = longest_prefix(model, &subset, &mut meter.attempt(STEPS_MAX))?;
+    let prefix = longest_prefix(model, subset, &mut meter.attempt(STEPS_MAX))?;
     let described: Vec<CounterexampleOperation> = subset
         .iter()
         .enumerate()
-        .map(|(number, entry)| describe(model, number, entry, operations[entry.id]))
+        .filter_map(|(number, entry)| {
+            let exact = entries.iter().find(|exact| exact.id == entry.id)?;
+            Some(describe(model, number, entry, exact, operations[entry.id]))
+        })
         .collect();
     let mut state = model.initial();
     let mut steps = Vec::new();
@@ -40,9 +41,9 @@ pub(super) fn counterexample<M: Model>(
         state = model.step(&state, &subset[operation].op).unwrap_or(state);
         steps.push(PrefixStep { operation, state: model.describe_state(&state) });
     }
-    let narrator = Narrator { model, entries, subset: &subset, operations: &described };
-    let stuck = stuck(model, &subset, &prefix, &state);
-    let explanation = narrator.explain(&contradiction(model, entries, &subset), &steps, &stuck);
+    let narrator = Narrator { model, entries, subset, operations: &described };
+    let stuck = stuck(model, subset, &prefix, &state);
+    let explanation = narrator.explain(&contradiction(model, entries, subset), &steps, &stuck);
     Some(Counterexample {
         key: key.clone(),
         operations: described,
@@ -56,6 +57,7 @@ fn describe<M: Model>(
     model: &M,
     number: usize,
     entry: &Entry<M::Op>,
+    exact: &Entry<M::Op>,
     operation: &Operation,
 ) -> CounterexampleOperation {
     let text = model.describe_op(&entry.op);
@@ -65,7 +67,13 @@ fn describe<M: Model>(
         process: operation.process,
         node: operation.node.clone(),
         f: operation.f.clone(),
-        text: if crashed { format!("{text} (unknown outcome)") } else { text },
+        text: match crashed {
+            true if exact.op != entry.op => {
+                format!("{} (unknown outcome; taken as {text})", model.describe_op(&exact.op))
+            }
+            true => format!("{text} (unknown outcome)"),
+            false => text,
+        },
         outcome: if crashed { EventKind::Info } else { EventKind::Ok },
         invoke_index: operation.invoke_index,
         invoke_time: operation.invoke_time,
@@ -110,14 +118,12 @@ fn longest_prefix<M: Model>(
 
 /// Whether everything that completed before `next` was invoked is done, but not `next`.
 fn may_come_next<O>(subset: &[Entry<O>], done: &[bool], next: usize) -> bool {
-    !done[next] && first_missing(subset, done, next).is_none()
+    !done[next]
+        && (0..subset.len())
+            .all(|other| done[other] || subset[other].completed >= subset[next].invoked)
 }
 
-fn first_missing<O>(subset: &[Entry<O>], done: &[bool], next: usize) -> Option<usize> {
-    (0..subset.len()).find(|&other| !done[other] && subset[other].completed < subset[next].invoked)
-}
-
-/// Why none of the rest can follow the longest prefix.
+/// Why none of those whose turn it is can follow the longest prefix.
 fn stuck<M: Model>(
     model: &M,
     subset: &[Entry<M::Op>],
@@ -129,21 +135,11 @@ fn stuck<M: Model>(
         done[operation] = true;
     }
     (0..subset.len())
-        .filter(|&operation| !done[operation])
-        .filter_map(|operation| {
-            let why = match first_missing(subset, &done, operation) {
-                Some(missing) => {
-                    format!(
-                        "it began after {} had completed, which must come first",
-                        label(missing)
-                    )
-                }
-                None if model.step(state, &subset[operation].op).is_none() => {
-                    model.describe_refusal(state, &subset[operation].op)
-                }
-                None => return None,
-            };
-            Some(StuckOperation { operation, why })
+        .filter(|&operation| may_come_next(subset, &done, operation))
+        .filter(|&operation| model.step(state, &subset[operation].op).is_none())
+        .map(|operation| {
+            let why = model.describe_refusal(state, &subset[operation].op);
+            StuckOperation { operation, why }
         })
         .collect()
 }

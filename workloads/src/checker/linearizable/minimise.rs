@@ -15,30 +15,45 @@ const STEPS_PER_ATTEMPT: u64 = 100_000;
 /// Attempts at a smaller set.
 const ATTEMPTS_MAX: usize = 10_000;
 
-/// Positions of a small subset of `entries` that no order explains, by invocation.
+/// Sets with more operations than this are not tried again with the exact cas operations.
+const EXACT_MAX: usize = 64;
+
+/// A small subset of `entries` that no order explains, by invocation.
 ///
 /// `entries` as a whole must be impossible. If a budget runs out, the subset may be larger.
+///
+/// Where a crashed operation needs something to act (a cas needs a value to replace), that drags in
+/// whoever may have provided it, and so on back to the start. So it is first tried whether the
+/// history is impossible even if crashed operations need nothing, which proves more.
 pub(super) fn minimise<M: Model>(
     model: &M,
     entries: &[Entry<M::Op>],
     meter: &Meter<'_>,
-) -> Vec<usize> {
-    let mut minimiser = Minimiser {
-        model,
-        entries,
-        support: model.support(entries),
-        dropped: vec![false; entries.len()],
-        attempts: 0,
-        meter,
+) -> Vec<Entry<M::Op>> {
+    let mut entries = entries.to_vec();
+    entries.sort_by_key(|entry| entry.invoked);
+    let mut weakened = entries.clone();
+    for entry in weakened.iter_mut().filter(|entry| entry.is_crashed()) {
+        entry.op = model.weaken(&entry.op);
+    }
+    let pick = |entries: &[Entry<M::Op>], positions: Vec<usize>| -> Vec<Entry<M::Op>> {
+        positions.into_iter().map(|position| entries[position].clone()).collect()
     };
-    let mut all: Vec<usize> = (0..entries.len()).collect();
-    all.sort_by_key(|&position| entries[position].invoked);
-    let cut = minimiser.cut();
-    let early: Vec<usize> =
-        all.iter().copied().filter(|&position| entries[position].invoked < cut).collect();
-    let early = minimiser.close(early);
-    let start = if minimiser.fails(&early) { early } else { all };
-    minimiser.shrink(start)
+    let mut exact = Minimiser::new(model, &entries, meter);
+    if weakened != entries && exact.impossible(&weakened) {
+        let small = Minimiser::new(model, &weakened, meter).run();
+        // A closed set around a closed set that is impossible is impossible.
+        let whole = exact.complete(&small);
+        if whole.len() <= EXACT_MAX {
+            let shrunk = exact.shrink(whole);
+            if shrunk.len() <= small.len() {
+                return pick(&entries, shrunk);
+            }
+        }
+        return pick(&weakened, small);
+    }
+    let small = exact.run();
+    pick(&entries, small)
 }
 
 struct Minimiser<'a, 'b, M: Model> {
@@ -51,7 +66,35 @@ struct Minimiser<'a, 'b, M: Model> {
     meter: &'a Meter<'b>,
 }
 
-impl<M: Model> Minimiser<'_, '_, M> {
+impl<'a, 'b, M: Model> Minimiser<'a, 'b, M> {
+    /// `entries` must be sorted by invocation.
+    fn new(model: &'a M, entries: &'a [Entry<M::Op>], meter: &'a Meter<'b>) -> Self {
+        let support = model.support(entries);
+        Self { model, entries, support, dropped: vec![false; entries.len()], attempts: 0, meter }
+    }
+
+    /// Cuts, then shrinks.
+    fn run(&mut self) -> Vec<usize> {
+        let cut = self.cut();
+        let all = 0..self.entries.len();
+        let early = all.clone().filter(|&position| self.entries[position].invoked < cut).collect();
+        let early = self.close(early);
+        let start = if self.fails(&early) { early } else { all.collect() };
+        self.shrink(start)
+    }
+
+    /// Adds whoever an entry may owe its result to.
+    fn complete(&mut self, subset: &[usize]) -> Vec<usize> {
+        let mut wanted = vec![false; self.entries.len()];
+        let mut pending = subset.to_vec();
+        while let Some(position) = pending.pop() {
+            if !std::mem::replace(&mut wanted[position], true) {
+                pending.extend(&self.support[position]);
+            }
+        }
+        (0..wanted.len()).filter(|&position| wanted[position]).collect()
+    }
+
     /// The first completion at which the history so far fails.
     fn cut(&mut self) -> u64 {
         let mut completions: Vec<u64> = self

@@ -13,6 +13,9 @@ pub(super) fn label(number: usize) -> String {
     }
 }
 
+/// The longest prefix that is told operation by operation.
+const PREFIX_SHOWN: usize = 8;
+
 /// What there is to tell about.
 pub(super) struct Narrator<'a, M: Model> {
     pub(super) model: &'a M,
@@ -70,13 +73,21 @@ impl<M: Model> Narrator<'_, M> {
             }
             Contradiction::Between { replacer, older, between, newer, after, before } => {
                 let mut steps = vec![format!(
-                    "{}, in one step: nothing can lie between {} and {}.",
+                    "{}. A cas acts in one step, so nothing can lie between {} and {}.",
                     self.did(replacer),
                     self.value(older),
                     self.value(newer)
                 )];
-                steps.extend(self.because(older, between, after));
-                steps.extend(self.because(between, newer, before));
+                for step in self
+                    .because(older, between, after)
+                    .into_iter()
+                    .chain(self.because(between, newer, before))
+                {
+                    // The same operation may end the first reason and begin the second.
+                    if steps.iter().all(|known| !known.starts_with(step.trim_end_matches('.'))) {
+                        steps.push(step);
+                    }
+                }
                 steps.push(format!(
                     "So {0} would have to lie between them: {1} succeeded although the register cannot \
                      have held {2} at that moment.",
@@ -110,20 +121,18 @@ impl<M: Model> Narrator<'_, M> {
             steps.push(format!("{}, so {new} had been written by then.", self.did(done)));
         }
         let still = match self.model.writes(&self.subset[begun].op) {
-            Some(replacement) => {
-                format!("still found {old}, which it replaced by {}", self.value(replacement))
-            }
-            None => format!("still read {old}"),
+            Some(replacement) => format!(", and replaced it by {}", self.value(replacement)),
+            None => String::new(),
         };
+        let verb = if still.is_empty() { "read" } else { "found" };
         steps.push(format!(
-            "{} began after that, at {}, when {} was done, and {still}, {}.",
+            "{} began after that, at {}, when {} was done, and still {verb} {old}, {}{still}.",
             self.name(begun),
             self.began(begun),
             self.name(done),
-            if matches!(forth, Before::Initial) {
-                "the value from the start".to_owned()
-            } else {
-                format!("the value before {new}")
+            match forth {
+                Before::Initial => "the value from the start".to_owned(),
+                Before::Time { .. } | Before::Replaced { .. } => format!("the value before {new}"),
             },
         ));
         let seen_again = match forth {
@@ -132,7 +141,12 @@ impl<M: Model> Narrator<'_, M> {
             }
             Before::Initial | Before::Replaced { .. } => false,
         };
-        let again = format!("Nothing wrote {old} again in between");
+        let again = match forth {
+            Before::Initial => "Nothing put the starting value back".to_owned(),
+            Before::Time { .. } | Before::Replaced { .. } => {
+                format!("Nothing wrote {old} again in between")
+            }
+        };
         let observed = self
             .entries
             .iter()
@@ -206,20 +220,21 @@ impl<M: Model> Narrator<'_, M> {
         if prefix.is_empty() {
             steps.push("No operation can come first.".to_owned());
         } else {
-            let order: Vec<String> = prefix
-                .iter()
-                .map(|step| {
-                    format!(
-                        "{} ({})",
-                        self.name(step.operation),
-                        self.operations[step.operation].text
-                    )
-                })
-                .collect();
+            let name = |step: &PrefixStep| {
+                format!("{} ({})", self.name(step.operation), self.operations[step.operation].text)
+            };
+            let order = match prefix {
+                [.., last] if prefix.len() > PREFIX_SHOWN => {
+                    format!("has {} of them and ends with {}", prefix.len(), name(last))
+                }
+                _ => {
+                    let names: Vec<String> = prefix.iter().map(name).collect();
+                    format!("is {}", names.join(", then "))
+                }
+            };
             let state = prefix.last().map_or("", |step| &step.state);
             steps.push(format!(
-                "The longest order that works is {}; then the register holds {state}.",
-                order.join(", then ")
+                "The longest order that works {order}; then the register holds {state}."
             ));
         }
         steps.extend(stuck.iter().map(|stuck| {

@@ -210,6 +210,13 @@ impl Model for Register {
         support::support(self.values.len(), self.initial, entries)
     }
 
+    fn weaken(&self, op: &RegisterOp) -> RegisterOp {
+        match *op {
+            RegisterOp::Cas { new, .. } => RegisterOp::Write(new),
+            RegisterOp::Read(_) | RegisterOp::Write(_) => *op,
+        }
+    }
+
     fn describe_op(&self, op: &RegisterOp) -> String {
         match *op {
             RegisterOp::Read(value) => format!("read -> {}", self.describe_value(value)),

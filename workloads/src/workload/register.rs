@@ -1,0 +1,17 @@
+//! Linearizable registers.
+
+use super::{Expectation, Workload};
+use crate::generator::register::{CLIENTS_PER_KEY, RegisterGenerator};
+
+/// Reads, writes and compare-and-sets on single keys.
+pub const REGISTER: Workload = Workload {
+    name: "register",
+    about: "Clients read, write and compare-and-set single keys, at least five on a key at the same \
+            time, with values that never repeat. Each key must behave as one register, whatever \
+            breaks. Finds stale reads, lost acknowledged writes, writes applied twice or rolled \
+            back, and compare-and-sets that succeed on a value the key no longer had.",
+    required: &["read", "write", "cas"],
+    clients_per_key: CLIENTS_PER_KEY,
+    generator: |options| Box::new(RegisterGenerator::new(options)),
+    expectation: Expectation::Linearizable("register"),
+};
