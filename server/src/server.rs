@@ -23,6 +23,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a client or peer may be silent before its connection is closed.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Requests on one connection. A peer forwards all of its clients' requests on one, and what waits
+/// for a stream cannot be told from what was sent.
+const STREAMS_MAX: u32 = 16_384;
 /// What a client or peer may have on the way unacknowledged.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 
@@ -222,6 +225,7 @@ fn serve(
     let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .max_concurrent_streams(Some(STREAMS_MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(STREAM_WINDOW_BYTES * 2)
         .add_service(KvService::server(api.clone()))

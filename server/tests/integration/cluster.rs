@@ -16,6 +16,7 @@ use crate::eventually::eventually;
 
 /// Some nodes, some of them running.
 pub(crate) struct Cluster {
+    #[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "nothing is on disk"))]
     directory: TempDir,
     storage: Kind,
     addresses: BTreeMap<u64, SocketAddr>,
