@@ -16,20 +16,29 @@ use crate::log_store::{LogStoreError, MemoryLogStore};
 use crate::raft_log_bridge::raft_logger;
 use crate::replica::ReplicaConfig;
 use crate::state_machine::{MemoryStateStore, StateStoreError};
-use crate::transport::{PeerConnections, PeerLinks, PeerService, PeersConfig, TransportError};
+use crate::transport::{PeerLinks, PeerService, PeersConfig, TransportError};
 
-/// How long open connections may take to end when the server stops.
+/// How long running requests may take to end when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long open connections may take to end after that.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a client or peer may be silent before its connection is closed.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Requests on one connection. A peer forwards all of its clients' requests on one, and what waits
+/// for a stream cannot be told from what was sent.
+const STREAMS_MAX: u32 = 16_384;
 /// What a client or peer may have on the way unacknowledged.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 
 /// A running server. Dropping it stops it too, but without a farewell to its clients.
 pub struct Server {
     address: SocketAddr,
-    stop: watch::Sender<bool>,
+    api: Api,
+    /// Ends the listener.
+    stop_accepting: watch::Sender<bool>,
+    /// Ends the peers' streams, without which no write can end well.
+    stop_peers: watch::Sender<bool>,
     serving: JoinHandle<()>,
     // The order of the fields counts: the stores are closed before the directory is given back.
     node: Node,
@@ -111,9 +120,14 @@ impl Server {
         // Opening the stores may take seconds, which the runtime's threads must not wait.
         let (node, data) =
             tokio::task::spawn_blocking(move || open(&opening, Box::new(peers))).await??;
-        let (stop, stopping) = watch::channel(false);
+        let api = Api::new(api_config(&config), node.handle(), connections);
+        let (stop_accepting, accepting_stops) = watch::channel(false);
+        let (stop_peers, peers_stop) = watch::channel(false);
+        let voters = config.peers.keys().copied().collect();
+        let cluster = config.cluster.clone();
+        let peers = PeerService::new(config.node, cluster, voters, node.handle(), peers_stop);
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let serving = tokio::spawn(serve(&config, incoming, node.handle(), connections, stopping));
+        let serving = tokio::spawn(serve(incoming, api.clone(), peers, accepting_stops));
         tracing::info!(
             node = config.node.0,
             cluster = config.cluster,
@@ -121,7 +135,7 @@ impl Server {
             storage = config.storage.name(),
             "serving"
         );
-        Ok(Server { address, stop, serving, node, data })
+        Ok(Server { address, api, stop_accepting, stop_peers, serving, node, data })
     }
 
     /// Where it listens.
@@ -136,8 +150,12 @@ impl Server {
 
     /// Stops accepting, lets running requests end, and closes the stores.
     pub async fn shutdown(mut self) {
-        self.stop.send_replace(true);
-        if tokio::time::timeout(DRAIN_TIMEOUT, &mut self.serving).await.is_err() {
+        self.stop_accepting.send_replace(true);
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.api.drain()).await.is_err() {
+            tracing::debug!("some requests are given up");
+        }
+        self.stop_peers.send_replace(true);
+        if tokio::time::timeout(DISCONNECT_TIMEOUT, &mut self.serving).await.is_err() {
             self.serving.abort();
         }
         let (node, data) = (self.node, self.data);
@@ -199,41 +217,38 @@ fn node_config(config: &ServerConfig) -> NodeConfig {
     }
 }
 
-/// Serves clients and peers on one port until it is told to stop.
-fn serve(
-    config: &ServerConfig,
-    incoming: TcpIncoming,
-    node: NodeHandle,
-    connections: PeerConnections,
-    mut stopping: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + Send + 'static {
-    let voters = config.peers.keys().copied().collect();
-    let cluster = config.cluster.clone();
-    let peers = PeerService::new(config.node, cluster, voters, node.clone(), stopping.clone());
-    let api_config = ApiConfig {
+fn api_config(config: &ServerConfig) -> ApiConfig {
+    ApiConfig {
         node: config.node,
         cluster: config.cluster.clone(),
         storage: config.storage.name(),
         addresses: config.peers.clone(),
         limits: config.limits,
         bugs: config.bugs,
-    };
-    let api = Api::new(api_config, node, connections);
+    }
+}
+
+/// Serves clients and peers on one port until it is told to stop.
+async fn serve(
+    incoming: TcpIncoming,
+    api: Api,
+    peers: PeerService,
+    mut stops: watch::Receiver<bool>,
+) {
     let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .max_concurrent_streams(Some(STREAMS_MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(STREAM_WINDOW_BYTES * 2)
         .add_service(KvService::server(api.clone()))
         .add_service(AdminService::server(api))
         .add_service(peers.into_server());
-    async move {
-        let stopped = async move {
-            // An error means that the server is gone, which is a reason to stop too.
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        };
-        if let Err(error) = router.serve_with_incoming_shutdown(incoming, stopped).await {
-            tracing::error!("serve: {error}");
-        }
+    let stopped = async move {
+        // An error means that the server is gone, which is a reason to stop too.
+        let _ = stops.wait_for(|stops| *stops).await;
+    };
+    if let Err(error) = router.serve_with_incoming_shutdown(incoming, stopped).await {
+        tracing::error!("serve: {error}");
     }
 }

@@ -5,8 +5,11 @@ use super::*;
 const GROUP: GroupId = GroupId(0);
 const OTHER: GroupId = GroupId(7);
 
-/// Runs a test on a fresh store of every kind. The test gets a way to open the store again.
-fn on_every_store(test: fn(&mut dyn FnMut(&dyn Fn(&mut dyn LogStore)))) {
+/// Opens the store, again if it can be, for a part of a test.
+type Reopen<'a> = dyn FnMut(&dyn Fn(&mut dyn LogStore)) + 'a;
+
+/// Runs a test on a fresh store of every kind.
+fn on_every_store(test: fn(&mut Reopen<'_>)) {
     let mut memory = MemoryLogStore::new();
     test(&mut |part| part(&mut memory));
     #[cfg(feature = "rocksdb")]

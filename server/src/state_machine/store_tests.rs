@@ -6,7 +6,11 @@ use super::*;
 use crate::command::Versioned;
 use crate::types::LogIndex;
 
-fn on_every_store(test: fn(&mut dyn FnMut(&dyn Fn(&mut dyn StateStore)))) {
+/// Opens the store, again if it can be, for a part of a test.
+type Reopen<'a> = dyn FnMut(&dyn Fn(&mut dyn StateStore)) + 'a;
+
+/// Runs a test on a fresh store of every kind.
+fn on_every_store(test: fn(&mut Reopen<'_>)) {
     let mut memory = MemoryStateStore::default();
     test(&mut |part| part(&mut memory));
     #[cfg(feature = "rocksdb")]

@@ -10,11 +10,13 @@ use server::driver::Fsync;
 use server::types::NodeId;
 use server::{Limits, Server, ServerConfig, Storage};
 use tempfile::TempDir;
+use tonic::transport::Channel;
 
 use crate::eventually::eventually;
 
 /// Some nodes, some of them running.
 pub(crate) struct Cluster {
+    #[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "nothing is on disk"))]
     directory: TempDir,
     storage: Kind,
     addresses: BTreeMap<u64, SocketAddr>,
@@ -85,6 +87,12 @@ impl Cluster {
     pub(crate) fn impatient_client(&self, node: u64) -> Client {
         let options = ClientOptions::single_attempt(Duration::from_secs(3));
         Client::new(vec![self.address(node)], options)
+    }
+
+    /// A bare connection to one node.
+    pub(crate) async fn channel(&self, node: u64) -> Channel {
+        let address = format!("http://{}", self.address(node));
+        Channel::from_shared(address).unwrap().connect().await.unwrap()
     }
 
     /// The node that leads and that all running nodes follow.

@@ -70,7 +70,7 @@ async fn strangers_are_refused_by_the_peer_service() {
         (handshake(1, "test", 1, 1), "not a peer"),
         (handshake(2, "test", 2, 1), "protocol"),
     ];
-    let mut client = PeerClient::connect(format!("http://{}", cluster.address(1))).await.unwrap();
+    let mut client = PeerClient::new(cluster.channel(1).await);
     for (handshake, words) in strangers {
         let first = Frame { frame: Some(frame::Frame::Handshake(handshake)) };
         // The stream stays open, so that an answer is a refusal and not the stream's end.

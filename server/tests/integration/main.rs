@@ -1,5 +1,7 @@
 //! Whole servers, on loopback, on ports that the operating system chooses.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
+
 mod cluster;
 mod eventually;
 mod failures;

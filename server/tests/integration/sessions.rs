@@ -18,8 +18,7 @@ async fn a_retry_gets_the_first_answer_and_has_no_effect() {
     let session = cluster.client(1).open_session().await.unwrap();
     let mut answers = Vec::new();
     for node in cluster.nodes() {
-        let address = format!("http://{}", cluster.address(node));
-        let mut client = KvClient::connect(address).await.unwrap();
+        let mut client = KvClient::new(cluster.channel(node).await);
         let answer = client.put(put(session, 1, "once")).await.unwrap().into_inner();
         answers.push((answer.previous, answer.header.unwrap().revision));
     }
@@ -42,7 +41,7 @@ async fn a_client_counts_its_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_session_is_refused_without_effect() {
     let cluster = Cluster::start(1, Kind::Memory).await;
-    let mut client = KvClient::connect(format!("http://{}", cluster.address(1))).await.unwrap();
+    let mut client = KvClient::new(cluster.channel(1).await);
     let status = client.put(put(77, 1, "v")).await.unwrap_err();
     let detail = proto::kv::ErrorDetail::decode(status.details()).unwrap();
     assert_eq!((detail.kind(), detail.indefinite), (ErrorKind::SessionExpired, false));

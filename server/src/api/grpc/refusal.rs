@@ -63,7 +63,8 @@ impl Refusal {
             NodeError::Rejected(Rejection::Overwritten) => ErrorKind::Overwritten,
             NodeError::Rejected(Rejection::Uncertain) => ErrorKind::Uncertain,
             NodeError::Rejected(Rejection::Timeout) => ErrorKind::Timeout,
-            NodeError::Stopping | NodeError::Lost => ErrorKind::Stopping,
+            NodeError::Lost => ErrorKind::Uncertain,
+            NodeError::Stopping => ErrorKind::Stopping,
         };
         Refusal {
             indefinite: access == Access::Write && error.is_indefinite(),
@@ -99,12 +100,12 @@ impl Refusal {
             ErrorKind::NotLeader
             | ErrorKind::Overwritten
             | ErrorKind::Uncertain
-            | ErrorKind::Timeout
-            | ErrorKind::Stopping => true,
+            | ErrorKind::Timeout => true,
             ErrorKind::Unspecified
             | ErrorKind::Busy
             | ErrorKind::InvalidRequest
-            | ErrorKind::SessionExpired => false,
+            | ErrorKind::SessionExpired
+            | ErrorKind::Stopping => false,
         };
         transient && !self.indefinite
     }

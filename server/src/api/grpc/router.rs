@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::kv::kv_client::KvClient;
@@ -48,13 +49,23 @@ pub struct Api {
     pub(super) node: NodeHandle,
     connections: PeerConnections,
     permits: Arc<Semaphore>,
+    draining: Arc<AtomicBool>,
 }
 
 impl Api {
     /// An API in front of this node.
     pub fn new(config: ApiConfig, node: NodeHandle, connections: PeerConnections) -> Api {
         let permits = Arc::new(Semaphore::new(config.limits.concurrent_requests_max));
-        Api { config: Arc::new(config), node, connections, permits }
+        let draining = Arc::new(AtomicBool::new(false));
+        Api { config: Arc::new(config), node, connections, permits, draining }
+    }
+
+    /// Refuses new requests from now on, and returns when the running ones have ended.
+    pub async fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        let all = u32::try_from(self.config.limits.concurrent_requests_max).unwrap_or(u32::MAX);
+        // The semaphore is never closed, so this cannot fail.
+        let _ = self.permits.acquire_many(all).await;
     }
 
     /// Answers a request here or at the leader.
@@ -64,6 +75,9 @@ impl Api {
     ) -> Result<Response<O::Response>, Status> {
         let deadline = deadline(&request, self.config.limits.request_timeout);
         let result = match self.permits.try_acquire() {
+            _ if self.draining.load(Ordering::Relaxed) => {
+                Err(Refusal::definite(ErrorKind::Stopping, "the node is shutting down"))
+            }
             Err(_) => Err(Refusal::definite(ErrorKind::Busy, "too many requests at once")),
             Ok(_permit) => self.attempt_until(request.into_inner(), deadline).await,
         };
