@@ -30,7 +30,9 @@ pub enum ClusterError {
     #[error(transparent)]
     Platform(#[from] PlatformError),
     /// A node ended while it was starting.
-    #[error("{node} ended at start with status {status}; its last words:\n{tail}\nhint: the whole log is {log}")]
+    #[error(
+        "{node} ended at start with status {status}; its last words:\n{tail}\nhint: the whole log is {log}"
+    )]
     NodeDied {
         /// The node.
         node: NodeId,
@@ -42,7 +44,9 @@ pub enum ClusterError {
         log: String,
     },
     /// The nodes run, but do not serve.
-    #[error("the cluster does not serve after {limit:?}: {detail}\nhint: the nodes' logs are in {logs}")]
+    #[error(
+        "the cluster does not serve after {limit:?}: {detail}\nhint: the nodes' logs are in {logs}"
+    )]
     NotReady {
         /// How long it was waited for.
         limit: Duration,
@@ -189,8 +193,7 @@ impl Cluster {
             data: self.data(node),
             log: self.log(node),
         };
-        let state =
-            self.platform.process().start(node, &self.system.node_command(&context))?;
+        let state = self.platform.process().start(node, &self.system.node_command(&context))?;
         self.killed().remove(&node);
         Ok(state)
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use workloads::checker::{Check, Verdict};
-use workloads::history::{Event, TruncatedTail, read_events};
+use workloads::history::Event;
+use workloads::history::jsonl::{TruncatedTail, read_events};
 use workloads::model::{Initial, MODELS, model};
 
 use crate::budget::CheckBudget;
@@ -36,7 +37,11 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
         if args.json {
             println!("{}", serde_json::to_string_pretty(&check)?);
         } else {
-            println!("{}: {}", file.display(), terminal::check(&check));
+            let colour = terminal::Colour::for_stream(&std::io::stdout());
+            println!("{}: {}", file.display(), terminal::check_text(&check, colour));
+            for step in check.counterexamples.first().into_iter().flat_map(|c| &c.explanation) {
+                println!("  {step}");
+            }
         }
     }
     Ok(exit_code::worst(codes))
@@ -86,8 +91,7 @@ pub fn report(folder: &Path) -> anyhow::Result<i32> {
     let info: RunInfo = read_json(&folder.join("run.json"))?;
     let workload = workloads::registry::workload(&info.workload)
         .ok_or_else(|| anyhow!("unknown workload {:?} in run.json", info.workload))?;
-    let (events, truncated) =
-        read_history(&folder.join("history.jsonl"), TruncatedTail::Tolerate)?;
+    let (events, truncated) = read_history(&folder.join("history.jsonl"), TruncatedTail::Tolerate)?;
     let facts = match folder.join("facts.json") {
         path if path.exists() => read_json(&path)?,
         _ => RunFacts {
@@ -121,10 +125,9 @@ pub fn list(table: Table) -> String {
             .iter()
             .map(|fault| (fault.kind.name().to_owned(), fault.about.to_owned()))
             .collect(),
-        Table::Systems => SYSTEMS
-            .iter()
-            .map(|system| (system.name.to_owned(), system.about.to_owned()))
-            .collect(),
+        Table::Systems => {
+            SYSTEMS.iter().map(|system| (system.name.to_owned(), system.about.to_owned())).collect()
+        }
         Table::Models => MODELS
             .iter()
             .map(|model| {
@@ -140,10 +143,7 @@ pub fn list(table: Table) -> String {
 
 #[cfg(feature = "simulation")]
 fn bugs() -> Vec<(String, String)> {
-    server::bug::BUGS
-        .iter()
-        .map(|bug| (bug.name().to_owned(), bug.about().to_owned()))
-        .collect()
+    server::bug::BUGS.iter().map(|bug| (bug.name().to_owned(), bug.about().to_owned())).collect()
 }
 
 #[cfg(not(feature = "simulation"))]
@@ -157,8 +157,7 @@ fn read_history(path: &Path, tail: TruncatedTail) -> anyhow::Result<(Vec<Event>,
 }
 
 fn read_faults(path: &Path) -> anyhow::Result<Vec<FaultRecord>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("read {}", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let mut faults = Vec::new();
     for (number, line) in text.lines().enumerate() {
         match serde_json::from_str(line) {

@@ -77,7 +77,7 @@ fn one_run(options: RunOptions) -> anyhow::Result<i32> {
     let chosen = platform::choose(options.args.platform, options.args.fabric, &capabilities)?;
     let chosen = match chosen {
         Chosen::Namespaces { fabric, why } => {
-            enter(&EnterOptions { user_namespace: UserNamespace::IfNeeded })?;
+            enter(&EnterOptions { user_namespace: UserNamespace::WhenNeeded })?;
             let platform: Arc<dyn Platform> =
                 Arc::new(Namespaces::new(options.args.nodes, fabric)?);
             ChosenPlatform { platform, why }
@@ -88,7 +88,8 @@ fn one_run(options: RunOptions) -> anyhow::Result<i32> {
         }
     };
     log_to_stderr();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     Ok(runtime.block_on(run::run(options, chosen))?)
 }
 
@@ -137,7 +138,8 @@ fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // A second subscriber in one process is no reason to fail.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 #[expect(clippy::print_stdout, reason = "the text is the command's result")]

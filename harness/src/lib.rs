@@ -13,30 +13,30 @@
 //! is named in two places, the hidden `node` command and the simulated worlds. Every fault is
 //! undone whatever happens. The history is on disk before it is judged.
 
-mod budget;
-mod cli;
-mod cluster;
-mod commands;
+pub mod budget;
+pub mod cli;
+pub mod cluster;
+pub mod commands;
 pub mod exit_code;
-mod host;
-mod judge;
+pub mod host;
+pub mod judge;
 pub mod latency;
-mod launch;
+pub mod launch;
 pub mod nemesis;
 pub mod node_id;
-mod node_process;
-mod options;
+pub mod node_process;
+pub mod options;
 pub mod platform;
-mod plural;
-mod progress;
-mod recorder;
+pub mod plural;
+pub mod progress;
+pub mod recorder;
 pub mod report;
-mod run;
-mod run_store;
-mod runner;
+pub mod run;
+pub mod run_store;
+pub mod runner;
 pub mod scheduler;
-mod seed;
-mod stop;
+pub mod seed;
+pub mod stop;
 pub mod system;
 
 pub use launch::main;

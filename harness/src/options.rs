@@ -116,11 +116,7 @@ pub fn check_bug(bug: Option<&str>) -> Result<(), BadUsage> {
     Ok(())
 }
 
-fn unknown<'a>(
-    what: &str,
-    name: &str,
-    known: impl Iterator<Item = &'a str>,
-) -> BadUsage {
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> BadUsage {
     let known: Vec<&str> = known.collect();
     BadUsage(format!("unknown {what} {name:?}\nhint: one of {}", known.join(", ")))
 }

@@ -92,7 +92,7 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
     let info = run_info(&options, &chosen, &store, started);
     files::write_run(&store.path(), &info)?;
 
-    let mut progress = ProgressPrinter::new(args.quiet || args.json, args.time_limit);
+    let progress = ProgressPrinter::new(args.quiet || args.json, args.time_limit);
     progress.header(&info);
     let cluster = Arc::new(Cluster::new(
         chosen.platform.clone(),
@@ -169,8 +169,9 @@ async fn record(
         generator,
         &plan,
     );
-    let nodes_of_workers: Vec<NodeId> =
-        (0..options.concurrency).map(|worker| cluster.nodes()[worker % cluster.nodes().len()]).collect();
+    let nodes_of_workers: Vec<NodeId> = (0..options.concurrency)
+        .map(|worker| cluster.nodes()[worker % cluster.nodes().len()])
+        .collect();
     let factory: ClientFactory = {
         let (system, cluster, nodes) = (system.clone(), cluster.clone(), nodes_of_workers.clone());
         Arc::new(move |worker| system.client(nodes[worker], cluster.address(nodes[worker])))
@@ -198,10 +199,8 @@ async fn record(
         schedule,
         stop,
     );
-    let mut facts = RunFacts {
-        recovery_limit: args.recovery_limit.as_nanos() as u64,
-        ..RunFacts::default()
-    };
+    let mut facts =
+        RunFacts { recovery_limit: args.recovery_limit.as_nanos() as u64, ..RunFacts::default() };
     let dispatched = match dispatcher.run_main(&mut nemesis).await {
         Ok(dispatched) => dispatched,
         Err(error) => {
@@ -236,8 +235,7 @@ async fn recovery(
         let mut client = system.client(node, cluster.address(node));
         async move {
             let key = Some(json!(RECOVERY_KEY));
-            let write =
-                Invocation { f: "write", key: key.clone(), value: json!(node.to_string()) };
+            let write = Invocation { f: "write", key: key.clone(), value: json!(node.to_string()) };
             let read = Invocation { f: "read", key, value: Value::Null };
             let timeout = Duration::from_secs(1);
             for invocation in [&write, &read] {
@@ -258,10 +256,8 @@ async fn report(
     store: &RunStore,
     recorded: &Recorded,
 ) -> Result<Results, RunError> {
-    let budget = CheckBudget::start(
-        options.args.check_time_budget,
-        options.args.check_memory_budget,
-    );
+    let budget =
+        CheckBudget::start(options.args.check_time_budget, options.args.check_memory_budget);
     let workload = options.workload;
     let events = recorded.events.clone();
     let checks: Vec<Check> =

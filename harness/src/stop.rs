@@ -32,7 +32,9 @@ impl Stop {
                     // Whatever runs in our namespaces, or is tied to our threads, ends with us.
                     std::process::exit(exit_code::INTERRUPTED_TWICE);
                 }
-                tracing::warn!("stopping: healing and judging what there is; again to exit at once");
+                tracing::warn!(
+                    "stopping: healing and judging what there is; again to exit at once"
+                );
                 let _ = sender.send(true);
             }
         });

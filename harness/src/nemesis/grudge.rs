@@ -5,6 +5,7 @@
 //! halves, both:      n1 n4 | n2 n3 n5
 //! bridge, both:      n1 n4 | n2 | n3 n5       (n2 sees both sides)
 //! majorities-ring:   every node sees a majority, no two the same
+//! shattered, both:   n4 | n1 | n5 | n2 | n3
 //! ```
 //!
 //! Invariants: a link never leads from a node to itself; the links of `Both` are those of
@@ -48,6 +49,8 @@ pub enum PartitionShape {
     Bridge,
     /// The leader from the rest.
     Leader,
+    /// Every node from every other: no quorum anywhere.
+    Shattered,
 }
 
 /// Which packets are cut, seen from the smaller (first) side.
@@ -107,19 +110,26 @@ pub enum GrudgeError {
 
 impl PartitionShape {
     /// All shapes.
-    pub const ALL: [PartitionShape; 6] = [
+    pub const ALL: [PartitionShape; 7] = [
         PartitionShape::One,
         PartitionShape::Halves,
         PartitionShape::Majority,
         PartitionShape::MajoritiesRing,
         PartitionShape::Bridge,
         PartitionShape::Leader,
+        PartitionShape::Shattered,
     ];
 
     /// The fewest nodes that have this shape.
     pub fn nodes_min(self, direction: Direction) -> usize {
         match (self, direction) {
-            (PartitionShape::One | PartitionShape::Halves | PartitionShape::Leader, _) => 2,
+            (
+                PartitionShape::One
+                | PartitionShape::Halves
+                | PartitionShape::Leader
+                | PartitionShape::Shattered,
+                _,
+            ) => 2,
             (PartitionShape::Majority | PartitionShape::Bridge, _) => 3,
             // Of three nodes, two that see each other see the same majority.
             (PartitionShape::MajoritiesRing, Direction::Both) => 4,
@@ -142,6 +152,7 @@ impl fmt::Display for PartitionShape {
             PartitionShape::MajoritiesRing => "majorities-ring",
             PartitionShape::Bridge => "bridge",
             PartitionShape::Leader => "leader",
+            PartitionShape::Shattered => "shattered",
         })
     }
 }
@@ -197,6 +208,10 @@ pub fn grudge(
         PartitionShape::MajoritiesRing => {
             nodes.shuffle(rng);
             ring(direction, &nodes)
+        }
+        PartitionShape::Shattered => {
+            nodes.shuffle(rng);
+            shattered(direction, &nodes)
         }
     })
 }
@@ -261,6 +276,20 @@ fn ring(direction: Direction, ring: &[NodeId]) -> Grudge {
     targets.sort_unstable();
     let title = title(PartitionShape::MajoritiesRing, direction);
     Grudge { links, description: format!("{title}: {}", list(ring)), targets }
+}
+
+/// Every pair is cut; one way, each node hears only those before it in a random order, or after it.
+fn shattered(direction: Direction, order: &[NodeId]) -> Grudge {
+    let mut links = BTreeSet::new();
+    for (position, &node) in order.iter().enumerate() {
+        for &later in &order[position + 1..] {
+            add(&mut links, direction, node, later);
+        }
+    }
+    let mut targets = order.to_vec();
+    targets.sort_unstable();
+    let title = title(PartitionShape::Shattered, direction);
+    Grudge { links, description: format!("{title}: {}", list(order)), targets }
 }
 
 fn add(links: &mut BTreeSet<Link>, direction: Direction, inner: NodeId, outer: NodeId) {

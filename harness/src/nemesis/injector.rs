@@ -129,13 +129,8 @@ impl<'a> Injector<'a> {
         };
         let (fault, seen) = match planned.spec {
             FaultSpec::Partition { shape, direction } => {
-                let (fault, seen) = Partition::install(
-                    shape,
-                    direction,
-                    &surroundings,
-                    &mut self.rng,
-                    &mut record,
-                );
+                let (fault, seen) =
+                    Partition::install(shape, direction, &surroundings, &mut self.rng, &mut record);
                 (fault.map(ActiveFault::Partition), seen)
             }
             FaultSpec::Kill { selector } | FaultSpec::Pause { selector } => {

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::grudge::{Direction, PartitionShape, grudge};
 use super::injector::{PROBE_PATIENCE, Seen, Surroundings};
 use super::record::FaultRecord;
-use crate::node_id::NodeId;
 use crate::platform::{Link, ProbeResult};
 
 /// A partition in force.
@@ -30,16 +29,16 @@ impl Partition {
             PartitionShape::Leader => surroundings.control.leader(),
             _ => None,
         };
-        record.description = format!("partition: {}{}", shape.name(), direction.suffix());
+        record.description = format!("partition: {shape}");
         let grudge = match grudge(shape, direction, surroundings.nodes, leader, rng) {
             Ok(grudge) => grudge,
             Err(error) => return (None, Seen::Skipped { reason: error.to_string() }),
         };
         record.description = format!("partition: {}", grudge.description);
-        record.targets = targets(&grudge.links);
+        record.targets.clone_from(&grudge.targets);
         record.parameters = json!({
-            "shape": shape.name(),
-            "direction": direction.name(),
+            "shape": shape,
+            "direction": direction,
             "links": grudge.links.iter().map(|(a, b)| format!("{a}->{b}")).collect::<Vec<_>>(),
         });
         let fabric = surroundings.platform.fabric();
@@ -72,10 +71,12 @@ impl Partition {
             }
         };
         let (sent, arrived) = totals(&probes);
-        let evidence = json!({ "probes_sent": sent, "probes_arrived": arrived, "packets_dropped": dropped });
+        let evidence =
+            json!({ "probes_sent": sent, "probes_arrived": arrived, "packets_dropped": dropped });
         let silent: Vec<&ProbeResult> = probes.iter().filter(|probe| probe.arrived == 0).collect();
         if let Some(probe) = silent.first() {
-            let reason = format!("after the heal nothing arrived from {} at {}", probe.from, probe.to);
+            let reason =
+                format!("after the heal nothing arrived from {} at {}", probe.from, probe.to);
             return Seen::Unclear { reason, evidence };
         }
         let packets = match dropped {
@@ -88,21 +89,26 @@ impl Partition {
 
     fn probe_cut(&self, surroundings: &Surroundings<'_>) -> Seen {
         let nodes = surroundings.nodes;
-        let all: Vec<Link> = nodes
+        let cut: Vec<Link> = self.links.iter().copied().collect();
+        let open: Vec<Link> = nodes
             .iter()
             .flat_map(|&a| nodes.iter().filter(move |&&b| a != b).map(move |&b| (a, b)))
+            .filter(|link| !self.links.contains(link))
             .collect();
-        let probes = match surroundings.platform.fabric().probe(&all, PROBE_PATIENCE) {
+        // Apart, because probes of cut links wait for all of their patience.
+        let fabric = surroundings.platform.fabric();
+        let probed = fabric
+            .probe(&cut, PROBE_PATIENCE)
+            .and_then(|cut_probes| Ok((cut_probes, fabric.probe(&open, PROBE_PATIENCE)?)));
+        let (cut_probes, open_probes) = match probed {
             Ok(probes) => probes,
             Err(error) => {
                 let reason = format!("probe the cut links: {error}");
                 return Seen::Unclear { reason, evidence: json!({}) };
             }
         };
-        let (cut, open): (Vec<_>, Vec<_>) =
-            probes.into_iter().partition(|probe| self.links.contains(&(probe.from, probe.to)));
-        let (cut_sent, cut_arrived) = totals(&cut);
-        let (open_sent, open_arrived) = totals(&open);
+        let (cut_sent, cut_arrived) = totals(&cut_probes);
+        let (open_sent, open_arrived) = totals(&open_probes);
         let evidence = json!({
             "cut_links": cut.len(),
             "cut_probes_sent": cut_sent,
@@ -115,9 +121,12 @@ impl Partition {
             let reason = format!("{cut_arrived} of {cut_sent} probes still arrived over cut links");
             return Seen::Unclear { reason, evidence };
         }
+        let others = match open.len() {
+            0 => String::new(),
+            _ => format!(", {open_arrived} of {open_sent} arrived over the other links"),
+        };
         let summary = format!(
-            "{} cut: {cut_sent} of {cut_sent} probes lost, {open_arrived} of {open_sent} \
-             arrived over the other links",
+            "{} cut: {cut_sent} of {cut_sent} probes lost{others}",
             crate::plural::count(cut.len(), "link"),
         );
         Seen::Yes { evidence, summary }
@@ -126,8 +135,4 @@ impl Partition {
 
 fn totals(probes: &[ProbeResult]) -> (u32, u32) {
     (probes.iter().map(|probe| probe.sent).sum(), probes.iter().map(|probe| probe.arrived).sum())
-}
-
-fn targets(links: &BTreeSet<Link>) -> Vec<NodeId> {
-    links.iter().flat_map(|&(a, b)| [a, b]).collect::<BTreeSet<_>>().into_iter().collect()
 }

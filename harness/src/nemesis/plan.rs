@@ -47,8 +47,7 @@ const DOUBLE_FAULT_PROBABILITY: f64 = 0.25;
 /// Draws the faults of a run, by start time.
 pub fn plan(options: &PlanOptions) -> Vec<PlannedFault> {
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let mut decks: Vec<Deck> =
-        options.kinds.iter().map(|&kind| Deck::new(kind, options)).collect();
+    let mut decks: Vec<Deck> = options.kinds.iter().map(|&kind| Deck::new(kind, options)).collect();
     let mut kinds = KindDeck { kinds: (0..decks.len()).collect(), left: Vec::new() };
     let mut faults = Vec::new();
     if decks.is_empty() {
@@ -115,12 +114,13 @@ fn variants(kind: FaultKind, nodes: u16, keep_quorum: bool) -> Vec<FaultSpec> {
     match kind {
         FaultKind::Partition => PartitionShape::ALL
             .iter()
-            .filter(|shape| shape.nodes_min() <= nodes)
-            .filter(|shape| !keep_quorum || shape.leaves_quorum())
+            .filter(|&&shape| !keep_quorum || leaves_quorum(shape, nodes))
             .flat_map(|&shape| {
                 // The two-way cut comes twice: it is what real networks do most.
                 [Direction::Both, Direction::Both, Direction::Incoming, Direction::Outgoing]
-                    .map(|direction| FaultSpec::Partition { shape, direction })
+                    .into_iter()
+                    .filter(move |&direction| shape.nodes_min(direction) <= usize::from(nodes))
+                    .map(move |direction| FaultSpec::Partition { shape, direction })
             })
             .collect(),
         FaultKind::Kill => selectors(nodes, keep_quorum)
@@ -131,6 +131,16 @@ fn variants(kind: FaultKind, nodes: u16, keep_quorum: bool) -> Vec<FaultSpec> {
             .into_iter()
             .map(|selector| FaultSpec::Pause { selector })
             .collect(),
+    }
+}
+
+/// Does some majority of the nodes stay connected?
+fn leaves_quorum(shape: PartitionShape, nodes: u16) -> bool {
+    match shape {
+        PartitionShape::One | PartitionShape::Leader => nodes > 2,
+        PartitionShape::Majority | PartitionShape::MajoritiesRing | PartitionShape::Bridge => true,
+        PartitionShape::Halves => nodes % 2 == 1,
+        PartitionShape::Shattered => false,
     }
 }
 

@@ -44,8 +44,11 @@ impl ProcessFault {
             "nodes_left": left,
             "quorum_left": left >= majority,
         });
-        let mut fault =
-            ProcessFault { kind, targets: BTreeMap::new(), nodes: Vec::with_capacity(chosen.len()) };
+        let mut fault = ProcessFault {
+            kind,
+            targets: BTreeMap::new(),
+            nodes: Vec::with_capacity(chosen.len()),
+        };
         let mut states = BTreeMap::new();
         let mut problems = Vec::new();
         for &node in &chosen {

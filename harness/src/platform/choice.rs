@@ -6,7 +6,8 @@ use super::PlatformError;
 use super::capability::{Capabilities, Capability};
 
 /// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PlatformChoice {
     /// Namespaces where they work, else loopback.
     Auto,
@@ -17,7 +18,8 @@ pub enum PlatformChoice {
 }
 
 /// What cuts links on the platform `namespaces`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FabricChoice {
     /// One rule on the bridge and a set that is replaced atomically.
     Nftables,

@@ -64,6 +64,9 @@ pub struct RunFacts {
     pub end: u64,
     /// The run was stopped early by the user.
     pub interrupted: bool,
+    /// Scheduled starts that were given up because a worker was held up too long.
+    #[serde(default)]
+    pub shed_starts: u64,
     /// Nodes that ended by themselves, panicked or logged an error that they should not: one sentence each.
     pub node_findings: Vec<String>,
     /// What went wrong in the harness itself; makes the run a harness failure.

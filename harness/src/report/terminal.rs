@@ -107,7 +107,8 @@ fn verdict_text(results: &Results, colour: Colour) -> String {
     format!("{word}{liveness} (exit code {}{harness})", results.exit_code)
 }
 
-fn check_text(check: &Check, colour: Colour) -> String {
+/// One line about one check, such as `valid    linearizable: all 12 keys are linearizable`.
+pub fn check_text(check: &Check, colour: Colour) -> String {
     let word = verdict_word(check.verdict);
     let padding = " ".repeat(7 - word.len());
     let reason = match (check.verdict, check.reason.as_deref()) {

@@ -112,11 +112,6 @@ impl Dispatcher {
         self.drive(None, &mut Dispatched::default()).await
     }
 
-    /// The history so far.
-    pub fn events(&self) -> &[Event] {
-        self.history.events()
-    }
-
     /// The history, and how many scheduled starts were given up.
     pub fn finish(self) -> (Vec<Event>, u64) {
         (self.history.into_events(), self.scheduler.shed())
@@ -139,8 +134,7 @@ impl Dispatcher {
             let now = self.options.began.elapsed();
             if now >= progress_due {
                 progress_due = now + PROGRESS_INTERVAL;
-                let faults =
-                    nemesis.as_ref().map_or_else(Vec::new, |nemesis| nemesis.in_force());
+                let faults = nemesis.as_ref().map_or_else(Vec::new, |nemesis| nemesis.in_force());
                 let events = self.history.events();
                 (self.options.progress)(&Progress { elapsed: now, events, faults: &faults });
             }

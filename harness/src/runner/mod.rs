@@ -14,6 +14,6 @@ mod dispatcher;
 mod nemesis_thread;
 mod worker;
 
-pub use dispatcher::{Dispatched, Dispatcher, DispatcherOptions, RunnerError};
+pub use dispatcher::{Dispatched, Dispatcher, DispatcherOptions, Progress, RunnerError};
 pub use nemesis_thread::NemesisThread;
 pub use worker::{ClientFactory, Workers};

@@ -69,7 +69,8 @@ async fn work(
     let mut client = factory(worker);
     while let Some(invocation) = invocations.recv().await {
         let result =
-            tokio::time::timeout(timeout + TIMEOUT_GRACE, client.invoke(&invocation, timeout)).await;
+            tokio::time::timeout(timeout + TIMEOUT_GRACE, client.invoke(&invocation, timeout))
+                .await;
         let completion = result.unwrap_or_else(|_| Completion {
             kind: EventKind::Info,
             value: invocation.value.clone(),

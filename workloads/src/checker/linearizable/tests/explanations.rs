@@ -216,7 +216,9 @@ fn effect_of_an_unknown_write_is_taken_back() {
 
 #[test]
 fn stale_read_of_a_value_that_was_written_more_than_once() {
-    explain("p0 w1 ; p1 c1:2 ; p2 c2:1 ; p3 w2 ; p4 r1 ; p5 w1", expect![[r#"
+    explain(
+        "p0 w1 ; p1 c1:2 ; p2 c2:1 ; p3 w2 ; p4 r1 ; p5 w1",
+        expect![[r#"
         A: p0 write 1
         B: p1 cas 1 -> 2
         C: p2 cas 2 -> 1
@@ -226,12 +228,15 @@ fn stale_read_of_a_value_that_was_written_more_than_once() {
         2. D wrote 2 and was acknowledged at 0.007 s; it began after C was done, so 1 came before 2.
         3. E began after that, at 0.008 s, when D was done, and still read 1, the value before 2.
         4. Nothing wrote 1 again in between, so E's read was stale: it had to return 2 or a later value.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn anything_else_is_told_by_the_longest_order() {
-    explain("p0 w5? ; p1 w4 ; p2 c1:5? ; p3 r5 ; p4 r4 ; p5 r5 ; p6 r4", expect![[r#"
+    explain(
+        "p0 w5? ; p1 w4 ; p2 c1:5? ; p3 r5 ; p4 r4 ; p5 r5 ; p6 r4",
+        expect![[r#"
         A: p0 write 5 (unknown outcome)
         B: p1 write 4
         C: p2 cas 1 -> 5 (unknown outcome)
@@ -240,5 +245,6 @@ fn anything_else_is_told_by_the_longest_order() {
         1. C tried to replace 1 by 5 from 0.004 s on and never learned whether it did.
         2. Nothing ever wrote 1, not even an operation of unknown outcome, and the register starts with nothing.
         3. So C saw a value that cannot have been there.
-    "#]]);
+    "#]],
+    );
 }
