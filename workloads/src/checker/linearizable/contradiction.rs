@@ -36,8 +36,12 @@ pub(super) fn contradiction<M: Model>(
     all: &[Entry<M::Op>],
     subset: &[Entry<M::Op>],
 ) -> Contradiction {
-    let values = Values { model, subset };
-    let single = || (0..subset.len()).filter_map(|at| Some((at, model.observes(&subset[at].op)?)));
+    let values = Values { model, subset, certain: certain(model, subset) };
+    let single = || {
+        (0..subset.len())
+            .filter(|&at| values.certain[at])
+            .filter_map(|at| Some((at, model.observes(&subset[at].op)?)))
+    };
     for (observer, value) in single() {
         if model.held(&model.initial()).is_none_or(|initial| initial == value) {
             continue;
@@ -58,10 +62,7 @@ pub(super) fn contradiction<M: Model>(
     }
     for (first, value) in single() {
         for (second, other) in single().filter(|&(second, _)| second > first) {
-            let replaces = |at: usize| {
-                !subset[at].is_crashed()
-                    && model.writes(&subset[at].op).is_some_and(|new| new != value)
-            };
+            let replaces = |at: usize| model.writes(&subset[at].op).is_some_and(|new| new != value);
             if value == other && replaces(first) && replaces(second) && values.is_once(value) {
                 return Contradiction::ReplacedTwice { first, second, value };
             }
@@ -70,9 +71,33 @@ pub(super) fn contradiction<M: Model>(
     values.ordered()
 }
 
+/// Which operations took effect in any explanation: the acknowledged, and the only writers of
+/// values that such operations observe.
+fn certain<M: Model>(model: &M, subset: &[Entry<M::Op>]) -> Vec<bool> {
+    let mut certain: Vec<bool> = subset.iter().map(|entry| !entry.is_crashed()).collect();
+    let initial = model.held(&model.initial());
+    let writers = |value: u32| {
+        (0..subset.len()).filter(move |&at| model.writes(&subset[at].op) == Some(value))
+    };
+    let mut pending: Vec<usize> = (0..subset.len()).filter(|&at| certain[at]).collect();
+    while let Some(at) = pending.pop() {
+        let Some(value) = model.observes(&subset[at].op) else { continue };
+        let mut writers = writers(value);
+        if let (Some(writer), None) = (writers.next(), writers.next())
+            && initial.is_some_and(|initial| initial != value)
+            && !std::mem::replace(&mut certain[writer], true)
+        {
+            pending.push(writer);
+        }
+    }
+    certain
+}
+
 struct Values<'a, M: Model> {
     model: &'a M,
     subset: &'a [Entry<M::Op>],
+    /// Only what surely took effect is evidence.
+    certain: Vec<bool>,
 }
 
 impl<M: Model> Values<'_, M> {
@@ -103,8 +128,9 @@ impl<M: Model> Values<'_, M> {
     fn members(&self, value: u32) -> impl Iterator<Item = usize> {
         (0..self.subset.len()).filter(move |&at| {
             let entry = &self.subset[at];
-            self.model.writes(&entry.op) == Some(value)
-                || self.model.observes(&entry.op) == Some(value)
+            self.certain[at]
+                && (self.model.writes(&entry.op) == Some(value)
+                    || self.model.observes(&entry.op) == Some(value))
         })
     }
 
@@ -113,9 +139,9 @@ impl<M: Model> Values<'_, M> {
         if self.is_initial(earlier) {
             return Some(Before::Initial);
         }
-        let cas = self
-            .writers(later)
-            .find(|&at| self.model.observes(&self.subset[at].op) == Some(earlier));
+        let cas = self.writers(later).find(|&at| {
+            self.certain[at] && self.model.observes(&self.subset[at].op) == Some(earlier)
+        });
         if let Some(cas) = cas {
             return Some(Before::Replaced { cas });
         }
@@ -179,19 +205,36 @@ impl<M: Model> Values<'_, M> {
                 }
             }
         }
+        // Best told is what happens in order of time: the operation that still saw the older value
+        // comes last.
+        let mut cycles: Vec<(bool, Contradiction)> = Vec::new();
         for &older in &once {
             for &newer in once.iter().filter(|&&newer| newer != older) {
                 // The way back must be shown by time, and end at one who still saw the older value.
                 let Some(forth) = self.before(older, newer) else { continue };
-                let Some(back @ Before::Time { begun, .. }) = self.before(newer, older) else {
+                let Some(back @ Before::Time { done, begun }) = self.before(newer, older) else {
                     continue;
                 };
                 if self.model.observes(&self.subset[begun].op) == Some(older) {
-                    return Contradiction::Cycle { older, newer, forth, back };
+                    let invoked = |at: usize| self.subset[at].invoked;
+                    let late = match forth {
+                        Before::Time { done: first, begun: second } => {
+                            invoked(first).max(invoked(second)).max(invoked(done)) > invoked(begun)
+                        }
+                        Before::Replaced { cas } => {
+                            invoked(cas).max(invoked(done)) > invoked(begun)
+                        }
+                        Before::Initial => false,
+                    };
+                    cycles.push((late, Contradiction::Cycle { older, newer, forth, back }));
                 }
             }
         }
-        for (replacer, entry) in self.subset.iter().enumerate() {
+        if let Some(&(_, cycle)) = cycles.iter().min_by_key(|(late, _)| *late) {
+            return cycle;
+        }
+        let certain = |&(at, _): &(usize, _)| self.certain[at];
+        for (replacer, entry) in self.subset.iter().enumerate().filter(certain) {
             let (Some(older), Some(newer)) =
                 (self.model.observes(&entry.op), self.model.writes(&entry.op))
             else {

@@ -45,17 +45,33 @@ pub(super) struct Meter<'a> {
     budget: &'a dyn Budget,
     steps: u64,
     allowance: u64,
+    reached: u64,
 }
 
 impl<'a> Meter<'a> {
     /// All of the budget.
     pub(super) fn new(budget: &'a dyn Budget) -> Self {
-        Self { budget, steps: 0, allowance: u64::MAX }
+        Self { budget, steps: 0, allowance: u64::MAX, reached: 0 }
     }
 
     /// At most `steps` steps of the same budget.
     pub(super) fn attempt(&self, steps: u64) -> Meter<'a> {
-        Meter { budget: self.budget, steps: 0, allowance: steps }
+        Meter { budget: self.budget, steps: 0, allowance: steps, reached: 0 }
+    }
+
+    /// The latest moment that some order led up to; 0 if that was not looked for.
+    pub(super) fn reached(&self) -> u64 {
+        self.reached
+    }
+
+    /// Notes that some order leads up to `moment`.
+    pub(super) fn reach(&mut self, moment: u64) {
+        self.reached = self.reached.max(moment);
+    }
+
+    /// Steps counted so far.
+    pub(super) fn spent(&self) -> u64 {
+        self.steps
     }
 
     /// Counts a step; says what ran out. `bytes` is what is held in memory.

@@ -12,6 +12,9 @@ use crate::model::{Decision, Entry, Model, OPEN};
 /// Steps that one attempt at a smaller set may take. An attempt that needs more is not taken.
 const STEPS_PER_ATTEMPT: u64 = 100_000;
 
+/// Steps of all attempts, on top of ten times what the decision took.
+const STEPS_MAX: u64 = 10_000_000;
+
 /// Attempts at a smaller set.
 const ATTEMPTS_MAX: usize = 10_000;
 
@@ -40,11 +43,13 @@ pub(super) fn minimise<M: Model>(
         positions.into_iter().map(|position| entries[position].clone()).collect()
     };
     let mut exact = Minimiser::new(model, &entries, meter);
+    exact.allowance = STEPS_PER_ATTEMPT.max(meter.spent().saturating_mul(2));
     if weakened != entries && exact.impossible(&weakened) {
         let small = Minimiser::new(model, &weakened, meter).run();
         // A closed set around a closed set that is impossible is impossible.
         let whole = exact.complete(&small);
         if whole.len() <= EXACT_MAX {
+            exact.allowance = STEPS_PER_ATTEMPT;
             let shrunk = exact.shrink(whole);
             if shrunk.len() <= small.len() {
                 return pick(&entries, shrunk);
@@ -63,6 +68,9 @@ struct Minimiser<'a, 'b, M: Model> {
     /// Scratch of `close`.
     dropped: Vec<bool>,
     attempts: usize,
+    /// Steps that one attempt may take, and all that are left.
+    allowance: u64,
+    left: u64,
     meter: &'a Meter<'b>,
 }
 
@@ -70,17 +78,54 @@ impl<'a, 'b, M: Model> Minimiser<'a, 'b, M> {
     /// `entries` must be sorted by invocation.
     fn new(model: &'a M, entries: &'a [Entry<M::Op>], meter: &'a Meter<'b>) -> Self {
         let support = model.support(entries);
-        Self { model, entries, support, dropped: vec![false; entries.len()], attempts: 0, meter }
+        Self {
+            model,
+            entries,
+            support,
+            dropped: vec![false; entries.len()],
+            attempts: 0,
+            allowance: STEPS_PER_ATTEMPT,
+            left: meter.spent().saturating_mul(10).saturating_add(STEPS_MAX),
+            meter,
+        }
     }
 
     /// Cuts, then shrinks.
     fn run(&mut self) -> Vec<usize> {
+        let before = |minimiser: &Self, moment: u64| -> Vec<usize> {
+            (0..minimiser.entries.len())
+                .filter(|&position| minimiser.entries[position].invoked < moment)
+                .collect()
+        };
+        // Where the search got stuck is where to look first, and costs no further search.
+        let stuck = before(self, self.meter.reached());
+        if let Some(window) = self.window(&stuck) {
+            return self.shrink(window);
+        }
+        // A prefix is about as hard as the whole, and few are tried.
+        self.allowance = STEPS_PER_ATTEMPT.max(self.meter.spent().saturating_mul(2));
         let cut = self.cut();
-        let all = 0..self.entries.len();
-        let early = all.clone().filter(|&position| self.entries[position].invoked < cut).collect();
-        let early = self.close(early);
-        let start = if self.fails(&early) { early } else { all.collect() };
+        let early = before(self, cut);
+        let start = self.window(&early).unwrap_or_else(|| {
+            let early = self.close(early);
+            if self.fails(&early) { early } else { (0..self.entries.len()).collect() }
+        });
+        self.allowance = STEPS_PER_ATTEMPT;
         self.shrink(start)
+    }
+
+    /// The last few of `early` that fail: what went wrong is mostly near the end, and small sets are
+    /// decided fast where the whole is hard.
+    fn window(&mut self, early: &[usize]) -> Option<Vec<usize>> {
+        let mut size = 8;
+        while size < early.len() {
+            let last = self.close(early[early.len() - size..].to_vec());
+            if self.fails(&last) {
+                return Some(last);
+            }
+            size *= 2;
+        }
+        None
     }
 
     /// Adds whoever an entry may owe its result to.
@@ -161,11 +206,13 @@ impl<'a, 'b, M: Model> Minimiser<'a, 'b, M> {
 
     fn impossible(&mut self, entries: &[Entry<M::Op>]) -> bool {
         self.attempts += 1;
-        if self.attempts > ATTEMPTS_MAX || self.meter.ask(0).is_err() {
+        if self.attempts > ATTEMPTS_MAX || self.left == 0 || self.meter.ask(0).is_err() {
             return false;
         }
-        let mut meter = self.meter.attempt(STEPS_PER_ATTEMPT);
-        decide(self.model, entries, &mut meter) == Ok(Decision::Impossible)
+        let mut meter = self.meter.attempt(self.allowance.min(self.left));
+        let decision = decide(self.model, entries, &mut meter);
+        self.left -= meter.spent().min(self.left);
+        decision == Ok(Decision::Impossible)
     }
 
     /// Drops chunks, then single entries, until none can be dropped.

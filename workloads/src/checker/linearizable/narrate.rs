@@ -105,6 +105,11 @@ impl<M: Model> Narrator<'_, M> {
     /// `older` precedes `newer`, yet someone saw `older` after `newer`.
     fn cycle(&self, older: u32, newer: u32, forth: Before, back: Before) -> Vec<String> {
         let Before::Time { done, begun } = back else { return Vec::new() };
+        if let Before::Time { done: first, begun: second } = forth
+            && (first == begun || second == begun)
+        {
+            return self.both_ways(older, newer, forth, back);
+        }
         let (old, new) = (self.value(older), self.value(newer));
         let mut steps = match forth {
             Before::Initial => {
@@ -117,7 +122,8 @@ impl<M: Model> Narrator<'_, M> {
             Before::Time { .. } | Before::Replaced { .. } => self.because(older, newer, forth),
         };
         let by_write = self.model.writes(&self.subset[done].op) == Some(newer);
-        if !by_write {
+        let told = matches!(forth, Before::Time { begun, .. } if begun == done);
+        if !by_write && !told {
             steps.push(format!("{}, so {new} had been written by then.", self.did(done)));
         }
         let still = match self.model.writes(&self.subset[begun].op) {
@@ -169,6 +175,18 @@ impl<M: Model> Narrator<'_, M> {
                 self.name(done)
             )
         });
+        steps
+    }
+
+    /// The bare contradiction, where the operations do not line up in time.
+    fn both_ways(&self, older: u32, newer: u32, forth: Before, back: Before) -> Vec<String> {
+        let mut steps = self.because(older, newer, forth);
+        steps.extend(self.because(newer, older, back));
+        steps.push(format!(
+            "Each of {} and {} was there for one stretch of time only, so both cannot be true.",
+            self.value(older),
+            self.value(newer)
+        ));
         steps
     }
 

@@ -41,7 +41,9 @@ pub(super) fn search<M: Model>(
     meter: &mut Meter<'_>,
 ) -> Result<Decision, String> {
     let mut search = Search::new(model, entries);
-    Ok(if search.run(meter)? {
+    let found = search.run(meter)?;
+    meter.reach(search.reached);
+    Ok(if found {
         Decision::Order(search.trail.iter().map(|&op| search.entry(op).id).collect())
     } else {
         Decision::Impossible
@@ -81,6 +83,8 @@ struct Search<'a, M: Model> {
 
     done: Vec<bool>,
     trail: Vec<u32>,
+    /// The latest frontier so far, as a moment.
+    reached: u64,
     /// For each value: operations not yet done that may observe it, must observe it, may write it.
     may_observe: Vec<u32>,
     must_observe: Vec<u32>,
@@ -124,8 +128,8 @@ impl<'a, M: Model> Search<'a, M> {
         let mut group_of_class: FxHashMap<u32, u32> = FxHashMap::default();
         let mut groups: Vec<(Vec<u32>, usize)> = Vec::new();
         let mut crashed_group = Vec::new();
-        for op in acknowledged..entries.len() {
-            let group = *group_of_class.entry(class[op]).or_insert_with(|| {
+        for (op, &class) in class.iter().enumerate().skip(acknowledged) {
+            let group = *group_of_class.entry(class).or_insert_with(|| {
                 groups.push((Vec::new(), 0));
                 groups.len() as u32 - 1
             });
@@ -168,6 +172,7 @@ impl<'a, M: Model> Search<'a, M> {
             done: vec![false; entries.len()],
             entries,
             trail: Vec::new(),
+            reached: 0,
             may_observe,
             must_observe,
             may_write,
@@ -237,6 +242,7 @@ impl<'a, M: Model> Search<'a, M> {
     /// visited before, there is a new frame with its moves.
     fn enter(&mut self, mut state: M::State) -> bool {
         let Some(frontier) = self.take_reads(&state) else { return true };
+        self.reached = self.reached.max(self.entry(frontier).completed);
         if let Some(value) = self.model.held(&state)
             && self.may_observe[value as usize] == 0
             && let Some(unobservable) = self.model.unobservable()

@@ -19,6 +19,36 @@
 use super::{RegisterOp, RegisterState};
 use crate::model::Entry;
 
+/// Leaves out crashed cas operations that expect a value that cannot have been there, because
+/// neither the start, nor a write, nor a cas that may have acted put it there.
+pub(super) fn without_inert(
+    values: usize,
+    initial: RegisterState,
+    mut entries: Vec<Entry<RegisterOp>>,
+) -> Vec<Entry<RegisterOp>> {
+    let RegisterState::Holds(initial) = initial else { return entries };
+    let mut possible = vec![false; values];
+    let mut waiting: Vec<Vec<u32>> = vec![Vec::new(); values];
+    let mut pending = vec![initial];
+    for entry in &entries {
+        match entry.op {
+            RegisterOp::Cas { expected, new } if entry.is_crashed() => {
+                waiting[expected as usize].push(new);
+            }
+            op => pending.extend(op.writes()),
+        }
+    }
+    while let Some(value) = pending.pop() {
+        if !std::mem::replace(&mut possible[value as usize], true) {
+            pending.append(&mut waiting[value as usize]);
+        }
+    }
+    entries.retain(|entry| {
+        !entry.is_crashed() || entry.op.observes().is_none_or(|value| possible[value as usize])
+    });
+    entries
+}
+
 /// Leaves out crashed operations that cannot matter, and tightens completions.
 pub(super) fn simplify(
     values: usize,

@@ -71,7 +71,7 @@ pub enum RegisterOp {
 #[derive(Debug, Clone)]
 pub struct Register {
     values: Vec<Value>,
-    numbers: FxHashMap<String, u32>,
+    numbers: FxHashMap<Value, u32>,
     initial: RegisterState,
 }
 
@@ -92,7 +92,7 @@ impl Register {
     /// The entries of the operations on one key, in the order given.
     ///
     /// Failed operations had no effect and are left out; so are reads of unknown result, which can
-    /// always be explained: nothing depends on them.
+    /// always be explained, and crashed cas operations that expect what nobody can have written.
     pub fn encode<'a>(
         &mut self,
         operations: impl IntoIterator<Item = &'a Operation>,
@@ -110,7 +110,7 @@ impl Register {
             }
             entries.push(Entry { id, op, invoked: 2 * operation.invoke_index, completed });
         }
-        Ok(entries)
+        Ok(simplify::without_inert(self.values.len(), self.initial, entries))
     }
 
     fn op(&mut self, operation: &Operation) -> Result<RegisterOp, UnsuitableOperation> {
@@ -137,13 +137,12 @@ impl Register {
 
     /// The number that stands for `value`.
     fn number(&mut self, value: &Value) -> u32 {
-        let text = value.to_string();
-        if let Some(number) = self.numbers.get(&text) {
+        if let Some(number) = self.numbers.get(value) {
             return *number;
         }
         let number = u32::try_from(self.values.len()).expect("a history has under 2^32 values");
         self.values.push(value.clone());
-        self.numbers.insert(text, number);
+        self.numbers.insert(value.clone(), number);
         number
     }
 }

@@ -237,14 +237,14 @@ fn anything_else_is_told_by_the_longest_order() {
     explain(
         "p0 w5? ; p1 w4 ; p2 c1:5? ; p3 r5 ; p4 r4 ; p5 r5 ; p6 r4",
         expect![[r#"
-        A: p0 write 5 (unknown outcome)
-        B: p1 write 4
-        C: p2 cas 1 -> 5 (unknown outcome)
-        D: p3 read -> 5
-        E: p4 read -> 4
-        1. C tried to replace 1 by 5 from 0.004 s on and never learned whether it did.
-        2. Nothing ever wrote 1, not even an operation of unknown outcome, and the register starts with nothing.
-        3. So C saw a value that cannot have been there.
-    "#]],
+            A: p0 write 5 (unknown outcome)
+            B: p1 write 4
+            C: p3 read -> 5
+            D: p4 read -> 4
+            1. B wrote 4 and was acknowledged at 0.003 s.
+            2. C read 5 (from 0.006 s to 0.007 s); it began after B was done, so 4 came before 5.
+            3. D began after that, at 0.008 s, when C was done, and still read 4, the value before 5.
+            4. Nothing wrote 4 again in between, so time ran backwards between C and D: D's read was stale.
+        "#]],
     );
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::simulate::{Simulation, simulate};
-use super::{Verdict, check_with};
+use super::{LinearizableOptions, StepBudget, Verdict, check, check_with, model};
 use crate::history::{Operation, Outcome};
 
 fn simulations(values: Option<u64>) -> impl Iterator<Item = Simulation> {
@@ -131,4 +131,23 @@ fn swapped_reads_are_found() {
         assert_eq!(check_with(&operations, "null").verdict, Verdict::Invalid);
     }
     assert!(planted > 10, "{planted} planted");
+}
+
+#[test]
+fn a_long_fault_run_on_one_key_needs_no_search() {
+    let simulation =
+        Simulation { seed: 9, clients: 10, operations: 5_000, crashes: 4, values: None };
+    let mut operations = simulate(&simulation);
+    let crashed = operations.iter().filter(|operation| operation.outcome == Outcome::Info).count();
+    assert!(crashed > 150, "{crashed} crashed");
+    let options = LinearizableOptions { initial: "null".parse().unwrap(), threads: 1 };
+    let model = model("register").unwrap();
+    // One question at the start; the shortcut takes no steps.
+    let valid = check(&operations, model, &options, &StepBudget::new(1)).unwrap();
+    assert_eq!(valid.verdict, Verdict::Valid);
+    let (read, value) = stale(&operations).unwrap();
+    operations[read].result = value;
+    let invalid = check(&operations, model, &options, &StepBudget::new(1_000)).unwrap();
+    assert_eq!(invalid.verdict, Verdict::Invalid);
+    assert_eq!(invalid.counterexamples[0].operations.len(), 3);
 }
