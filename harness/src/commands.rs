@@ -39,8 +39,9 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
         } else {
             let colour = terminal::Colour::for_stream(&std::io::stdout());
             println!("{}: {}", file.display(), terminal::check_text(&check, colour));
-            for step in check.counterexamples.first().into_iter().flat_map(|c| &c.explanation) {
-                println!("  {step}");
+            let steps = check.counterexamples.first().into_iter().flat_map(|c| &c.explanation);
+            for (position, step) in steps.enumerate() {
+                println!("  {}. {step}", position + 1);
             }
         }
     }

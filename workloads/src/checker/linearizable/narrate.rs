@@ -34,7 +34,7 @@ impl<M: Model> Narrator<'_, M> {
         prefix: &[PrefixStep],
         stuck: &[StuckOperation],
     ) -> Vec<String> {
-        let steps = match *contradiction {
+        match *contradiction {
             Contradiction::NeverWritten { observer, value } => vec![
                 format!("{}.", self.did(observer)),
                 format!(
@@ -98,8 +98,7 @@ impl<M: Model> Narrator<'_, M> {
                 steps
             }
             Contradiction::Other => self.fallback(prefix, stuck),
-        };
-        steps.into_iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1)).collect()
+        }
     }
 
     /// `older` precedes `newer`, yet someone saw `older` after `newer`.

@@ -14,9 +14,8 @@ fn explain(text: &str, expect: Expect) {
         actual
             .push_str(&format!("{}: p{} {}\n", operation.label, operation.process, operation.text));
     }
-    for step in &counterexample.explanation {
-        actual.push_str(step);
-        actual.push('\n');
+    for (position, step) in counterexample.explanation.iter().enumerate() {
+        actual.push_str(&format!("{}. {step}\n", position + 1));
     }
     expect.assert_eq(&actual);
 }
