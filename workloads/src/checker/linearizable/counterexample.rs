@@ -8,7 +8,7 @@ use super::contradiction::contradiction;
 use super::meter::Meter;
 use super::narrate::{Narrator, label};
 use crate::checker::{Counterexample, CounterexampleOperation, PrefixStep, StuckOperation};
-use crate::history::{EventKind, Operation};
+use crate::history::{EventKind, Operation, Outcome};
 use crate::model::{Entry, Model};
 
 /// Steps that the plain search for the longest prefix may take.
@@ -43,7 +43,8 @@ pub(super) fn counterexample<M: Model>(
     }
     let narrator = Narrator { model, entries, subset, operations: &described };
     let stuck = stuck(model, subset, &prefix, &state);
-    let explanation = narrator.explain(&contradiction(model, entries, subset), &steps, &stuck);
+    let mut explanation = narrator.explain(&contradiction(model, entries, subset), &steps, &stuck);
+    explanation.extend(refused_writes(operations, subset));
     Some(Counterexample {
         key: key.clone(),
         operations: described,
@@ -51,6 +52,44 @@ pub(super) fn counterexample<M: Model>(
         stuck,
         explanation,
     })
+}
+
+/// Writes of an observed value that were reported as failed, where nothing else wrote that value: the
+/// value did not come from nowhere, but from an operation that should have had no effect.
+fn refused_writes<O>(operations: &[&Operation], subset: &[Entry<O>]) -> Vec<String> {
+    let seen_by = |operation: &Operation| match &operation.invoked {
+        Value::Array(cas) => cas.first().cloned(),
+        _ if operation.f == "read" => Some(operation.result.clone()),
+        _ => None,
+    };
+    let written_by = |operation: &Operation| match &operation.invoked {
+        Value::Array(cas) => cas.get(1).cloned(),
+        value if operation.f != "read" => Some(value.clone()),
+        _ => None,
+    };
+    let mut steps = Vec::new();
+    for value in subset.iter().filter_map(|entry| seen_by(operations[entry.id])) {
+        let mut writers =
+            operations.iter().filter(|operation| written_by(operation).as_ref() == Some(&value));
+        let Some(refused) = writers.clone().find(|writer| writer.outcome == Outcome::Fail) else {
+            continue;
+        };
+        if writers.any(|writer| writer.outcome != Outcome::Fail) {
+            continue;
+        }
+        let step = format!(
+            "Process {} did ask for it ({} of {value}{}), but was told that its {} had failed: an \
+             operation that failed must have no effect.",
+            refused.process,
+            refused.f,
+            refused.node.as_ref().map_or_else(String::new, |node| format!(" on {node}")),
+            refused.f,
+        );
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    steps
 }
 
 fn describe<M: Model>(

@@ -247,3 +247,17 @@ fn anything_else_is_told_by_the_longest_order() {
         "#]],
     );
 }
+
+#[test]
+fn a_value_of_a_failed_cas_is_traced_to_it() {
+    explain(
+        "p0 w1 ; p1 c1:2! ; p2 r2",
+        expect![[r#"
+            A: p2 read -> 2
+            1. A read 2 (from 0.004 s to 0.005 s).
+            2. Nothing ever wrote 2, not even an operation of unknown outcome, and the register starts with nothing.
+            3. So A saw a value that cannot have been there.
+            4. Process 1 did ask for it (cas of 2), but was told that its cas had failed: an operation that failed must have no effect.
+        "#]],
+    );
+}
