@@ -42,6 +42,12 @@ pub enum Command {
     },
     /// Say what this machine can do, what each missing item costs, and how to enable it
     Doctor,
+    /// Run the store's replicas on virtual time: many seeds; one seed always gives the same trace
+    #[cfg(feature = "simulation")]
+    Simulate(crate::worlds::SimulateArgs),
+    /// Explore all interleavings of a small cluster of the store's replicas, up to a bound
+    #[cfg(feature = "simulation")]
+    ModelCheck(crate::worlds::ModelCheckArgs),
     /// Be a node of the store
     #[cfg(feature = "store")]
     #[command(hide = true)]
@@ -174,7 +180,8 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads `500ms`, `30s`, `3m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("{error}; hint: a duration is written as 500ms, 30s or 3m"))
 }

@@ -41,6 +41,10 @@ pub fn main() -> i32 {
             Ok(exit_code::VALID)
         }
         Some(Command::Doctor) => doctor(),
+        #[cfg(feature = "simulation")]
+        Some(Command::Simulate(args)) => crate::worlds::run_simulation(args),
+        #[cfg(feature = "simulation")]
+        Some(Command::ModelCheck(args)) => crate::worlds::run_model_check(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

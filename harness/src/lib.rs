@@ -38,5 +38,7 @@ pub mod scheduler;
 pub mod seed;
 pub mod stop;
 pub mod system;
+#[cfg(feature = "simulation")]
+pub mod worlds;
 
 pub use launch::main;
