@@ -9,6 +9,8 @@
 //! Nothing here does IO, reads a clock, or draws randomness that is not seeded: the same input
 //! gives the same output. Budgets come in from outside through [`checker::Budget`].
 
+#![warn(missing_docs)]
+
 pub mod checker;
 pub mod generator;
 pub mod history;

@@ -1,5 +1,10 @@
 //! Checkers: pure judges of histories. Each returns a [`Check`] with evidence.
 
+mod exercised;
+pub mod linearizable;
+
+pub use exercised::exercised;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,1 +1,19 @@
 //! Sequential specifications: what an object does when operations come one at a time.
+//!
+//! ```text
+//! operations of one key ── encode ──> Entry<Op> ── simplify ──> decide (fast, exact, not for all)
+//!                                                          └──> search with step (general)
+//! ```
+//!
+//! A model is a table entry in [`MODELS`], a [`Model`] that the checkers drive, and whatever
+//! shortcuts are exact for it. Models never see failed operations: those had no effect.
+
+mod entry;
+mod register;
+mod specification;
+mod table;
+
+pub use entry::{Entry, OPEN};
+pub use register::{Initial, Register, RegisterOp, RegisterState};
+pub use specification::{Decision, Model};
+pub use table::{MODELS, ModelInfo, ModelKind, UnsuitableOperation, model};

@@ -1,0 +1,171 @@
+//! The check as a whole: keys, threads, and the verdict.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use super::counterexample::counterexample;
+use super::decide::decide;
+use super::meter::Meter;
+use super::minimise::minimise;
+use super::verify::verify;
+use crate::checker::{Budget, Check, Counterexample, PartitionCounts, Verdict};
+use crate::history::Operation;
+use crate::model::{Decision, Initial, ModelInfo, ModelKind, Register, UnsuitableOperation};
+
+/// The name of the check.
+const NAME: &str = "linearizable";
+
+/// Counterexamples shown; further keys are only counted.
+const COUNTEREXAMPLES_MAX: usize = 8;
+
+/// What the check is told apart from the history.
+#[derive(Debug, Clone)]
+pub struct LinearizableOptions {
+    /// What each object holds before the first operation.
+    pub initial: Initial,
+    /// Keys judged at the same time; the result does not depend on it.
+    pub threads: usize,
+}
+
+/// What is known about one key.
+enum KeyVerdict {
+    Valid,
+    Unknown(String),
+    /// Boxed, because most keys are valid.
+    Invalid(Box<Counterexample>),
+}
+
+/// Checks that each key of the history is a linearizable object of `model`.
+pub fn check(
+    operations: &[Operation],
+    model: &ModelInfo,
+    options: &LinearizableOptions,
+    budget: &dyn Budget,
+) -> Result<Check, UnsuitableOperation> {
+    let keys = partition(operations);
+    let next = AtomicUsize::new(0);
+    let verdicts: Mutex<Vec<Option<Result<KeyVerdict, UnsuitableOperation>>>> =
+        Mutex::new(keys.iter().map(|_| None).collect());
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some((key, operations)) = keys.get(number) else { return };
+            let verdict = match model.kind {
+                ModelKind::Register => judge_register(key, operations, options, budget),
+            };
+            verdicts.lock().expect("no thread panics while it holds this")[number] = Some(verdict);
+        }
+    };
+    let threads = options.threads.clamp(1, keys.len().max(1));
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let verdicts = verdicts.into_inner().expect("no thread panics while it holds this");
+    let verdicts: Vec<KeyVerdict> = verdicts
+        .into_iter()
+        .map(|verdict| verdict.expect("every key was judged"))
+        .collect::<Result<_, _>>()?;
+    Ok(summarise(&keys, verdicts, operations.len()))
+}
+
+/// The operations of each key, keys in order of first appearance.
+pub fn partition(operations: &[Operation]) -> Vec<(Option<Value>, Vec<&Operation>)> {
+    let mut numbers: rustc_hash::FxHashMap<String, usize> = rustc_hash::FxHashMap::default();
+    let mut keys: Vec<(Option<Value>, Vec<&Operation>)> = Vec::new();
+    for operation in operations {
+        let text = operation.key.as_ref().map(Value::to_string).unwrap_or_default();
+        let number = *numbers.entry(text).or_insert(keys.len());
+        if number == keys.len() {
+            keys.push((operation.key.clone(), Vec::new()));
+        }
+        keys[number].1.push(operation);
+    }
+    keys
+}
+
+fn judge_register(
+    key: &Option<Value>,
+    operations: &[&Operation],
+    options: &LinearizableOptions,
+    budget: &dyn Budget,
+) -> Result<KeyVerdict, UnsuitableOperation> {
+    let mut model = Register::new(&options.initial);
+    let entries = model.encode(operations.iter().copied())?;
+    let mut meter = Meter::new(budget);
+    let decision = match meter.ask(0) {
+        Ok(()) => decide(&model, &entries, &mut meter),
+        Err(spent) => Err(spent),
+    };
+    Ok(match decision {
+        Err(spent) => KeyVerdict::Unknown(spent),
+        Ok(Decision::Order(order)) => match verify(&model, &entries, &order) {
+            Ok(()) => KeyVerdict::Valid,
+            Err(error) => {
+                KeyVerdict::Unknown(format!("the witness order does not verify: {error} (a bug)"))
+            }
+        },
+        Ok(Decision::Impossible) => {
+            let small = minimise(&model, &entries, &meter);
+            match counterexample(&model, key, operations, &entries, &small, &meter) {
+                Some(counterexample) => KeyVerdict::Invalid(Box::new(counterexample)),
+                None => KeyVerdict::Unknown(
+                    "the counterexample does not verify: an order explains it (a bug)".to_owned(),
+                ),
+            }
+        }
+    })
+}
+
+fn summarise(
+    keys: &[(Option<Value>, Vec<&Operation>)],
+    verdicts: Vec<KeyVerdict>,
+    operations: usize,
+) -> Check {
+    let mut counts = PartitionCounts::default();
+    let mut reason = None;
+    let mut counterexamples = Vec::new();
+    for ((key, _), verdict) in keys.iter().zip(verdicts) {
+        match verdict {
+            KeyVerdict::Valid => counts.valid += 1,
+            KeyVerdict::Unknown(spent) => {
+                counts.unknown += 1;
+                reason.get_or_insert_with(|| match key {
+                    Some(key) => format!("key {key}: {spent}"),
+                    None => spent,
+                });
+            }
+            KeyVerdict::Invalid(counterexample) => {
+                counts.invalid += 1;
+                counterexamples.push(*counterexample);
+            }
+        }
+    }
+    counterexamples.sort_by_key(|counterexample| counterexample.operations.len());
+    counterexamples.truncate(COUNTEREXAMPLES_MAX);
+    let total = keys.len();
+    let objects = if total == 1 { "key" } else { "keys" };
+    let (verdict, summary) = if counts.invalid > 0 {
+        let summary =
+            format!("{} of {total} {objects} cannot be explained by any order", counts.invalid);
+        (Verdict::Invalid, summary)
+    } else if counts.unknown > 0 {
+        let summary = format!("{} of {total} {objects} could not be decided", counts.unknown);
+        (Verdict::Unknown, summary)
+    } else {
+        let summary = format!("{operations} operations on {total} {objects} fit in a legal order");
+        (Verdict::Valid, summary)
+    };
+    Check {
+        name: NAME.to_owned(),
+        verdict,
+        summary,
+        reason,
+        partitions: Some(counts),
+        counterexamples,
+    }
+}

@@ -1,0 +1,31 @@
+//! Linearizability (Herlihy & Wing 1990): is there an order of the operations that the model
+//! accepts and that keeps the order of operations that did not overlap?
+//!
+//! ```text
+//! operations ── by key ──> entries ── decide: simplify, shortcut or search ──┐
+//!                                                                            │
+//!   order ──> verify (shares no code with the search) ──> Valid       <──────┤
+//!   none  ──> minimise ──> explain ──> Invalid, with a counterexample <──────┤
+//!   spent ──> Unknown, with the name of the budget                    <──────┘
+//! ```
+//!
+//! Keys are independent objects, and linearizability is local (Herlihy & Wing, section 3.1), so each
+//! key is judged by itself.
+
+mod contradiction;
+mod counterexample;
+mod decide;
+mod judge;
+mod meter;
+mod minimise;
+mod narrate;
+mod search;
+mod verify;
+mod visited;
+
+#[cfg(test)]
+mod tests;
+
+pub use judge::{LinearizableOptions, check, partition};
+pub use meter::{StepBudget, Unlimited};
+pub use verify::{WitnessError, verify};

@@ -1,0 +1,315 @@
+//! Contradictions in plain English, for someone who knows registers but not this code.
+
+use super::contradiction::{Before, Contradiction};
+use crate::checker::{CounterexampleOperation, PrefixStep, StuckOperation};
+use crate::model::{Entry, Model};
+
+/// The name of the `number`th operation: A, B, ..., Z, A1, B1, ...
+pub(super) fn label(number: usize) -> String {
+    let letter = char::from(b'A' + (number % 26) as u8);
+    match number / 26 {
+        0 => letter.to_string(),
+        round => format!("{letter}{round}"),
+    }
+}
+
+/// What there is to tell about.
+pub(super) struct Narrator<'a, M: Model> {
+    pub(super) model: &'a M,
+    /// All operations on the key.
+    pub(super) entries: &'a [Entry<M::Op>],
+    /// The counterexample, and the same for people.
+    pub(super) subset: &'a [Entry<M::Op>],
+    pub(super) operations: &'a [CounterexampleOperation],
+}
+
+impl<M: Model> Narrator<'_, M> {
+    /// Numbered steps.
+    pub(super) fn explain(
+        &self,
+        contradiction: &Contradiction,
+        prefix: &[PrefixStep],
+        stuck: &[StuckOperation],
+    ) -> Vec<String> {
+        let steps = match *contradiction {
+            Contradiction::NeverWritten { observer, value } => vec![
+                format!("{}.", self.did(observer)),
+                format!(
+                    "Nothing ever wrote {}, not even an operation of unknown outcome, and the register \
+                     starts with {}.",
+                    self.value(value),
+                    self.initial(),
+                ),
+                format!("So {} saw a value that cannot have been there.", self.name(observer)),
+            ],
+            Contradiction::WrittenLater { observer, writer, value } => vec![
+                format!("{}.", self.did(observer)),
+                format!(
+                    "The write of {} by {} began only later, at {}{}.",
+                    self.value(value),
+                    self.name(writer),
+                    self.began(writer),
+                    self.and_only(value),
+                ),
+                format!("So {} saw a value before it was written.", self.name(observer)),
+            ],
+            Contradiction::ReplacedTwice { first, second, value } => vec![
+                self.origin(value),
+                format!("{}.", self.did(first)),
+                format!("{}.", self.did(second)),
+                format!(
+                    "Either of them removes {0}, and nothing put it back, so only one of {1} and {2} can \
+                     have found it: an update was lost.",
+                    self.value(value),
+                    self.name(first),
+                    self.name(second),
+                ),
+            ],
+            Contradiction::Cycle { older, newer, forth, back } => {
+                self.cycle(older, newer, forth, back)
+            }
+            Contradiction::Between { replacer, older, between, newer, after, before } => {
+                let mut steps = vec![format!(
+                    "{}, in one step: nothing can lie between {} and {}.",
+                    self.did(replacer),
+                    self.value(older),
+                    self.value(newer)
+                )];
+                steps.extend(self.because(older, between, after));
+                steps.extend(self.because(between, newer, before));
+                steps.push(format!(
+                    "So {0} would have to lie between them: {1} succeeded although the register cannot \
+                     have held {2} at that moment.",
+                    self.value(between),
+                    self.name(replacer),
+                    self.value(older)
+                ));
+                steps
+            }
+            Contradiction::Other => self.fallback(prefix, stuck),
+        };
+        steps.into_iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1)).collect()
+    }
+
+    /// `older` precedes `newer`, yet someone saw `older` after `newer`.
+    fn cycle(&self, older: u32, newer: u32, forth: Before, back: Before) -> Vec<String> {
+        let Before::Time { done, begun } = back else { return Vec::new() };
+        let (old, new) = (self.value(older), self.value(newer));
+        let mut steps = match forth {
+            Before::Initial => {
+                let mut steps = vec![format!("The register starts with {old}.")];
+                if let Some(writer) = self.writer(newer) {
+                    steps.push(format!("{}.", self.did(writer)));
+                }
+                steps
+            }
+            Before::Time { .. } | Before::Replaced { .. } => self.because(older, newer, forth),
+        };
+        let by_write = self.model.writes(&self.subset[done].op) == Some(newer);
+        if !by_write {
+            steps.push(format!("{}, so {new} had been written by then.", self.did(done)));
+        }
+        let still = match self.model.writes(&self.subset[begun].op) {
+            Some(replacement) => {
+                format!("still found {old}, which it replaced by {}", self.value(replacement))
+            }
+            None => format!("still read {old}"),
+        };
+        steps.push(format!(
+            "{} began after that, at {}, when {} was done, and {still}, {}.",
+            self.name(begun),
+            self.began(begun),
+            self.name(done),
+            if matches!(forth, Before::Initial) {
+                "the value from the start".to_owned()
+            } else {
+                format!("the value before {new}")
+            },
+        ));
+        let seen_again = match forth {
+            Before::Time { done: seen, .. } => {
+                self.model.observes(&self.subset[seen].op) == Some(older) && seen != begun
+            }
+            Before::Initial | Before::Replaced { .. } => false,
+        };
+        let again = format!("Nothing wrote {old} again in between");
+        let observed = self
+            .entries
+            .iter()
+            .any(|entry| !entry.is_crashed() && self.model.observes(&entry.op) == Some(newer));
+        let name = self.name(begun);
+        steps.push(if self.model.writes(&self.subset[begun].op).is_some() {
+            format!("{again}, so {name} succeeded on a value that the register no longer held.")
+        } else if seen_again {
+            format!("{again}, so an overwritten value came back.")
+        } else if !by_write {
+            format!(
+                "{again}, so time ran backwards between {} and {name}: {name}'s read was stale.",
+                self.name(done)
+            )
+        } else if observed {
+            format!("{again}, so {name}'s read was stale: it had to return {new} or a later value.")
+        } else {
+            format!(
+                "{again}, and nobody ever saw {new}: the acknowledged write by {} was lost.",
+                self.name(done)
+            )
+        });
+        steps
+    }
+
+    /// Why `earlier` precedes `later`.
+    fn because(&self, earlier: u32, later: u32, why: Before) -> Vec<String> {
+        let (old, new) = (self.value(earlier), self.value(later));
+        match why {
+            Before::Initial => {
+                vec![format!("The register starts with {old}, so {old} came before {new}.")]
+            }
+            Before::Replaced { cas } => vec![format!("{}.", self.did(cas))],
+            Before::Time { done, begun } => vec![
+                format!("{}.", self.did(done)),
+                format!(
+                    "{}; it began after {} was done, so {old} came before {new}.",
+                    self.did(begun),
+                    self.name(done)
+                ),
+            ],
+        }
+    }
+
+    /// Where a value came from.
+    fn origin(&self, value: u32) -> String {
+        match self.writer(value) {
+            Some(writer) => {
+                format!("{}{}.", self.did(writer), self.and_only(value))
+            }
+            None => format!(
+                "The register starts with {}, and nothing wrote that again.",
+                self.value(value)
+            ),
+        }
+    }
+
+    /// The best order, and why it goes no further.
+    fn fallback(&self, prefix: &[PrefixStep], stuck: &[StuckOperation]) -> Vec<String> {
+        let count = self.subset.len();
+        let mut steps = vec![format!(
+            "The register starts with {}. {} must take effect one after the other, each between \
+             its start and its end.",
+            self.initial(),
+            if count == 1 {
+                "One operation".to_owned()
+            } else {
+                format!("These {count} operations")
+            }
+        )];
+        if prefix.is_empty() {
+            steps.push("No operation can come first.".to_owned());
+        } else {
+            let order: Vec<String> = prefix
+                .iter()
+                .map(|step| {
+                    format!(
+                        "{} ({})",
+                        self.name(step.operation),
+                        self.operations[step.operation].text
+                    )
+                })
+                .collect();
+            let state = prefix.last().map_or("", |step| &step.state);
+            steps.push(format!(
+                "The longest order that works is {}; then the register holds {state}.",
+                order.join(", then ")
+            ));
+        }
+        steps.extend(stuck.iter().map(|stuck| {
+            format!("{} cannot come next: {}.", self.name(stuck.operation), stuck.why)
+        }));
+        steps.push(
+            "Every other order gets stuck as early or earlier, so no order explains them."
+                .to_owned(),
+        );
+        steps
+    }
+
+    /// For example `A wrote 7 and was acknowledged at 1.203 s`.
+    fn did(&self, at: usize) -> String {
+        let (name, op) = (self.name(at), &self.subset[at].op);
+        let (observed, written) = (self.model.observes(op), self.model.writes(op));
+        let done = self.operations[at].complete_time.map(|time| self.time(time));
+        match (observed, written, done.clone()) {
+            (None, Some(new), Some(done)) => {
+                format!("{name} wrote {} and was acknowledged at {done}", self.value(new))
+            }
+            (None, Some(new), None) => format!(
+                "{name} tried to write {} from {} on and never learned whether it did",
+                self.value(new),
+                self.began(at)
+            ),
+            (Some(old), Some(new), Some(done)) => format!(
+                "{name} replaced {} by {} and was acknowledged at {done}",
+                self.value(old),
+                self.value(new)
+            ),
+            (Some(old), Some(new), None) => format!(
+                "{name} tried to replace {} by {} from {} on and never learned whether it did",
+                self.value(old),
+                self.value(new),
+                self.began(at)
+            ),
+            (Some(old), None, _) => format!(
+                "{name} read {} (from {} to {})",
+                self.value(old),
+                self.began(at),
+                done.unwrap_or_default()
+            ),
+            (None, None, _) => format!("{name} did {}", self.operations[at].text),
+        }
+    }
+
+    fn name(&self, at: usize) -> &str {
+        &self.operations[at].label
+    }
+
+    fn value(&self, value: u32) -> String {
+        self.model.describe_value(value)
+    }
+
+    fn initial(&self) -> String {
+        self.model.describe_state(&self.model.initial())
+    }
+
+    fn began(&self, at: usize) -> String {
+        self.time(self.operations[at].invoke_time)
+    }
+
+    fn writer(&self, value: u32) -> Option<usize> {
+        (0..self.subset.len()).find(|&at| self.model.writes(&self.subset[at].op) == Some(value))
+    }
+
+    /// A clause that says so if the value was written once in the whole history.
+    fn and_only(&self, value: u32) -> &'static str {
+        let writers =
+            self.entries.iter().filter(|entry| self.model.writes(&entry.op) == Some(value));
+        if writers.count() == 1 { ", and nothing else wrote it" } else { "" }
+    }
+
+    /// Seconds, with as many digits as tell the moments of the counterexample apart.
+    fn time(&self, time: u64) -> String {
+        let moments = || {
+            self.operations
+                .iter()
+                .flat_map(|operation| [Some(operation.invoke_time), operation.complete_time])
+                .flatten()
+        };
+        let digits = [3, 6]
+            .into_iter()
+            .find(|&digits| {
+                let unit = 10_u64.pow(9 - digits);
+                moments().all(|a| moments().all(|b| a == b || a / unit != b / unit))
+            })
+            .unwrap_or(9);
+        let fraction = time % 1_000_000_000 / 10_u64.pow(9 - digits);
+        format!("{}.{fraction:0width$} s", time / 1_000_000_000, width = digits as usize)
+    }
+}

@@ -1,0 +1,27 @@
+//! An operation as a checker sees it.
+
+/// The completion of an entry that never surely completed.
+pub const OPEN: u64 = u64::MAX;
+
+/// An operation of a model with its interval in the history.
+///
+/// Moments are positions in the history: invocations are even and completions are odd, so that a
+/// deadline can be put between two events. `a` precedes `b` if `a.completed < b.invoked`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<O> {
+    /// Position in the list of operations that the entry came from.
+    pub id: usize,
+    /// What it does.
+    pub op: O,
+    /// When it started.
+    pub invoked: u64,
+    /// When it was over, or [`OPEN`]: then it may take effect at any time, or never.
+    pub completed: u64,
+}
+
+impl<O> Entry<O> {
+    /// Whether it may have had no effect.
+    pub fn is_crashed(&self) -> bool {
+        self.completed == OPEN
+    }
+}

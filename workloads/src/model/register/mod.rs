@@ -1,0 +1,14 @@
+//! A register: read, write and cas (compare-and-set) on one value.
+//!
+//! ```text
+//! simplify   crashed operations that cannot matter go; those that must have acted get a deadline
+//! blocks     where every value is written once: exact, O(n log n)   (Gibbons & Korach 1997)
+//! support    which operations a read or cas may owe its value to, for counterexamples
+//! ```
+
+mod blocks;
+mod simplify;
+mod specification;
+mod support;
+
+pub use specification::{Initial, Register, RegisterOp, RegisterState};

@@ -1,0 +1,271 @@
+//! The sequential specification, and how operations of a history become its operations.
+
+use std::str::FromStr;
+
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+
+use super::{blocks, simplify, support};
+use crate::history::{Operation, Outcome};
+use crate::model::{Decision, Entry, Model, OPEN, UnsuitableOperation};
+
+/// What a register holds before the first operation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Initial {
+    /// This value; null is nothing.
+    Value(Value),
+    /// Some value that nobody told us.
+    Any,
+}
+
+/// An initial value that is neither JSON nor `any`.
+#[derive(Debug, thiserror::Error)]
+#[error("expected `any` or a JSON value such as `null` or `0`, got `{text}`")]
+pub struct InitialError {
+    text: String,
+    #[source]
+    source: serde_json::Error,
+}
+
+impl FromStr for Initial {
+    type Err = InitialError;
+
+    fn from_str(text: &str) -> Result<Self, InitialError> {
+        match text {
+            "any" => Ok(Initial::Any),
+            _ => serde_json::from_str(text)
+                .map(Initial::Value)
+                .map_err(|source| InitialError { text: text.to_owned(), source }),
+        }
+    }
+}
+
+/// What a register holds. Values are numbers that stand for JSON values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegisterState {
+    /// This value.
+    Holds(u32),
+    /// The unknown initial value.
+    Unknown,
+    /// A value that nobody is going to observe.
+    Unobservable,
+}
+
+/// An operation on a register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegisterOp {
+    /// It returned the value.
+    Read(u32),
+    /// It sets the value.
+    Write(u32),
+    /// It sets `new` if the register holds `expected`, and otherwise has no effect.
+    Cas {
+        /// What it expects.
+        expected: u32,
+        /// What it sets.
+        new: u32,
+    },
+}
+
+/// A register with the values of one history.
+#[derive(Debug, Clone)]
+pub struct Register {
+    values: Vec<Value>,
+    numbers: FxHashMap<String, u32>,
+    initial: RegisterState,
+}
+
+impl Register {
+    /// A register that starts with `initial`.
+    pub fn new(initial: &Initial) -> Self {
+        let mut register = Self {
+            values: Vec::new(),
+            numbers: FxHashMap::default(),
+            initial: RegisterState::Unknown,
+        };
+        if let Initial::Value(value) = initial {
+            register.initial = RegisterState::Holds(register.number(value));
+        }
+        register
+    }
+
+    /// The entries of the operations on one key, in the order given.
+    ///
+    /// Failed operations had no effect and are left out; so are reads of unknown result, which can
+    /// always be explained: nothing depends on them.
+    pub fn encode<'a>(
+        &mut self,
+        operations: impl IntoIterator<Item = &'a Operation>,
+    ) -> Result<Vec<Entry<RegisterOp>>, UnsuitableOperation> {
+        let mut entries = Vec::new();
+        for (id, operation) in operations.into_iter().enumerate() {
+            let op = self.op(operation)?;
+            let completed = match operation.outcome {
+                Outcome::Fail => continue,
+                Outcome::Ok => operation.complete_index.map_or(OPEN, |index| 2 * index + 1),
+                Outcome::Info => OPEN,
+            };
+            if completed == OPEN && matches!(op, RegisterOp::Read(_)) {
+                continue;
+            }
+            entries.push(Entry { id, op, invoked: 2 * operation.invoke_index, completed });
+        }
+        Ok(entries)
+    }
+
+    fn op(&mut self, operation: &Operation) -> Result<RegisterOp, UnsuitableOperation> {
+        match operation.f.as_str() {
+            "read" => Ok(RegisterOp::Read(self.number(&operation.result))),
+            "write" => Ok(RegisterOp::Write(self.number(&operation.invoked))),
+            "cas" => match operation.invoked.as_array().map(Vec::as_slice) {
+                Some([expected, new]) => {
+                    Ok(RegisterOp::Cas { expected: self.number(expected), new: self.number(new) })
+                }
+                _ => Err(UnsuitableOperation {
+                    index: operation.invoke_index,
+                    expected: "a cas with value [expected, new]",
+                    got: operation.invoked.to_string(),
+                }),
+            },
+            other => Err(UnsuitableOperation {
+                index: operation.invoke_index,
+                expected: "a function of a register: read, write or cas",
+                got: format!("`{other}`"),
+            }),
+        }
+    }
+
+    /// The number that stands for `value`.
+    fn number(&mut self, value: &Value) -> u32 {
+        let text = value.to_string();
+        if let Some(number) = self.numbers.get(&text) {
+            return *number;
+        }
+        let number = u32::try_from(self.values.len()).expect("a history has under 2^32 values");
+        self.values.push(value.clone());
+        self.numbers.insert(text, number);
+        number
+    }
+}
+
+impl Model for Register {
+    type Op = RegisterOp;
+    type State = RegisterState;
+
+    fn initial(&self) -> RegisterState {
+        self.initial
+    }
+
+    fn step(&self, state: &RegisterState, op: &RegisterOp) -> Option<RegisterState> {
+        use RegisterState::{Holds, Unknown, Unobservable};
+        match (*op, *state) {
+            (RegisterOp::Write(value), Holds(_) | Unknown | Unobservable) => Some(Holds(value)),
+            (RegisterOp::Read(value), Holds(held)) => (held == value).then_some(*state),
+            // The first to observe an unknown initial value tells what it was.
+            (RegisterOp::Read(value), Unknown) => Some(Holds(value)),
+            (RegisterOp::Cas { expected, new }, Holds(held)) => {
+                (held == expected).then_some(Holds(new))
+            }
+            (RegisterOp::Cas { new, .. }, Unknown) => Some(Holds(new)),
+            (RegisterOp::Read(_) | RegisterOp::Cas { .. }, Unobservable) => None,
+        }
+    }
+
+    fn is_read_only(&self, op: &RegisterOp) -> bool {
+        matches!(op, RegisterOp::Read(_))
+    }
+
+    fn values(&self) -> usize {
+        self.values.len()
+    }
+
+    fn observes(&self, op: &RegisterOp) -> Option<u32> {
+        op.observes()
+    }
+
+    fn writes(&self, op: &RegisterOp) -> Option<u32> {
+        op.writes()
+    }
+
+    fn held(&self, state: &RegisterState) -> Option<u32> {
+        match *state {
+            RegisterState::Holds(value) => Some(value),
+            RegisterState::Unknown | RegisterState::Unobservable => None,
+        }
+    }
+
+    fn unobservable(&self) -> Option<RegisterState> {
+        Some(RegisterState::Unobservable)
+    }
+
+    fn simplify(&self, entries: Vec<Entry<RegisterOp>>) -> Vec<Entry<RegisterOp>> {
+        simplify::simplify(self.values.len(), self.initial, entries)
+    }
+
+    fn decide(&self, entries: &[Entry<RegisterOp>]) -> Option<Decision> {
+        blocks::decide(self.values.len(), self.initial, entries)
+    }
+
+    fn support(&self, entries: &[Entry<RegisterOp>]) -> Vec<Vec<usize>> {
+        support::support(self.values.len(), self.initial, entries)
+    }
+
+    fn describe_op(&self, op: &RegisterOp) -> String {
+        match *op {
+            RegisterOp::Read(value) => format!("read -> {}", self.describe_value(value)),
+            RegisterOp::Write(value) => format!("write {}", self.describe_value(value)),
+            RegisterOp::Cas { expected, new } => {
+                format!("cas {} -> {}", self.describe_value(expected), self.describe_value(new))
+            }
+        }
+    }
+
+    fn describe_state(&self, state: &RegisterState) -> String {
+        match *state {
+            RegisterState::Holds(value) => self.describe_value(value),
+            RegisterState::Unknown => "an unknown initial value".to_owned(),
+            RegisterState::Unobservable => "a value that nobody observes".to_owned(),
+        }
+    }
+
+    fn describe_refusal(&self, state: &RegisterState, op: &RegisterOp) -> String {
+        let holds = self.describe_state(state);
+        match *op {
+            RegisterOp::Read(value) => {
+                format!("it read {}, but the register holds {holds}", self.describe_value(value))
+            }
+            RegisterOp::Cas { expected, .. } => format!(
+                "it succeeded in replacing {}, but the register holds {holds}",
+                self.describe_value(expected)
+            ),
+            RegisterOp::Write(_) => "a write is always possible".to_owned(),
+        }
+    }
+
+    fn describe_value(&self, value: u32) -> String {
+        match &self.values[value as usize] {
+            Value::Null => "nothing".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl RegisterOp {
+    /// The value that it must find.
+    pub(super) fn observes(self) -> Option<u32> {
+        match self {
+            RegisterOp::Read(value) => Some(value),
+            RegisterOp::Cas { expected, .. } => Some(expected),
+            RegisterOp::Write(_) => None,
+        }
+    }
+
+    /// The value that it leaves.
+    pub(super) fn writes(self) -> Option<u32> {
+        match self {
+            RegisterOp::Write(value) => Some(value),
+            RegisterOp::Cas { new, .. } => Some(new),
+            RegisterOp::Read(_) => None,
+        }
+    }
+}
