@@ -63,6 +63,8 @@ pub(super) struct Open {
     pub(super) deadline: u64,
     /// Has any attempt been left without a definite answer?
     pub(super) doubtful: bool,
+    /// Is an attempt on its way?
+    pub(super) awaiting: bool,
     /// Invoked after the heal?
     pub(super) after_heal: bool,
     /// The node of the present attempt, from 0.

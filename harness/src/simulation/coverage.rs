@@ -19,6 +19,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// A run ended.
+    Runs => "runs",
     /// A leader other than the last one appeared.
     LeaderChanges => "leader changes",
     /// A process was killed; what it wrote is still in the page cache.
@@ -81,8 +83,8 @@ counters! {
     Failed => "operations failed",
     /// An operation's fate is unknown.
     Indeterminate => "operations indeterminate",
-    /// An answer that a replica gave twice, because the request was a retry.
-    DuplicatesAnswered => "retries answered from the session",
+    /// An operation that was asked more than once was answered.
+    RetriesAnswered => "retried operations answered",
 }
 
 /// Counts of one run, or of many.

@@ -20,12 +20,6 @@ pub(super) struct LogDigest {
 }
 
 impl LogDigest {
-    pub(super) fn of(entries: &[Entry]) -> LogDigest {
-        let mut digest = LogDigest::default();
-        digest.append(entries);
-        digest
-    }
-
     pub(super) fn len(&self) -> u64 {
         self.entries.len() as u64
     }

@@ -32,6 +32,11 @@ pub enum Violation {
         /// Its error.
         message: String,
     },
+    /// The checker could not tell: no pass, and no proof of a defect.
+    Undecided {
+        /// Why.
+        summary: String,
+    },
     /// The cluster did not serve every client in time after everything was healed.
     Liveness {
         /// What was missing.
@@ -47,6 +52,7 @@ impl Violation {
             Violation::NotLinearizable { .. } => "linearizable",
             Violation::Crash { .. } => "crash",
             Violation::Recovery { .. } => "recovery",
+            Violation::Undecided { .. } => "undecided",
             Violation::Liveness { .. } => "liveness",
         }
     }
@@ -59,6 +65,7 @@ impl fmt::Display for Violation {
             Violation::NotLinearizable { summary } => write!(f, "linearizable: {summary}"),
             Violation::Crash { node, message } => write!(f, "crash: node {node}: {message}"),
             Violation::Recovery { node, message } => write!(f, "recovery: node {node}: {message}"),
+            Violation::Undecided { summary } => write!(f, "undecided: {summary}"),
             Violation::Liveness { summary } => write!(f, "liveness: {summary}"),
         }
     }

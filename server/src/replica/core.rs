@@ -244,7 +244,7 @@ impl Replica {
                         self.effects.replies.push((request, reply));
                         return;
                     }
-                    let deadline = self.ticks + self.config.request_timeout_ticks;
+                    let deadline = self.ticks.saturating_add(self.config.request_timeout_ticks);
                     let older = self.proposals.insert(index, term, request, deadline);
                     self.effects.replies.extend(older);
                     return;
@@ -268,7 +268,7 @@ impl Replica {
         } else if self.reads.len() >= self.config.pending_reads_max {
             Rejection::Busy
         } else {
-            self.reads.push(request, self.ticks + self.config.request_timeout_ticks);
+            self.reads.push(request, self.ticks.saturating_add(self.config.request_timeout_ticks));
             return;
         };
         self.effects.replies.push((request, Reply::Rejected(rejection)));
