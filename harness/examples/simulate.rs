@@ -12,7 +12,7 @@ fn main() -> anyhow::Result<()> {
     let seeds = number(0, 0)?..number(1, 100)?;
     let command = harness::simulation::SimulateCommand {
         seeds,
-        nodes: 5,
+        nodes: None,
         threads: 2,
         bugs: bugs(arguments.get(2))?,
         trace: arguments.iter().any(|argument| argument == "--trace"),

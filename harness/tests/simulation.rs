@@ -3,9 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use harness::simulation::{
-    Counter, FaultIntensity, SimulationOptions, TraceMode, run, run_seeds,
-};
+use harness::simulation::{Counter, FaultIntensity, SimulationOptions, TraceMode, run, run_seeds};
 
 /// Set in the second process of the test that compares two.
 const CHILD: &str = "SIMULATION_TRACE_CHILD";
@@ -25,10 +23,8 @@ fn a_thousand_seeds_of_storm_are_valid() {
 
 #[test]
 fn a_quiet_cluster_serves_everybody_without_retries_for_long() {
-    let options = SimulationOptions {
-        faults: FaultIntensity::None,
-        ..SimulationOptions::standard(7)
-    };
+    let options =
+        SimulationOptions { faults: FaultIntensity::None, ..SimulationOptions::standard(7) };
     let report = run(&options);
     assert_eq!(report.violation, None);
     assert_eq!(report.coverage.get(Counter::LeaderChanges), 1);
@@ -37,8 +33,7 @@ fn a_quiet_cluster_serves_everybody_without_retries_for_long() {
 
 #[test]
 fn the_same_seed_gives_the_same_trace_in_two_processes() {
-    let options =
-        SimulationOptions { trace: TraceMode::Text, ..SimulationOptions::standard(42) };
+    let options = SimulationOptions { trace: TraceMode::Text, ..SimulationOptions::standard(42) };
     let report = run(&options);
     let trace = report.trace.expect("the text was asked for");
     if std::env::var_os(CHILD).is_some() {

@@ -36,8 +36,7 @@ fn state_of(model: &ClusterModel, start: Start) -> Cluster {
         }
         Start::Deposed => depose(model, elected(model)),
         Start::DeposedWhileReading => {
-            let mut state =
-                act(model, elected(model), Action::Invoke { client: 1, node: 0 });
+            let mut state = act(model, elected(model), Action::Invoke { client: 1, node: 0 });
             for to in [2, 3] {
                 let envelope = state
                     .network

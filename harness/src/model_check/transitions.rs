@@ -74,16 +74,13 @@ impl Transitions {
     fn compute(&self, id: u64, state: &NodeState, input: NodeInput) -> Transition {
         let taken = catch_unwind(AssertUnwindSafe(|| self.replay(id, state, &input)));
         match taken {
-            Ok((Replayed::Down(image), outputs)) => Transition {
-                state: Arc::new(NodeState::down(image)),
-                outputs: Arc::new(outputs),
-            },
+            Ok((Replayed::Down(image), outputs)) => {
+                Transition { state: Arc::new(NodeState::down(image)), outputs: Arc::new(outputs) }
+            }
             Ok((Replayed::Up { view, fingerprint, image }, outputs)) => {
                 let inputs = match input {
                     NodeInput::Start => None,
-                    input => {
-                        Some(Arc::new(InputList { before: state.inputs.clone(), input }))
-                    }
+                    input => Some(Arc::new(InputList { before: state.inputs.clone(), input })),
                 };
                 let state = NodeState { fingerprint, view, image, inputs };
                 Transition { state: Arc::new(state), outputs: Arc::new(outputs) }

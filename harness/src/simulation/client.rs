@@ -78,6 +78,8 @@ pub(super) struct Client {
     pub(super) key: u64,
     /// Where it asks first, from 0.
     pub(super) home: usize,
+    /// Does it ask first whoever answered last?
+    pub(super) follows: bool,
     /// Its process id in the history; a new one after an indeterminate operation.
     pub(super) process: u64,
     pub(super) session: Option<u64>,
@@ -92,10 +94,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(key: u64, home: usize, process: u64) -> Client {
+    pub(super) fn new(key: u64, home: usize, process: u64, follows: bool) -> Client {
         Client {
             key,
             home,
+            follows,
             process,
             session: None,
             sequence: 0,

@@ -1,5 +1,7 @@
 //! What a client does: think, invoke, retry under its session, give up.
 
+use std::ops::Range;
+
 use rand::RngExt;
 use serde_json::{Value, json};
 use workloads::history::EventKind;
@@ -8,8 +10,8 @@ use super::client::{Function, Open, Response};
 use super::coverage::Counter;
 use super::world::{Event, World};
 
-/// An operation that takes longer is given up (microseconds).
-const DEADLINE: u64 = 1_500_000;
+/// An operation that takes longer is given up (microseconds); some clients are impatient.
+const DEADLINE: Range<u64> = 250_000..1_500_000;
 
 impl World {
     /// The client does nothing for a while.
@@ -50,15 +52,12 @@ impl World {
 
     fn invoke(&mut self, client: usize) {
         let slot = &self.clients[client];
-        let function = if slot.session.is_none() {
-            Function::Open
-        } else {
-            self.choose(client)
-        };
+        let function = if slot.session.is_none() { Function::Open } else { self.choose(client) };
+        let patience = self.client_rng.random_range(DEADLINE);
         let slot = &mut self.clients[client];
         let open = Open {
             function,
-            deadline: self.now + DEADLINE,
+            deadline: self.now + patience,
             doubtful: false,
             awaiting: false,
             after_heal: self.healed_at.is_some(),
@@ -192,20 +191,17 @@ impl World {
         if open.attempts > 1 {
             self.coverage.count(Counter::RetriesAnswered);
         }
-        self.clients[client].open = None;
-        self.clients[client].served_after_heal += u32::from(open.after_heal);
+        let slot = &mut self.clients[client];
+        slot.open = None;
+        if slot.follows {
+            slot.home = node;
+        }
+        slot.served_after_heal += u32::from(open.after_heal);
         self.think(client);
     }
 
     fn end(&mut self, client: usize, open: Open, kind: EventKind, error: &str, node: usize) {
-        self.record(
-            client,
-            kind,
-            open.function.name(),
-            argument(open.function),
-            Some(error),
-            node,
-        );
+        self.record(client, kind, open.function.name(), argument(open.function), Some(error), node);
         self.clients[client].open = None;
         self.think(client);
     }

@@ -15,8 +15,8 @@ use super::world::run;
 pub struct SimulateCommand {
     /// Seeds to run.
     pub seeds: Range<u64>,
-    /// Nodes of each cluster.
-    pub nodes: u64,
+    /// Nodes of each cluster; none: three or five, drawn from the seed.
+    pub nodes: Option<u64>,
     /// Threads that run seeds.
     pub threads: usize,
     /// The defect planted in every node, if any.

@@ -49,6 +49,8 @@ counters! {
     PartitionsOne => "partitions: one isolated",
     /// The leader alone.
     PartitionsLeader => "partitions: leader isolated",
+    /// Messages to the leader became slow, then it was isolated.
+    Congestions => "leader congested, then isolated",
     /// A node that hears nobody.
     PartitionsDeaf => "partitions: one way, deaf",
     /// A node that nobody hears.

@@ -26,6 +26,7 @@ enum Fault {
     Halves,
     IsolateOne,
     IsolateLeader,
+    CongestThenIsolateLeader,
     Deaf,
     Mute,
     Bridge,
@@ -44,6 +45,7 @@ const FAULTS: &[(Fault, u32)] = &[
     (Fault::Halves, 6),
     (Fault::IsolateOne, 4),
     (Fault::IsolateLeader, 10),
+    (Fault::CongestThenIsolateLeader, 6),
     (Fault::Deaf, 4),
     (Fault::Mute, 4),
     (Fault::Bridge, 4),
@@ -119,14 +121,24 @@ impl World {
                 let links = both_ways(&[leader], &others);
                 self.partition(Counter::PartitionsLeader, &links, duration);
             }
+            Fault::CongestThenIsolateLeader => {
+                // Acknowledgements of before the cut reach the old leader while a new one is elected.
+                let extra = self.nemesis.rng.random_range(150_000..450_000);
+                let before = self.nemesis.rng.random_range(20_000..120_000);
+                self.network.congest(leader, self.now + before, extra);
+                self.coverage.count(Counter::Congestions);
+                self.schedule(before, Event::Isolate { node: leader, duration });
+            }
             Fault::Deaf => {
                 let target = self.leader_or(one);
-                let links: Vec<_> = everybody.filter(|n| *n != target).map(|n| (n, target)).collect();
+                let links: Vec<_> =
+                    everybody.filter(|n| *n != target).map(|n| (n, target)).collect();
                 self.partition(Counter::PartitionsDeaf, &links, duration);
             }
             Fault::Mute => {
                 let target = self.leader_or(one);
-                let links: Vec<_> = everybody.filter(|n| *n != target).map(|n| (target, n)).collect();
+                let links: Vec<_> =
+                    everybody.filter(|n| *n != target).map(|n| (target, n)).collect();
                 self.partition(Counter::PartitionsMute, &links, duration);
             }
             Fault::Bridge => {
@@ -206,6 +218,17 @@ impl World {
         (0..self.nodes.len()).filter_map(|node| leads(&node)).max().map(|(_, node)| node)
     }
 
+    /// Cuts a node off whose congested messages are still on their way.
+    pub(super) fn isolate(&mut self, node: usize, duration: u64) {
+        if self.nemesis.retired {
+            return;
+        }
+        let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != node).collect();
+        let links = both_ways(&[node], &others);
+        self.partition(Counter::PartitionsLeader, &links, duration);
+        self.network.cut_behind_flights(&links);
+    }
+
     fn leader_or(&mut self, other: usize) -> usize {
         match self.nemesis.rng.random_bool(0.5) {
             true => self.leader().unwrap_or(other),
@@ -232,6 +255,9 @@ impl World {
         if self.nodes[node].running.is_some() {
             self.coverage.count(Counter::Pauses);
             self.nodes[node].paused_until = self.now + duration;
+            // Sockets are read in any order when the process goes on, each in its own order.
+            let jitter = (0..self.nodes.len()).map(|_| self.nemesis.rng.random_range(0..3_000));
+            self.nodes[node].backlog_jitter = jitter.collect();
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Network {
     cut: Vec<bool>,
     /// Does the present cut also lose what is already on its way?
     cut_loses_flights: bool,
+    /// Until when messages to a node are slow, and by how much.
+    congested: Vec<(u64, u64)>,
     sent: Vec<u64>,
     arrived: Vec<u64>,
 }
@@ -60,6 +62,7 @@ impl Network {
             storms: 0,
             cut: vec![false; nodes * nodes],
             cut_loses_flights: true,
+            congested: vec![(0, 0); nodes],
             sent: vec![0; nodes * nodes],
             arrived: vec![0; nodes * nodes],
         }
@@ -82,6 +85,8 @@ impl Network {
             coverage.count(Counter::MessagesDropped);
             return [None, None];
         }
+        let (until, extra) = self.congested[to];
+        let now = if now < until { now + extra } else { now };
         let first = Flight { arrival: now + self.delay(quality, coverage), position };
         let mut second = None;
         if self.rng.random_bool(quality.duplication) {
@@ -132,6 +137,17 @@ impl Network {
         self.cut_loses_flights = self.rng.random_bool(0.5);
     }
 
+    /// As [`Self::cut`], but what is on its way arrives.
+    pub(super) fn cut_behind_flights(&mut self, links: &[(usize, usize)]) {
+        self.cut(links);
+        self.cut_loses_flights = false;
+    }
+
+    /// Until `until`, messages to `node` take `extra` longer.
+    pub(super) fn congest(&mut self, node: usize, until: u64, extra: u64) {
+        self.congested[node] = (until, extra);
+    }
+
     pub(super) fn heal(&mut self) {
         self.cut.fill(false);
     }
@@ -147,6 +163,7 @@ impl Network {
     /// The final phase: nothing is cut, nothing is lost.
     pub(super) fn become_calm(&mut self) {
         self.heal();
+        self.congested.fill((0, 0));
         self.storms = 0;
         self.quality = Quality { loss: 0.0, duplication: 0.0, tail: 0.01, stuck: 0.0 };
     }

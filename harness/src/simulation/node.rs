@@ -66,6 +66,8 @@ pub(super) struct Node {
     pub(super) boot: u64,
     /// Stopped until then (virtual microseconds).
     pub(super) paused_until: u64,
+    /// How much later it then reads the socket of each node.
+    pub(super) backlog_jitter: Vec<u64>,
     /// Slow until then.
     pub(super) disk_slow_until: u64,
     pub(super) apply_slow_until: u64,
@@ -89,6 +91,7 @@ impl Node {
             flushed: MemoryStateStore::default(),
             boot: 0,
             paused_until: 0,
+            backlog_jitter: Vec::new(),
             disk_slow_until: 0,
             apply_slow_until: 0,
             bugs,

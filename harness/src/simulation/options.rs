@@ -9,8 +9,8 @@ use server::bug::Bugs;
 pub struct SimulationOptions {
     /// The source of all choices.
     pub seed: u64,
-    /// Nodes of the cluster, from 1.
-    pub nodes: u64,
+    /// Nodes of the cluster; none: three or five, drawn from the seed.
+    pub nodes: Option<u64>,
     /// Registers.
     pub keys: u64,
     /// Clients of each register; with fewer than five a stale read is easily missed.
@@ -59,11 +59,11 @@ pub enum TraceMode {
 }
 
 impl SimulationOptions {
-    /// Five nodes, two registers with five clients each, ten seconds of storm.
+    /// Three or five nodes, two registers with five clients each, ten seconds of storm.
     pub fn standard(seed: u64) -> SimulationOptions {
         SimulationOptions {
             seed,
-            nodes: 5,
+            nodes: None,
             keys: 2,
             clients_per_key: 5,
             safety: Duration::from_secs(10),

@@ -38,11 +38,7 @@ pub struct SeedsSummary {
 }
 
 /// Runs every seed of the range on `threads` threads. The summary does not depend on their number.
-pub fn run_seeds(
-    seeds: Range<u64>,
-    options: &SimulationOptions,
-    threads: usize,
-) -> SeedsSummary {
+pub fn run_seeds(seeds: Range<u64>, options: &SimulationOptions, threads: usize) -> SeedsSummary {
     let next = AtomicU64::new(seeds.start);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -80,8 +76,7 @@ pub fn run_seeds(
             u64::from(report.coverage.get(Counter::LeaderChanges) > 1);
         summary.runs_with_crash += u64::from(report.coverage.crashes() > 0);
         summary.cluster_time += report.cluster_time;
-        summary.recovery_max =
-            summary.recovery_max.max(report.recovery_time.unwrap_or_default());
+        summary.recovery_max = summary.recovery_max.max(report.recovery_time.unwrap_or_default());
         summary.trace_hash = summary.trace_hash.rotate_left(7) ^ report.trace_hash;
         if let Some(violation) = report.violation {
             summary.findings += 1;

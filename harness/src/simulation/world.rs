@@ -29,18 +29,51 @@ const EVENTS_MAX: u64 = 5_000_000;
 /// Something that is going to happen. Nodes and clients are numbered from 0.
 #[derive(Debug)]
 pub(super) enum Event {
-    Tick { node: usize },
-    Arrive { from: usize, to: usize, flight: Flight, message: Box<Message> },
-    Request { node: usize, request: Request },
-    Response { client: usize, attempt: u64, node: usize, response: Response },
+    Tick {
+        node: usize,
+    },
+    Arrive {
+        from: usize,
+        to: usize,
+        flight: Flight,
+        message: Box<Message>,
+    },
+    Request {
+        node: usize,
+        request: Request,
+    },
+    Response {
+        client: usize,
+        attempt: u64,
+        node: usize,
+        response: Response,
+    },
     /// The node's loop looks at the replica's effects.
-    Wake { node: usize, boot: u64 },
-    DiskDone { node: usize, boot: u64 },
-    ApplyDone { node: usize, boot: u64 },
-    FlushState { node: usize },
+    Wake {
+        node: usize,
+        boot: u64,
+    },
+    DiskDone {
+        node: usize,
+        boot: u64,
+    },
+    ApplyDone {
+        node: usize,
+        boot: u64,
+    },
+    FlushState {
+        node: usize,
+    },
     /// A client's wait is over: an attempt timed out, or it thought long enough.
-    Client { client: usize, attempt: u64 },
+    Client {
+        client: usize,
+        attempt: u64,
+    },
     Strike,
+    Isolate {
+        node: usize,
+        duration: u64,
+    },
     Undo(FaultId),
     Heal,
 }
@@ -112,17 +145,20 @@ pub fn run(options: &SimulationOptions) -> SimulationReport {
 impl World {
     fn new(options: SimulationOptions) -> World {
         let seed = options.seed;
-        let count = options.nodes as usize;
+        let drawn = [3, 5, 5][stream(seed, "nodes").random_range(0..3)];
+        let voter_count = options.nodes.unwrap_or(drawn);
+        let count = voter_count as usize;
         let mut voters = ConfState::default();
-        voters.set_voters((1..=options.nodes).collect());
-        let nodes = (1..=options.nodes)
+        voters.set_voters((1..=voter_count).collect());
+        let nodes = (1..=voter_count)
             .map(|id| Node::new(NodeId(id), voters.clone(), seed, options.bugs))
             .collect();
         let clients: Vec<Client> = (0..options.keys as usize * options.clients_per_key)
             .map(|slot| {
                 // The clients of a register are spread over all nodes, the isolated one included.
                 let (key, home) = (slot as u64 % options.keys, slot / options.keys as usize);
-                Client::new(key, home % count, slot as u64)
+                // Some clients remember who answered last, as real ones do; the others stay bound.
+                Client::new(key, home % count, slot as u64, home % 2 == 1)
             })
             .collect();
         World {
@@ -146,7 +182,7 @@ impl World {
             value_last: 0,
             healed_at: None,
             last_leader: None,
-            event_names: (1..=options.nodes).map(|id| format!("n{id}")).collect(),
+            event_names: (1..=voter_count).map(|id| format!("n{id}")).collect(),
             options,
         }
     }
@@ -200,8 +236,9 @@ impl World {
             Event::Arrive { from, to, flight, message } => {
                 let paused_until = self.nodes[to].paused_until;
                 if paused_until > self.now {
-                    // The kernel keeps it; a process that goes on finds its sockets in any order.
-                    let delay = paused_until - self.now + self.loop_rng.random_range(0..2_000);
+                    // The kernel keeps it.
+                    let jitter = self.nodes[to].backlog_jitter[from];
+                    let delay = paused_until - self.now + jitter;
                     self.schedule(delay, Event::Arrive { from, to, flight, message });
                 } else if self.network.arrives(flight, from, to, &mut self.coverage) {
                     self.message(from, to, *message);
@@ -221,6 +258,7 @@ impl World {
             }
             Event::Client { client, attempt } => self.client_wakes(client, attempt),
             Event::Strike => self.strike(),
+            Event::Isolate { node, duration } => self.isolate(node, duration),
             Event::Undo(fault) => self.undo(fault),
             Event::Heal => self.heal(),
         }

@@ -19,7 +19,9 @@ impl LeaderCompleteness {
     /// `leader` has committed up to `index` in `term`.
     pub(super) fn committed(&mut self, term: Term, index: u64, log: &LogDigest) {
         // Followers learn of a commit later, perhaps in a later term; the leader's word is first.
-        if index > self.last && let Some(digest) = log.get(index) {
+        if index > self.last
+            && let Some(digest) = log.get(index)
+        {
             self.last = index;
             self.committed.insert(term, (index, digest));
         }
