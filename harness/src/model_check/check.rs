@@ -6,15 +6,20 @@ use std::time::{Duration, Instant};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::cluster::Cluster;
-use super::model::{ClusterModel, ModelOptions};
+use super::model::{Action, ClusterModel, ModelOptions};
+use super::prefix::Start;
 
 /// When an exploration ends, apart from a finding.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) depth: usize,
-    pub(super) states: usize,
-    pub(super) time: Duration,
-    pub(super) threads: usize,
+pub struct Limits {
+    /// Actions from a starting state.
+    pub depth: usize,
+    /// States that may be generated, equal ones counted again.
+    pub states: usize,
+    /// Real time.
+    pub time: Duration,
+    /// Threads that explore; not a limit, but what the others are spent with.
+    pub threads: usize,
 }
 
 /// A property that does not hold, and how it is broken.
@@ -22,7 +27,9 @@ pub(super) struct Limits {
 pub struct Finding {
     /// The property.
     pub property: &'static str,
-    /// The actions that break it, from a starting state.
+    /// The state that the actions start from.
+    pub start: Start,
+    /// The actions that break it. With one thread there is no shorter way.
     pub actions: Vec<String>,
 }
 
@@ -47,18 +54,8 @@ pub struct ModelCheckReport {
     pub uncovered: Vec<&'static str>,
 }
 
-/// Explores the model breadth first: a finding has the fewest actions possible.
-pub fn model_check(
-    options: &ModelOptions,
-    depth: usize,
-    states: usize,
-    time: Duration,
-    threads: usize,
-) -> ModelCheckReport {
-    explore(options, Limits { depth, states, time, threads })
-}
-
-fn explore(options: &ModelOptions, limits: Limits) -> ModelCheckReport {
+/// Explores the model breadth first.
+pub fn model_check(options: &ModelOptions, limits: Limits) -> ModelCheckReport {
     let start = Instant::now();
     let properties: Vec<Property<ClusterModel>> = ClusterModel::new(options.clone()).properties();
     let checker = ClusterModel::new(options.clone())
@@ -72,12 +69,17 @@ fn explore(options: &ModelOptions, limits: Limits) -> ModelCheckReport {
         .join();
     let elapsed = start.elapsed();
     let discoveries = checker.discoveries();
+    let discoveries_are_harmless = properties
+        .iter()
+        .filter(|property| property.expectation.discovery_is_failure())
+        .all(|property| !discoveries.contains_key(property.name));
     let mut report = ModelCheckReport {
         generated: checker.state_count(),
         states: checker.unique_state_count(),
         depth_max: checker.max_depth(),
         elapsed,
-        exhausted: checker.max_depth() < limits.depth
+        exhausted: discoveries_are_harmless
+            && checker.max_depth() < limits.depth
             && checker.state_count() < limits.states
             && elapsed < limits.time,
         findings: Vec::new(),
@@ -89,12 +91,13 @@ fn explore(options: &ModelOptions, limits: Limits) -> ModelCheckReport {
         match (property.expectation.discovery_is_failure(), discovery) {
             (true, None) => {}
             (true, Some(path)) => {
-                let steps: Vec<(Cluster, Option<_>)> = path.clone().into_vec();
+                let steps: Vec<(Cluster, Option<Action>)> = path.clone().into_vec();
+                let start = steps.first().map_or(Start::Fresh, |(state, _)| state.start);
                 let actions = steps
                     .into_iter()
-                    .filter_map(|(_, action)| action.map(|action| format!("{action:?}")))
+                    .filter_map(|(state, action)| Some(state.describe(action?)))
                     .collect();
-                report.findings.push(Finding { property: property.name, actions });
+                report.findings.push(Finding { property: property.name, start, actions });
             }
             (false, Some(_)) => report.covered.push(property.name),
             (false, None) => report.uncovered.push(property.name),
@@ -117,7 +120,7 @@ impl fmt::Display for ModelCheckReport {
             writeln!(f, "not seen:  {name}")?;
         }
         for finding in &self.findings {
-            writeln!(f, "broken:    {}", finding.property)?;
+            writeln!(f, "broken:    {}, from {:?}", finding.property, finding.start)?;
             for action in &finding.actions {
                 writeln!(f, "           {action}")?;
             }

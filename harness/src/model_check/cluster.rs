@@ -7,8 +7,9 @@ use server::types::Role;
 use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
 
-use super::model::ClientOp;
+use super::model::{Action, ClientOp};
 use super::node_state::{Answer, Envelope, NodeState, NodeView, Outputs};
+use super::prefix::Start;
 
 /// A client, and how many operations of it were left without an answer: each of these ends a
 /// logical process, as in a history.
@@ -51,7 +52,9 @@ pub struct Cluster {
     pub(super) linearizable: bool,
     pub(super) used: Used,
     pub(super) milestones: Milestones,
-    /// Leaders of later terms came after the first.
+    /// Where the exploration started; not part of the state.
+    pub(super) start: Start,
+    /// Leaders of later terms came after the first; not part of the state.
     pub(super) first_term: u64,
 }
 
@@ -96,6 +99,7 @@ impl Cluster {
             linearizable: true,
             used: Used::default(),
             milestones: Milestones::default(),
+            start: Start::Fresh,
             first_term: 1,
         }
     }
@@ -125,6 +129,41 @@ impl Cluster {
 
     pub(super) fn request_of(client: usize, op: usize) -> u64 {
         (client as u64 + 1) * 16 + op as u64
+    }
+
+    /// An action in words, in the state in which it happens.
+    pub(super) fn describe(&self, action: Action) -> String {
+        let message = |digest: u64| {
+            let found = self.network.iter().find(|envelope| envelope.digest == digest);
+            found.map_or_else(String::new, |envelope| {
+                let message = &envelope.message;
+                format!(
+                    "n{} to n{}: {:?} term {} index {}",
+                    message.from,
+                    message.to,
+                    message.get_msg_type(),
+                    message.term,
+                    message.index
+                )
+            })
+        };
+        match action {
+            Action::Deliver { digest, .. } => format!("delivered, {}", message(digest)),
+            Action::Duplicate { digest, .. } => {
+                format!("delivered, and will be again, {}", message(digest))
+            }
+            Action::Heartbeat(node) => format!("n{} heartbeats", node + 1),
+            Action::LeaseLapses(node) => format!("n{} has not heard from its leader", node + 1),
+            Action::Campaign(node) => format!("n{} campaigns", node + 1),
+            Action::Sync(node) => format!("n{} syncs", node + 1),
+            Action::Crash { node, keep } => {
+                format!("n{} loses power, {keep} unsynced batches survive", node + 1)
+            }
+            Action::Restart(node) => format!("n{} restarts", node + 1),
+            Action::Invoke { client, node } => {
+                format!("client {} invokes its operation at n{}", client + 1, node + 1)
+            }
+        }
     }
 
     /// Notes that a client invokes its next operation.

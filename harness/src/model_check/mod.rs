@@ -32,10 +32,12 @@ mod live_node;
 mod model;
 mod node_state;
 mod prefix;
+mod scope;
 mod transitions;
 
-pub use check::{Finding, ModelCheckReport, model_check};
+pub use check::{Finding, Limits, ModelCheckReport, model_check};
 pub use cluster::Cluster;
 pub use command::{ModelCheckCommand, model_check_command};
 pub use model::{Action, Bounds, ClientOp, ModelOptions, SyncPolicy};
 pub use prefix::Start;
+pub use scope::{READ_AFTER_LEADER_CHANGE, RESTART, SCOPES, Scope};

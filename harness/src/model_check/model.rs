@@ -10,6 +10,7 @@ use super::cluster::Cluster;
 use super::live_node::{CAMPAIGN_TICKS, ELECTION_TICKS, NodeConfig};
 use super::node_state::{Answer, Image, NodeInput, NodeState, NodeView};
 use super::prefix::{Start, starting_states};
+use super::scope::{READ_AFTER_LEADER_CHANGE, RESTART};
 use super::transitions::Transitions;
 
 /// When a write to the log becomes durable.
@@ -277,18 +278,11 @@ impl Model for ClusterModel {
             Property::always("no replica panics", |_, state: &Cluster| {
                 !state.nodes.iter().any(|node| node.view == NodeView::Panicked)
             }),
-            Property::sometimes("a read after a leader change", |_, state: &Cluster| {
+            Property::sometimes(READ_AFTER_LEADER_CHANGE, |_, state: &Cluster| {
                 state.milestones.read_after_leader_change
             }),
-            Property::sometimes("a restart after a crash", |_, state: &Cluster| {
-                state.milestones.restarted
-            }),
+            Property::sometimes(RESTART, |_, state: &Cluster| state.milestones.restarted),
         ]
-    }
-
-    fn within_boundary(&self, state: &Cluster) -> bool {
-        // Behind a violation there is nothing to learn.
-        state.linearizable
     }
 }
 
