@@ -1,7 +1,8 @@
-//! Runs seeds of the simulated world: `simulate FIRST END [BUG|none] [--trace]`.
+//! Runs seeds of the simulated world: `simulate FIRST END [BUG|none] [all|outside|history] [--trace]`.
 
 use std::io::Write;
 
+use harness::simulation::Checks;
 use server::bug::Bugs;
 
 fn main() -> anyhow::Result<()> {
@@ -15,6 +16,11 @@ fn main() -> anyhow::Result<()> {
         nodes: None,
         threads: 2,
         bugs: bugs(arguments.get(2))?,
+        checks: match arguments.get(3).map(String::as_str) {
+            Some("history") => Checks::History,
+            Some("outside") => Checks::Outside,
+            _ => Checks::All,
+        },
         trace: arguments.iter().any(|argument| argument == "--trace"),
     };
     let mut out = std::io::stdout().lock();

@@ -50,6 +50,8 @@ pub struct Cluster {
     pub(super) clients: Vec<ClientState>,
     history: LinearizabilityTester<Process, Register<u8>>,
     pub(super) linearizable: bool,
+    /// Did a node behave unlike another one with its fingerprint? See [`super::Memory::Verify`].
+    pub(super) contradicted: bool,
     pub(super) used: Used,
     pub(super) milestones: Milestones,
     /// Where the exploration started; not part of the state.
@@ -97,6 +99,7 @@ impl Cluster {
             clients: vec![ClientState::default(); clients],
             history: LinearizabilityTester::new(Register(0)),
             linearizable: true,
+            contradicted: false,
             used: Used::default(),
             milestones: Milestones::default(),
             start: Start::Fresh,

@@ -40,4 +40,5 @@ pub use cluster::Cluster;
 pub use command::{ModelCheckCommand, model_check_command};
 pub use model::{Action, Bounds, ClientOp, ModelOptions, SyncPolicy};
 pub use prefix::Start;
-pub use scope::{READ_AFTER_LEADER_CHANGE, RESTART, SCOPES, Scope};
+pub use scope::{COMPLETE_FINGERPRINTS, READ_AFTER_LEADER_CHANGE, RESTART, SCOPES, Scope};
+pub use transitions::Memory;

@@ -10,8 +10,8 @@ use super::cluster::Cluster;
 use super::live_node::{CAMPAIGN_TICKS, ELECTION_TICKS, NodeConfig};
 use super::node_state::{Answer, Image, NodeInput, NodeState, NodeView};
 use super::prefix::{Start, starting_states};
-use super::scope::{READ_AFTER_LEADER_CHANGE, RESTART};
-use super::transitions::Transitions;
+use super::scope::{COMPLETE_FINGERPRINTS, READ_AFTER_LEADER_CHANGE, RESTART};
+use super::transitions::{Memory, Transitions};
 
 /// When a write to the log becomes durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct ModelOptions {
     pub starts: Vec<Start>,
     /// The defect planted in every node, if any.
     pub bugs: Bugs,
+    /// Whether fingerprints are trusted, or verified at a hundred times the cost.
+    pub memory: Memory,
 }
 
 /// One thing that may happen. Nodes and clients are numbered from 0.
@@ -115,13 +117,14 @@ pub(super) struct ClusterModel {
 
 impl ClusterModel {
     pub(super) fn new(options: ModelOptions) -> ClusterModel {
+        let memory = options.memory;
         let config = NodeConfig {
             nodes: options.nodes,
             bugs: options.bugs,
             sync: options.sync,
             logger: slog::Logger::root(slog::Discard, slog::o!()),
         };
-        ClusterModel { options, transitions: Transitions::new(config) }
+        ClusterModel { options, transitions: Transitions::new(config, memory) }
     }
 
     /// A cluster in which every node has just started for the first time.
@@ -183,6 +186,7 @@ impl ClusterModel {
                 let id = node as u64 + 1;
                 let transition = self.transitions.take(id, &next.nodes[node], input);
                 next.nodes[node] = transition.state;
+                next.contradicted |= transition.contradicted;
                 if transition.outputs.answers.contains(&(request, Answer::Refused)) {
                     // Nothing happened; the client may ask another node.
                     return None;
@@ -197,6 +201,7 @@ impl ClusterModel {
     fn step(&self, next: &mut Cluster, node: usize, input: NodeInput) {
         let transition = self.transitions.take(node as u64 + 1, &next.nodes[node], input);
         next.nodes[node] = transition.state;
+        next.contradicted |= transition.contradicted;
         next.absorb(node, &transition.outputs);
     }
 
@@ -278,6 +283,7 @@ impl Model for ClusterModel {
             Property::always("no replica panics", |_, state: &Cluster| {
                 !state.nodes.iter().any(|node| node.view == NodeView::Panicked)
             }),
+            Property::always(COMPLETE_FINGERPRINTS, |_, state: &Cluster| !state.contradicted),
             Property::sometimes(READ_AFTER_LEADER_CHANGE, |_, state: &Cluster| {
                 state.milestones.read_after_leader_change
             }),

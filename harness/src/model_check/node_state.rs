@@ -47,7 +47,7 @@ pub(super) enum Answer {
 }
 
 /// What a node puts out when it takes an input.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Outputs {
     pub(super) messages: Vec<Arc<Envelope>>,
     pub(super) answers: Vec<(u64, Answer)>,
@@ -98,6 +98,12 @@ pub(super) struct NodeState {
     pub(super) image: Arc<Image>,
     /// Inputs of the present process, newest first.
     pub(super) inputs: Option<Arc<InputList>>,
+}
+
+impl PartialEq for Envelope {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
 }
 
 impl Envelope {

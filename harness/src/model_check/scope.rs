@@ -4,11 +4,15 @@ use server::bug::Bugs;
 
 use super::model::{Bounds, ClientOp, ModelOptions, SyncPolicy};
 use super::prefix::Start;
+use super::transitions::Memory;
 
 /// A read that a later leader than the first answered.
 pub const READ_AFTER_LEADER_CHANGE: &str = "a read after a leader change";
 /// A node that crashed and started again.
 pub const RESTART: &str = "a restart after a crash";
+
+/// Nodes with one fingerprint behave alike.
+pub const COMPLETE_FINGERPRINTS: &str = "complete fingerprints";
 
 /// One exploration, by name.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +57,7 @@ fn leader_change(bugs: Bugs) -> ModelOptions {
         bounds: Bounds { timeouts: 2, crashes: 0, duplicates: 0 },
         starts: vec![Start::Elected],
         bugs,
+        memory: Memory::Trust,
     }
 }
 
@@ -64,6 +69,7 @@ fn power_loss(bugs: Bugs) -> ModelOptions {
         bounds: Bounds { timeouts: 2, crashes: 1, duplicates: 0 },
         starts: vec![Start::Elected, Start::Written, Start::Deposed],
         bugs,
+        memory: Memory::Trust,
     }
 }
 
@@ -81,5 +87,6 @@ fn everything(bugs: Bugs) -> ModelOptions {
             Start::DeposedWhileReading,
         ],
         bugs,
+        memory: Memory::Trust,
     }
 }

@@ -17,6 +17,17 @@ const SHARD_MAX: usize = 1 << 16;
 pub(super) struct Transition {
     pub(super) state: Arc<NodeState>,
     pub(super) outputs: Arc<Outputs>,
+    /// Did another way to the same fingerprint lead elsewhere? Then the fingerprint is too small.
+    pub(super) contradicted: bool,
+}
+
+/// What is done with a transition that was met before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// It is taken as it was.
+    Trust,
+    /// The node is replayed along its own way, and must do the same as it did along the other.
+    Verify,
 }
 
 /// The keys are hashes already.
@@ -43,13 +54,14 @@ type Shard = HashMap<u64, Transition, BuildHasherDefault<Identity>>;
 #[derive(Debug)]
 pub(super) struct Transitions {
     config: NodeConfig,
+    memory: Memory,
     shards: Vec<Mutex<Shard>>,
 }
 
 impl Transitions {
-    pub(super) fn new(config: NodeConfig) -> Transitions {
+    pub(super) fn new(config: NodeConfig, memory: Memory) -> Transitions {
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::default())).collect();
-        Transitions { config, shards }
+        Transitions { config, memory, shards }
     }
 
     /// What becomes of node `id` (from 1) in `state` when it takes `input`.
@@ -59,31 +71,47 @@ impl Transitions {
             .wrapping_mul(0xd6e8_feb8_6659_fd93)
             ^ input.digest();
         let shard = &self.shards[(key >> 58) as usize % SHARDS];
-        if let Some(found) = shard.lock().expect("no thread panics in here").get(&key) {
-            return found.clone();
+        let known = shard.lock().expect("no thread panics in here").get(&key).cloned();
+        match (known, self.memory) {
+            (Some(known), Memory::Trust) => known,
+            (Some(known), Memory::Verify) => {
+                let mut computed = self.compute(id, state, input);
+                computed.contradicted = known.state.fingerprint != computed.state.fingerprint
+                    || known.state.view != computed.state.view
+                    || *known.outputs != *computed.outputs;
+                computed
+            }
+            (None, _) => {
+                let computed = self.compute(id, state, input);
+                let mut shard = shard.lock().expect("no thread panics in here");
+                if shard.len() >= SHARD_MAX {
+                    shard.clear();
+                }
+                shard.insert(key, computed.clone());
+                computed
+            }
         }
-        let transition = self.compute(id, state, input);
-        let mut shard = shard.lock().expect("no thread panics in here");
-        if shard.len() >= SHARD_MAX {
-            shard.clear();
-        }
-        shard.insert(key, transition.clone());
-        transition
     }
 
     fn compute(&self, id: u64, state: &NodeState, input: NodeInput) -> Transition {
         let taken = catch_unwind(AssertUnwindSafe(|| self.replay(id, state, &input)));
         match taken {
-            Ok((Replayed::Down(image), outputs)) => {
-                Transition { state: Arc::new(NodeState::down(image)), outputs: Arc::new(outputs) }
-            }
+            Ok((Replayed::Down(image), outputs)) => Transition {
+                state: Arc::new(NodeState::down(image)),
+                outputs: Arc::new(outputs),
+                contradicted: false,
+            },
             Ok((Replayed::Up { view, fingerprint, image }, outputs)) => {
                 let inputs = match input {
                     NodeInput::Start => None,
                     input => Some(Arc::new(InputList { before: state.inputs.clone(), input })),
                 };
                 let state = NodeState { fingerprint, view, image, inputs };
-                Transition { state: Arc::new(state), outputs: Arc::new(outputs) }
+                Transition {
+                    state: Arc::new(state),
+                    outputs: Arc::new(outputs),
+                    contradicted: false,
+                }
             }
             Err(_) => Transition {
                 state: Arc::new(NodeState {
@@ -93,6 +121,7 @@ impl Transitions {
                     inputs: state.inputs.clone(),
                 }),
                 outputs: Arc::new(Outputs::default()),
+                contradicted: false,
             },
         }
     }

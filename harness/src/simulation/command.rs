@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use server::bug::Bugs;
 
-use super::options::{SimulationOptions, TraceMode};
+use super::options::{Checks, SimulationOptions, TraceMode};
 use super::seeds::run_seeds;
 use super::world::run;
 
@@ -21,6 +21,8 @@ pub struct SimulateCommand {
     pub threads: usize,
     /// The defect planted in every node, if any.
     pub bugs: Bugs,
+    /// Which checks judge the runs.
+    pub checks: Checks,
     /// Print the whole trace; for one seed.
     pub trace: bool,
 }
@@ -30,6 +32,7 @@ pub fn simulate(command: &SimulateCommand, out: &mut impl Write) -> io::Result<i
     let mut options = SimulationOptions::standard(command.seeds.start);
     options.nodes = command.nodes;
     options.bugs = command.bugs;
+    options.checks = command.checks;
     if command.trace {
         options.trace = TraceMode::Text;
         let report = run(&options);
