@@ -22,6 +22,8 @@ pub mod host;
 pub mod judge;
 pub mod latency;
 pub mod launch;
+#[cfg(feature = "simulation")]
+pub mod model_check;
 pub mod nemesis;
 pub mod node_id;
 pub mod node_process;
@@ -36,6 +38,8 @@ pub mod run_store;
 pub mod runner;
 pub mod scheduler;
 pub mod seed;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod stop;
 pub mod system;
 #[cfg(feature = "simulation")]

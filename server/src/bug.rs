@@ -18,7 +18,8 @@ pub enum Bug {
     MissingFsync,
     /// A retried request is applied again.
     RetryTwice,
-    /// A read that waits long is asked again with its old ReadIndex context.
+    /// All reads of a term ride on one ReadIndex context, so that an old acknowledgement confirms a
+    /// new read.
     ReusedReadContext,
     /// Reads trust a leader lease that nobody checks.
     LeaseReads,
@@ -68,7 +69,9 @@ impl Bug {
             }
             Bug::MissingFsync => "the log is written, but never synced to disk",
             Bug::RetryTwice => "a retried request is applied again",
-            Bug::ReusedReadContext => "a retried read reuses its ReadIndex context",
+            Bug::ReusedReadContext => {
+                "reads reuse a ReadIndex context, so an old acknowledgement confirms a new read"
+            }
             Bug::LeaseReads => "reads trust a leader lease that nobody checks",
             Bug::ReadBeforeApply => {
                 "reads do not wait until the state machine reached the read index"

@@ -7,11 +7,12 @@
 //! - persistence is asynchronous: the leader's messages leave at once, so that its sync overlaps the
 //!   followers' (Raft thesis §10.2.1), everybody else's leave after theirs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
+use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, Message, MessageType};
-use raft::{RawNode, ReadOnlyOption, StateRole};
+use raft::{Progress, RawNode, ReadOnlyOption, StateRole};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -72,6 +73,8 @@ pub struct EngineReady {
 struct PendingReady {
     number: u64,
     has_writes: bool,
+    /// Index and term of its last entry, as raft-rs remembers them until the batch is durable.
+    last_entry: Option<(u64, u64)>,
     /// These leave when the batch is durable.
     messages: Vec<Message>,
 }
@@ -84,10 +87,9 @@ pub struct RaftEngine {
     election_timeout: usize,
     /// Term and role at the last look; a change redraws the election timeout.
     seen: (u64, StateRole),
+    /// Set by a model checker: every draw gives this.
+    election_timeout_pinned: Option<usize>,
     pending: VecDeque<PendingReady>,
-    persisted: u64,
-    /// Votes received in `seen`, because raft-rs does not show them and the fingerprint needs them.
-    votes: BTreeMap<u64, bool>,
 }
 
 impl RaftEngine {
@@ -101,7 +103,6 @@ impl RaftEngine {
         let mut recovered = recovered;
         // The commit index is not synced, the state machine may be: what is applied is committed.
         recovered.hard_state.commit = recovered.hard_state.commit.max(applied.0);
-        let persisted = recovered.entries.len() as u64;
         let raft_config = raft::Config {
             id: config.id.0,
             election_tick: config.election_ticks,
@@ -127,9 +128,8 @@ impl RaftEngine {
             election_ticks: config.election_ticks,
             rng: ChaCha8Rng::seed_from_u64(config.seed),
             election_timeout: 0,
+            election_timeout_pinned: None,
             pending: VecDeque::new(),
-            persisted,
-            votes: BTreeMap::new(),
         };
         engine.draw_election_timeout();
         engine.after_call();
@@ -144,12 +144,6 @@ impl RaftEngine {
 
     /// A message of a peer. What does not fit is dropped, as a network may.
     pub fn message(&mut self, message: Message) {
-        let vote = match message.get_msg_type() {
-            MessageType::MsgRequestVoteResponse | MessageType::MsgRequestPreVoteResponse => {
-                Some((message.from, !message.reject))
-            }
-            _ => None,
-        };
         // Proposals and reads are never forwarded between engines: the driver forwards requests.
         match message.get_msg_type() {
             MessageType::MsgPropose | MessageType::MsgReadIndex => return,
@@ -157,9 +151,6 @@ impl RaftEngine {
         }
         let _ = self.node.step(message);
         self.after_call();
-        if let Some((from, granted)) = vote {
-            self.votes.insert(from, granted);
-        }
     }
 
     /// Appends an entry, if this replica leads. Returns where.
@@ -200,7 +191,6 @@ impl RaftEngine {
         }
         if let Some(last) = last {
             self.node.on_persist_ready(last);
-            self.persisted = self.node.raft.raft_log.persisted;
             self.after_call();
         }
         messages
@@ -239,12 +229,13 @@ impl RaftEngine {
             self.node.mut_store().append(&entries);
             self.node.advance_append_async(ready);
 
+            let last_entry = entries.last().map(|entry| (entry.index, entry.term));
             let has_writes = !entries.is_empty() || hard_state.is_some();
             if has_writes {
                 let number = PersistNumber(number);
                 out.persist.push(Persist { number, hard_state, entries, must_sync });
             }
-            self.pending.push_back(PendingReady { number, has_writes, messages });
+            self.pending.push_back(PendingReady { number, has_writes, last_entry, messages });
             if self.pending.iter().all(|pending| !pending.has_writes) {
                 let mut messages = self.persisted(PersistNumber(number));
                 out.messages.append(&mut messages);
@@ -286,7 +277,7 @@ impl RaftEngine {
 
     /// The last durable entry.
     pub fn persisted_index(&self) -> LogIndex {
-        LogIndex(self.persisted)
+        LogIndex(self.node.raft.raft_log.persisted)
     }
 
     /// The last entry, durable or not.
@@ -307,14 +298,39 @@ impl RaftEngine {
         self.node.store().entries_slice()
     }
 
-    /// Feeds everything that can influence what this engine does next to `hasher`, except
-    /// for raft-rs' private heartbeat counter: it is always 0 if `heartbeat_ticks` is 1.
+    /// From now on every election timeout is this long, for a model checker that makes ticks itself.
+    pub fn pin_election_timeout(&mut self, ticks: usize) {
+        assert!((self.election_ticks..2 * self.election_ticks).contains(&ticks));
+        self.election_timeout_pinned = Some(ticks);
+        self.election_timeout = ticks;
+        self.after_call();
+    }
+
+    /// Ticks since the last sign of a leader, or of a leader's last quorum check.
+    pub fn election_elapsed(&self) -> usize {
+        self.node.raft.election_elapsed
+    }
+
+    /// Feeds everything that can influence what this engine does next to `hasher`. To be called
+    /// when nothing is left for [`Self::take_ready`].
+    ///
+    /// What of raft-rs' state is not fed, and why that is sound:
+    /// - `heartbeat_elapsed` is private; it is always 0 if `heartbeat_ticks` is 1;
+    /// - `uncommitted_state` is private; it acts only beyond [`UNCOMMITTED_BYTES_MAX`];
+    /// - messages, read states and unstable entries are empty after `take_ready`, and the last soft
+    ///   and hard state are then the current ones;
+    /// - the index from which committed entries are handed out is then min(committed, persisted);
+    /// - numbers of pending batches are compared with each other only, so their order is enough.
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {
         let raft = &self.node.raft;
         (raft.term, raft.vote, raft.leader_id, self.role()).hash(hasher);
         (raft.election_elapsed, self.election_timeout, raft.pending_conf_index).hash(hasher);
         (raft.raft_log.committed, raft.raft_log.persisted, raft.raft_log.applied()).hash(hasher);
-        (&self.votes, raft.lead_transferee).hash(hasher);
+        (raft.lead_transferee, raft.pending_request_snapshot).hash(hasher);
+        let mut votes: Vec<_> = raft.prs().votes().iter().collect();
+        votes.sort_unstable();
+        votes.hash(hasher);
+        (self.log().len(), raft.raft_log.unstable_entries().len()).hash(hasher);
         for entry in self.log().iter().chain(raft.raft_log.unstable_entries()) {
             (entry.index, entry.term, &entry.data[..]).hash(hasher);
         }
@@ -322,8 +338,9 @@ impl RaftEngine {
         progress.sort_unstable_by_key(|(id, _)| **id);
         for (id, progress) in progress {
             id.hash(hasher);
-            format!("{progress:?}").hash(hasher);
+            fingerprint_progress(progress, hasher);
         }
+        raft.read_only.read_index_queue.len().hash(hasher);
         for context in &raft.read_only.read_index_queue {
             context.hash(hasher);
             if let Some(status) = raft.read_only.pending_read_index.get(context) {
@@ -332,8 +349,13 @@ impl RaftEngine {
                 (status.index, acks).hash(hasher);
             }
         }
+        self.pending.len().hash(hasher);
         for pending in &self.pending {
-            (pending.has_writes, format!("{:?}", pending.messages)).hash(hasher);
+            (pending.has_writes, pending.last_entry, pending.messages.len()).hash(hasher);
+            for message in &pending.messages {
+                let bytes = message.write_to_bytes().expect("a message in memory can be encoded");
+                bytes.hash(hasher);
+            }
         }
         self.rng.get_word_pos().hash(hasher);
     }
@@ -343,14 +365,31 @@ impl RaftEngine {
         let now = (self.node.raft.term, self.node.raft.state);
         if now != self.seen {
             self.seen = now;
-            self.votes.clear();
             self.draw_election_timeout();
         }
         self.node.raft.set_randomized_election_timeout(self.election_timeout);
     }
 
     fn draw_election_timeout(&mut self) {
-        self.election_timeout = self.rng.random_range(self.election_ticks..2 * self.election_ticks);
+        self.election_timeout = match self.election_timeout_pinned {
+            Some(ticks) => ticks,
+            None => self.rng.random_range(self.election_ticks..2 * self.election_ticks),
+        };
+    }
+}
+
+/// What a leader knows of a follower. Only a replicating one has appends in flight; how many of them
+/// each acknowledged index would free says which they are.
+fn fingerprint_progress(progress: &Progress, hasher: &mut impl Hasher) {
+    (progress.matched, progress.next_idx, progress.state as u8, progress.paused).hash(hasher);
+    (progress.pending_snapshot, progress.pending_request_snapshot).hash(hasher);
+    (progress.recent_active, progress.committed_index, progress.ins.count()).hash(hasher);
+    if progress.ins.count() > 0 {
+        let mut inflights = progress.ins.clone();
+        for index in 0..=progress.next_idx {
+            inflights.free_to(index);
+            inflights.count().hash(hasher);
+        }
     }
 }
 

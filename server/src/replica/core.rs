@@ -178,6 +178,31 @@ impl Replica {
         }
     }
 
+    /// What it is; cheap, unlike [`Self::status`].
+    pub fn role(&self) -> Role {
+        self.engine.role()
+    }
+
+    /// Its term.
+    pub fn term(&self) -> Term {
+        self.engine.term()
+    }
+
+    /// The commit index.
+    pub fn committed(&self) -> LogIndex {
+        self.engine.committed()
+    }
+
+    /// Ticks since the last sign of a leader, or of a leader's last quorum check.
+    pub fn election_elapsed(&self) -> usize {
+        self.engine.election_elapsed()
+    }
+
+    /// From now on every election timeout is this long, for a model checker that makes ticks itself.
+    pub fn pin_election_timeout(&mut self, ticks: usize) {
+        self.engine.pin_election_timeout(ticks);
+    }
+
     /// The entries this replica holds, from index 1, as (term, data); for the invariants of tests.
     pub fn log(&self) -> impl Iterator<Item = (Term, &[u8])> {
         self.engine.log().iter().map(|entry| (Term(entry.term), &entry.data[..]))
@@ -219,7 +244,7 @@ impl Replica {
                         self.effects.replies.push((request, reply));
                         return;
                     }
-                    let deadline = self.ticks + self.config.request_timeout_ticks;
+                    let deadline = self.ticks.saturating_add(self.config.request_timeout_ticks);
                     let older = self.proposals.insert(index, term, request, deadline);
                     self.effects.replies.extend(older);
                     return;
@@ -243,7 +268,7 @@ impl Replica {
         } else if self.reads.len() >= self.config.pending_reads_max {
             Rejection::Busy
         } else {
-            self.reads.push(request, self.ticks + self.config.request_timeout_ticks);
+            self.reads.push(request, self.ticks.saturating_add(self.config.request_timeout_ticks));
             return;
         };
         self.effects.replies.push((request, Reply::Rejected(rejection)));

@@ -32,6 +32,8 @@ struct Batch {
 pub(super) struct Reads {
     boot: u64,
     counter: u64,
+    /// The term in which the counter last moved.
+    counter_term: Term,
     queued: VecDeque<PendingRead>,
     /// By counter.
     batches: BTreeMap<u64, Batch>,
@@ -45,6 +47,7 @@ impl Reads {
         Reads {
             boot,
             counter: 0,
+            counter_term: Term(0),
             queued: VecDeque::new(),
             batches: BTreeMap::new(),
             confirmed: BTreeMap::new(),
@@ -67,11 +70,14 @@ impl Reads {
             return None;
         }
         let reads: Vec<PendingRead> = self.queued.drain(..).collect();
-        if reuse_context && let Some((&counter, batch)) = self.batches.iter_mut().next_back() {
-            // The planted bug: new reads ride on a context that is already on its way.
-            batch.reads.extend(reads);
-            return Some(self.context(counter));
+        if reuse_context && self.counter > 0 && self.counter_term == term {
+            // The planted bug: reads ride on the context of earlier ones, whose acknowledgements may
+            // still be on their way, from before the reads were asked.
+            let empty = Batch { term, reads: Vec::new() };
+            self.batches.entry(self.counter).or_insert(empty).reads.extend(reads);
+            return Some(self.context(self.counter));
         }
+        self.counter_term = term;
         self.counter += 1;
         self.batches.insert(self.counter, Batch { term, reads });
         Some(self.context(self.counter))
@@ -81,7 +87,7 @@ impl Reads {
     pub(super) fn confirm(&mut self, context: &[u8], index: LogIndex) {
         let Some(counter) = self.counter_of(context) else { return };
         if let Some(batch) = self.batches.remove(&counter) {
-            self.confirmed.insert((index, counter), batch.reads);
+            self.confirmed.entry((index, counter)).or_default().extend(batch.reads);
         }
     }
 

@@ -1,0 +1,239 @@
+//! A node that really runs: the replica, its state machine and its disk.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use raft::eraftpb::ConfState;
+use server::bug::{Bug, Bugs};
+use server::command::{Command, LogCommand, OutcomeKind, Put};
+use server::log_store::RecoveredLog;
+use server::replica::{Effects, Input, Persist, Rejection, Replica, ReplicaConfig, Reply};
+use server::state_machine::{MemoryStateStore, StateMachine, StateMachineConfig};
+use server::types::{NodeId, RequestId};
+
+use super::model::SyncPolicy;
+use super::node_state::{Answer, Envelope, Image, NodeInput, NodeView, Outputs};
+
+/// The least that raft-rs accepts beside a heartbeat at every tick.
+pub(super) const ELECTION_TICKS: usize = 2;
+/// Every election timeout: one tick more, so that a lease can be over before the campaign begins.
+pub(super) const CAMPAIGN_TICKS: usize = 3;
+
+/// The one register.
+const KEY: &[u8] = b"r";
+
+/// What all nodes of a model share.
+#[derive(Debug, Clone)]
+pub(super) struct NodeConfig {
+    pub(super) nodes: u64,
+    pub(super) bugs: Bugs,
+    pub(super) sync: SyncPolicy,
+    pub(super) logger: slog::Logger,
+}
+
+/// A process and the disk under it.
+#[derive(Debug)]
+pub(super) struct LiveNode {
+    config: NodeConfig,
+    replica: Replica,
+    machine: StateMachine<MemoryStateStore>,
+    durable: Image,
+    /// Not durable yet, in order; the first `reported` were reported as persisted.
+    pending: Vec<Persist>,
+    reported: usize,
+}
+
+impl LiveNode {
+    /// Starts a process on `image`, which already counts it.
+    pub(super) fn start(config: &NodeConfig, id: u64, image: &Image) -> LiveNode {
+        let mut configuration = ConfState::default();
+        configuration.set_voters((1..=config.nodes).collect());
+        let recovered = RecoveredLog {
+            configuration: Some(configuration),
+            hard_state: image.hard_state.clone(),
+            entries: image.entries.clone(),
+        };
+        let replica_config = ReplicaConfig {
+            id: NodeId(id),
+            election_ticks: ELECTION_TICKS,
+            heartbeat_ticks: 1,
+            seed: 0,
+            boot: (id << 32) | image.boots,
+            // Never: the fingerprint does not cover how long a request has waited.
+            request_timeout_ticks: u64::MAX,
+            pending_writes_max: 16,
+            pending_reads_max: 16,
+            bugs: config.bugs,
+            logger: config.logger.clone(),
+        };
+        let store = MemoryStateStore::default();
+        let machine_config = StateMachineConfig { sessions_max: 16, bugs: config.bugs };
+        let machine = StateMachine::new(store, machine_config)
+            .expect("a state machine on an empty memory store starts");
+        let mut replica = Replica::new(replica_config, recovered, machine.applied())
+            .expect("a replica starts on a configured log with an empty state");
+        replica.pin_election_timeout(CAMPAIGN_TICKS);
+        LiveNode {
+            config: config.clone(),
+            replica,
+            machine,
+            durable: image.clone(),
+            pending: Vec::new(),
+            reported: 0,
+        }
+    }
+
+    /// Takes in one thing that happens to a running process.
+    pub(super) fn take(&mut self, input: &NodeInput) -> Outputs {
+        match input {
+            NodeInput::Message(envelope) => {
+                self.replica.step(Input::Message(envelope.message.clone()));
+            }
+            NodeInput::Write { request, value } => {
+                let put = Put { key: Bytes::from_static(KEY), value: vec![*value].into() };
+                let command = LogCommand::new(0, 0, Command::Put(put));
+                self.replica.step(Input::Write { request: RequestId(*request), command });
+            }
+            NodeInput::Read { request } => {
+                self.replica.step(Input::Read { request: RequestId(*request) });
+            }
+            NodeInput::Ticks(ticks) => {
+                for _ in 0..*ticks {
+                    self.replica.step(Input::Tick);
+                }
+            }
+            NodeInput::Sync => self.sync(),
+            NodeInput::Crash { .. } | NodeInput::Start => {
+                unreachable!("a process that is running neither starts nor outlives its crash")
+            }
+        }
+        let mut outputs = Outputs::default();
+        loop {
+            let effects = self.replica.take_effects();
+            if !self.perform(effects, &mut outputs) {
+                return outputs;
+            }
+        }
+    }
+
+    /// What a crash leaves: the durable part and the first `keep` of the rest.
+    pub(super) fn crash(mut self, keep: usize) -> Image {
+        let kept: Vec<Persist> = self.pending.drain(..keep).collect();
+        for batch in kept {
+            make_durable(&mut self.durable, batch);
+        }
+        self.durable
+    }
+
+    pub(super) fn view(&self) -> NodeView {
+        NodeView::Up {
+            role: self.replica.role(),
+            term: self.replica.term().0,
+            elapsed: self.replica.election_elapsed(),
+            unsynced: self.pending.len(),
+            sync_awaited: self.pending.len() > self.reported,
+        }
+    }
+
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        1.hash(&mut hasher);
+        self.replica.fingerprint(&mut hasher);
+        self.machine.store().hash(&mut hasher);
+        self.durable.fingerprint(&mut hasher);
+        (self.pending.len(), self.reported).hash(&mut hasher);
+        for batch in &self.pending {
+            if let Some(hard_state) = &batch.hard_state {
+                (hard_state.term, hard_state.vote, hard_state.commit).hash(&mut hasher);
+            }
+            (batch.hard_state.is_some(), batch.must_sync, batch.entries.len()).hash(&mut hasher);
+            for entry in &batch.entries {
+                (entry.index, entry.term, &entry.data[..]).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
+    }
+
+    /// Performs effects. Returns whether the replica may have more.
+    fn perform(&mut self, effects: Effects, outputs: &mut Outputs) -> bool {
+        let Effects { messages, persist, committed, reads, replies } = effects;
+        let mut more = false;
+        self.pending.extend(persist);
+        match self.config.sync {
+            _ if self.config.bugs.has(Bug::MissingFsync) => more |= self.report_unsynced(true),
+            SyncPolicy::AtOnce => {
+                if self.pending.iter().skip(self.reported).any(|batch| batch.must_sync) {
+                    self.sync();
+                    more = true;
+                } else {
+                    more |= self.report_unsynced(false);
+                }
+            }
+            SyncPolicy::Anytime => more |= self.report_unsynced(false),
+        }
+        outputs.messages.extend(messages.into_iter().map(|it| Arc::new(Envelope::new(it))));
+        if let Some(last) = committed.last().map(|entry| entry.index) {
+            let entries = self.machine.apply(&committed).expect("committed entries can be applied");
+            self.replica.step(Input::Applied { index: last, entries });
+            more = true;
+        }
+        for request in reads {
+            let value = self.machine.get(KEY).expect("memory can be read");
+            let value = value.and_then(|versioned| versioned.value.first().copied());
+            outputs.answers.push((request.0, Answer::Value(value.unwrap_or(0))));
+        }
+        for (request, reply) in replies {
+            outputs.answers.push((request.0, answer(&reply)));
+        }
+        more
+    }
+
+    /// Reports batches that need no sync, up to the first one that does (unless `all`).
+    fn report_unsynced(&mut self, all: bool) -> bool {
+        let waiting = &self.pending[self.reported..];
+        let count = match all {
+            true => waiting.len(),
+            false => waiting.iter().take_while(|batch| !batch.must_sync).count(),
+        };
+        let Some(last) = waiting[..count].last() else { return false };
+        let number = last.number;
+        self.reported += count;
+        self.replica.step(Input::Persisted(number));
+        true
+    }
+
+    fn sync(&mut self) {
+        let Some(number) = self.pending.last().map(|batch| batch.number) else { return };
+        for batch in std::mem::take(&mut self.pending) {
+            make_durable(&mut self.durable, batch);
+        }
+        self.reported = 0;
+        self.replica.step(Input::Persisted(number));
+    }
+}
+
+fn make_durable(image: &mut Image, batch: Persist) {
+    if let Some(hard_state) = batch.hard_state {
+        image.hard_state = hard_state;
+    }
+    if let Some(first) = batch.entries.first() {
+        image.entries.truncate(first.index as usize - 1);
+        image.entries.extend(batch.entries);
+    }
+}
+
+fn answer(reply: &Reply) -> Answer {
+    match reply {
+        Reply::Applied { outcome, .. } if outcome.kind == OutcomeKind::Done as i32 => {
+            Answer::Written
+        }
+        Reply::Applied { .. } => Answer::Unknown,
+        Reply::Rejected(rejection) => match rejection {
+            Rejection::NotLeader { .. } | Rejection::Busy | Rejection::Overwritten => {
+                Answer::Refused
+            }
+            Rejection::Uncertain | Rejection::Timeout => Answer::Unknown,
+        },
+    }
+}

@@ -1,0 +1,329 @@
+//! The world: virtual time, one queue of events, and everything that events act on.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use raft::eraftpb::{ConfState, Message};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use server::types::NodeId;
+use workloads::history::{Event as HistoryEvent, EventKind, Process};
+
+use super::client::{Client, Request, Response};
+use super::coverage::{Counter, Coverage};
+use super::invariants::Watch;
+use super::judge::{Judgement, judge};
+use super::nemesis::{FaultId, Nemesis};
+use super::network::{Flight, Network};
+use super::node::{Node, TICK};
+use super::options::{Checks, FaultIntensity, SimulationOptions};
+use super::report::{SimulationReport, Violation};
+use super::streams::stream;
+use super::trace::Trace;
+
+/// Events of one run; a run that needs more is looping.
+const EVENTS_MAX: u64 = 5_000_000;
+
+/// Something that is going to happen. Nodes and clients are numbered from 0.
+#[derive(Debug)]
+pub(super) enum Event {
+    Tick {
+        node: usize,
+    },
+    Arrive {
+        from: usize,
+        to: usize,
+        flight: Flight,
+        message: Box<Message>,
+    },
+    Request {
+        node: usize,
+        request: Request,
+    },
+    Response {
+        client: usize,
+        attempt: u64,
+        node: usize,
+        response: Response,
+    },
+    /// The node's loop looks at the replica's effects.
+    Wake {
+        node: usize,
+        boot: u64,
+    },
+    DiskDone {
+        node: usize,
+        boot: u64,
+    },
+    ApplyDone {
+        node: usize,
+        boot: u64,
+    },
+    FlushState {
+        node: usize,
+    },
+    /// A client's wait is over: an attempt timed out, or it thought long enough.
+    Client {
+        client: usize,
+        attempt: u64,
+    },
+    Strike,
+    Isolate {
+        node: usize,
+        duration: u64,
+    },
+    Undo(FaultId),
+    Heal,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    time: u64,
+    order: u64,
+    event: Event,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    /// Earliest first; among equals in the order in which they were scheduled.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.time, other.order).cmp(&(self.time, self.order))
+    }
+}
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) options: SimulationOptions,
+    /// Virtual microseconds.
+    pub(super) now: u64,
+    queue: BinaryHeap<Scheduled>,
+    order: u64,
+    pub(super) nodes: Vec<Node>,
+    pub(super) clients: Vec<Client>,
+    pub(super) network: Network,
+    pub(super) nemesis: Nemesis,
+    pub(super) watch: Watch,
+    pub(super) coverage: Coverage,
+    pub(super) trace: Trace,
+    pub(super) history: Vec<HistoryEvent>,
+    pub(super) violation: Option<Violation>,
+    pub(super) disk_rng: ChaCha8Rng,
+    pub(super) client_rng: ChaCha8Rng,
+    pub(super) loop_rng: ChaCha8Rng,
+    pub(super) logger: slog::Logger,
+    /// Unique values of writes.
+    pub(super) value_last: u64,
+    pub(super) process_last: u64,
+    pub(super) healed_at: Option<u64>,
+    pub(super) last_leader: Option<NodeId>,
+    event_names: Vec<String>,
+}
+
+/// Runs one simulation.
+pub fn run(options: &SimulationOptions) -> SimulationReport {
+    let mut world = World::new(options.clone());
+    let recovery = world.run();
+    world.into_report(recovery)
+}
+
+impl World {
+    fn new(options: SimulationOptions) -> World {
+        let seed = options.seed;
+        let drawn = [3, 5, 5][stream(seed, "nodes").random_range(0..3)];
+        let voter_count = options.nodes.unwrap_or(drawn);
+        let count = voter_count as usize;
+        let mut voters = ConfState::default();
+        voters.set_voters((1..=voter_count).collect());
+        let nodes = (1..=voter_count)
+            .map(|id| Node::new(NodeId(id), voters.clone(), seed, options.bugs))
+            .collect();
+        let clients: Vec<Client> = (0..options.keys as usize * options.clients_per_key)
+            .map(|slot| {
+                // The clients of a register are spread over all nodes, the isolated one included.
+                let (key, home) = (slot as u64 % options.keys, slot / options.keys as usize);
+                // Some clients remember who answered last, as real ones do; the others stay bound.
+                Client::new(key, home % count, slot as u64, home % 2 == 1)
+            })
+            .collect();
+        World {
+            now: 0,
+            queue: BinaryHeap::new(),
+            order: 0,
+            nodes,
+            process_last: clients.len() as u64 - 1,
+            clients,
+            network: Network::new(count, stream(seed, "network"), options.faults),
+            nemesis: Nemesis::new(stream(seed, "nemesis")),
+            watch: Watch::new(count),
+            coverage: Coverage::default(),
+            trace: Trace::new(options.trace),
+            history: Vec::new(),
+            violation: None,
+            disk_rng: stream(seed, "disk"),
+            client_rng: stream(seed, "client"),
+            loop_rng: stream(seed, "loop"),
+            logger: slog::Logger::root(slog::Discard, slog::o!()),
+            value_last: 0,
+            healed_at: None,
+            last_leader: None,
+            event_names: (1..=voter_count).map(|id| format!("n{id}")).collect(),
+            options,
+        }
+    }
+
+    pub(super) fn schedule(&mut self, delay: u64, event: Event) {
+        self.order += 1;
+        self.queue.push(Scheduled { time: self.now + delay, order: self.order, event });
+    }
+
+    /// Returns the virtual time from the heal until every client was served.
+    fn run(&mut self) -> Option<u64> {
+        for node in 0..self.nodes.len() {
+            self.start_node(node);
+            let offset = self.loop_rng.random_range(0..TICK);
+            self.schedule(offset, Event::Tick { node });
+            self.schedule(1, Event::FlushState { node });
+        }
+        for client in 0..self.clients.len() {
+            self.think(client);
+        }
+        if self.options.faults == FaultIntensity::Storm {
+            self.schedule(500_000, Event::Strike);
+        }
+        let safety = self.options.safety.as_micros() as u64;
+        self.schedule(safety, Event::Heal);
+        let end = safety + self.options.liveness_bound.as_micros() as u64;
+        let mut events = 0;
+        while self.violation.is_none() {
+            let Some(Scheduled { time, event, .. }) = self.queue.pop() else { break };
+            events += 1;
+            if time > end || events > EVENTS_MAX {
+                break;
+            }
+            self.now = time;
+            self.happen(event);
+            if let Some(healed_at) = self.healed_at
+                && self.clients.iter().all(|client| client.served_after_heal >= 2)
+            {
+                return Some(self.now - healed_at);
+            }
+        }
+        None
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Tick { node } => {
+                self.schedule(TICK, Event::Tick { node });
+                self.tick(node);
+            }
+            Event::Arrive { from, to, flight, message } => {
+                let paused_until = self.nodes[to].paused_until;
+                if paused_until > self.now {
+                    // The kernel keeps it.
+                    let jitter = self.nodes[to].backlog_jitter[from];
+                    let delay = paused_until - self.now + jitter;
+                    self.schedule(delay, Event::Arrive { from, to, flight, message });
+                } else if self.network.arrives(flight, from, to, &mut self.coverage) {
+                    self.message(from, to, *message);
+                }
+            }
+            Event::Request { node, request } => self.request(node, request),
+            Event::Response { client, attempt, node, response } => {
+                self.response(client, attempt, node, response);
+            }
+            Event::Wake { node, boot } => self.wake(node, boot),
+            Event::DiskDone { node, boot } => self.disk_done(node, boot),
+            Event::ApplyDone { node, boot } => self.apply_done(node, boot),
+            Event::FlushState { node } => {
+                self.nodes[node].flush_state();
+                let delay = self.disk_rng.random_range(100_000..1_500_000);
+                self.schedule(delay, Event::FlushState { node });
+            }
+            Event::Client { client, attempt } => self.client_wakes(client, attempt),
+            Event::Strike => self.strike(),
+            Event::Isolate { node, duration } => self.isolate(node, duration),
+            Event::Undo(fault) => self.undo(fault),
+            Event::Heal => self.heal(),
+        }
+    }
+
+    /// Adds an event to the history.
+    pub(super) fn record(
+        &mut self,
+        client: usize,
+        kind: EventKind,
+        f: &str,
+        value: Value,
+        error: Option<&str>,
+        node: usize,
+    ) {
+        let Client { process, key, .. } = self.clients[client];
+        self.trace.line(self.now, format_args!("p{process} {kind:?} {f} {key} {value}"));
+        self.history.push(HistoryEvent {
+            index: self.history.len() as u64,
+            time: self.now * 1_000,
+            scheduled: None,
+            process: Process::Client(process),
+            kind,
+            f: f.to_owned(),
+            key: Some(Value::from(key)),
+            value,
+            error: error.map(str::to_owned),
+            node: Some(self.event_names[node].clone()),
+        });
+    }
+
+    fn into_report(mut self, recovery: Option<u64>) -> SimulationReport {
+        let checks = self.options.checks;
+        let mut violation = self.violation.take();
+        if violation.is_none() {
+            violation = match judge(&self.history) {
+                Judgement::Valid => None,
+                Judgement::Invalid(summary) => Some(Violation::NotLinearizable { summary }),
+                Judgement::Undecided(summary) => Some(Violation::Undecided { summary }),
+            };
+        }
+        if violation.is_none() && recovery.is_none() && checks != Checks::History {
+            let waiting: Vec<String> = self
+                .clients
+                .iter()
+                .filter(|client| client.served_after_heal < 2)
+                .map(|client| format!("p{}", client.process))
+                .collect();
+            let summary = format!(
+                "{} ms after the heal these processes were not served: {}",
+                self.options.liveness_bound.as_millis(),
+                waiting.join(" ")
+            );
+            violation = Some(Violation::Liveness { summary });
+        }
+        self.coverage.add(Counter::Runs, 1);
+        SimulationReport {
+            seed: self.options.seed,
+            history: self.history,
+            violation,
+            trace_hash: self.trace.hash(),
+            trace: self.trace.into_text(),
+            coverage: self.coverage,
+            cluster_time: Duration::from_micros(self.now),
+            recovery_time: recovery.map(Duration::from_micros),
+        }
+    }
+}
