@@ -41,6 +41,8 @@ counters! {
     SlowDisks => "slow disks",
     /// A state machine was slow.
     SlowApplies => "slow state machines",
+    /// The followers' state machines were slow, then the leader was isolated.
+    SlowFollowers => "slow followers, leader isolated",
     /// The network was bad for a while.
     Storms => "network storms",
     /// Two halves.

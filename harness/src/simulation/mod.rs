@@ -40,5 +40,5 @@ pub use coverage::{Counter, Coverage};
 pub use invariants::InvariantViolation;
 pub use options::{Checks, FaultIntensity, SimulationOptions, TraceMode};
 pub use report::{SimulationReport, Violation};
-pub use seeds::{SeedsSummary, run_seeds};
+pub use seeds::{SeedsSummary, first_violation, run_seeds};
 pub use world::run;

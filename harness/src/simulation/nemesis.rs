@@ -37,6 +37,7 @@ enum Fault {
     PauseLeader,
     SlowDisk,
     SlowApply,
+    SlowFollowersThenIsolateLeader,
     Storm,
 }
 
@@ -55,7 +56,8 @@ const FAULTS: &[(Fault, u32)] = &[
     (Fault::Pause, 3),
     (Fault::PauseLeader, 6),
     (Fault::SlowDisk, 5),
-    (Fault::SlowApply, 6),
+    (Fault::SlowApply, 3),
+    (Fault::SlowFollowersThenIsolateLeader, 6),
     (Fault::Storm, 4),
 ];
 
@@ -123,9 +125,8 @@ impl World {
             }
             Fault::CongestThenIsolateLeader => {
                 // Acknowledgements of before the cut reach the old leader while a new one is elected.
-                let extra = self.nemesis.rng.random_range(150_000..450_000);
-                let before = self.nemesis.rng.random_range(20_000..120_000);
-                self.network.congest(leader, self.now + before, extra);
+                let before = self.nemesis.rng.random_range(250_000..700_000);
+                self.network.congest(leader, self.now..self.now + before);
                 self.coverage.count(Counter::Congestions);
                 self.schedule(before, Event::Isolate { node: leader, duration });
             }
@@ -164,6 +165,15 @@ impl World {
                 self.coverage.count(Counter::SlowApplies);
                 self.nodes[leader].apply_slow_until = self.now + duration;
                 self.nodes[one].apply_slow_until = self.now + duration;
+            }
+            Fault::SlowFollowersThenIsolateLeader => {
+                // The next leader knows more than its state machine has applied.
+                self.coverage.count(Counter::SlowFollowers);
+                let before = self.nemesis.rng.random_range(50_000..200_000);
+                for node in everybody.filter(|node| *node != leader) {
+                    self.nodes[node].apply_slow_until = self.now + before + 600_000;
+                }
+                self.schedule(before, Event::Isolate { node: leader, duration });
             }
             Fault::Storm => {
                 self.coverage.count(Counter::Storms);

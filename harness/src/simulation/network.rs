@@ -1,5 +1,7 @@
 //! The simulated network: who is cut off from whom, and what happens to a message on its way.
 
+use std::ops::Range;
+
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -37,8 +39,8 @@ pub(super) struct Network {
     cut: Vec<bool>,
     /// Does the present cut also lose what is already on its way?
     cut_loses_flights: bool,
-    /// Until when messages to a node are slow, and by how much.
-    congested: Vec<(u64, u64)>,
+    /// From when until when messages to a node get slower and slower.
+    congested: Vec<Range<u64>>,
     sent: Vec<u64>,
     arrived: Vec<u64>,
 }
@@ -62,7 +64,7 @@ impl Network {
             storms: 0,
             cut: vec![false; nodes * nodes],
             cut_loses_flights: true,
-            congested: vec![(0, 0); nodes],
+            congested: vec![0..0; nodes],
             sent: vec![0; nodes * nodes],
             arrived: vec![0; nodes * nodes],
         }
@@ -85,8 +87,9 @@ impl Network {
             coverage.count(Counter::MessagesDropped);
             return [None, None];
         }
-        let (until, extra) = self.congested[to];
-        let now = if now < until { now + extra } else { now };
+        let congested = &self.congested[to];
+        let slower = if congested.contains(&now) { (now - congested.start) * 2 / 3 } else { 0 };
+        let now = now + slower;
         let first = Flight { arrival: now + self.delay(quality, coverage), position };
         let mut second = None;
         if self.rng.random_bool(quality.duplication) {
@@ -143,9 +146,10 @@ impl Network {
         self.cut_loses_flights = false;
     }
 
-    /// Until `until`, messages to `node` take `extra` longer.
-    pub(super) fn congest(&mut self, node: usize, until: u64, extra: u64) {
-        self.congested[node] = (until, extra);
+    /// A queue builds up before `node`: messages to it take longer and longer, without a gap in which
+    /// a leader would notice that it hears nobody.
+    pub(super) fn congest(&mut self, node: usize, during: Range<u64>) {
+        self.congested[node] = during;
     }
 
     pub(super) fn heal(&mut self) {
@@ -163,7 +167,7 @@ impl Network {
     /// The final phase: nothing is cut, nothing is lost.
     pub(super) fn become_calm(&mut self) {
         self.heal();
-        self.congested.fill((0, 0));
+        self.congested.fill(0..0);
         self.storms = 0;
         self.quality = Quality { loss: 0.0, duplication: 0.0, tail: 0.01, stuck: 0.0 };
     }

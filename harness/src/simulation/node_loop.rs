@@ -320,7 +320,7 @@ impl World {
         }
         running.applying = true;
         let delay = match slow {
-            true => self.disk_rng.random_range(20_000..100_000),
+            true => self.disk_rng.random_range(20_000..400_000),
             false => self.disk_rng.random_range(20..300),
         };
         self.schedule(delay, Event::ApplyDone { node, boot });

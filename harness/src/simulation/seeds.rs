@@ -88,6 +88,14 @@ pub fn run_seeds(seeds: Range<u64>, options: &SimulationOptions, threads: usize)
     summary
 }
 
+/// The first seed of the range that breaks something, and what it breaks.
+pub fn first_violation(seeds: Range<u64>, options: &SimulationOptions) -> Option<(u64, Violation)> {
+    seeds.into_iter().find_map(|seed| {
+        let violation = run(&SimulationOptions { seed, ..options.clone() }).violation?;
+        Some((seed, violation))
+    })
+}
+
 impl fmt::Display for SeedsSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runs = self.coverage.get(Counter::Runs).max(1);
