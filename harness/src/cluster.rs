@@ -1,6 +1,6 @@
 //! The nodes of a run: where each lives, how it is started, and who leads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,8 +63,8 @@ pub struct Cluster {
     system: Arc<dyn System>,
     nodes: Vec<NodeId>,
     root: PathBuf,
-    /// Nodes that the nemesis killed and did not start again.
-    killed: Mutex<BTreeMap<NodeId, ()>>,
+    /// Nodes that the nemesis killed and could not start again: not their fault.
+    killed: Mutex<BTreeSet<NodeId>>,
     runtime: Handle,
 }
 
@@ -146,7 +146,7 @@ impl Cluster {
         let mut findings = Vec::new();
         let process = self.platform.process();
         for &node in &self.nodes {
-            let was_killed = self.killed().contains_key(&node);
+            let was_killed = self.killed().contains(&node);
             if let (ProcessState::Gone { status }, false) = (process.state(node), was_killed) {
                 let status = status.map_or("no status".to_owned(), |code| format!("status {code}"));
                 findings.push(format!("{node} ended by itself with {status}"));
@@ -198,7 +198,7 @@ impl Cluster {
         Ok(state)
     }
 
-    fn killed(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, ()>> {
+    fn killed(&self) -> std::sync::MutexGuard<'_, BTreeSet<NodeId>> {
         self.killed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -229,19 +229,40 @@ impl NodeControl for ClusterControl {
     }
 
     fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
+        self.0.killed().insert(node);
         self.0.start_node(node)
     }
 }
 
-/// What no sound node writes.
+/// How many findings of one node are told.
+const FINDINGS_MAX: usize = 3;
+
+/// What no sound node writes; panics first.
 fn findings_in_log(node: NodeId, log: &Path) -> Vec<String> {
     let Ok(bytes) = std::fs::read(log) else { return Vec::new() };
-    String::from_utf8_lossy(&bytes)
+    let text = String::from_utf8_lossy(&bytes);
+    let (panics, errors): (Vec<&str>, Vec<&str>) = text
         .lines()
-        .filter(|line| line.contains("panicked at") || line.contains(" ERROR "))
-        .take(3)
+        .filter(|line| is_panic(line) || is_error(line))
+        .partition(|line| is_panic(line));
+    panics
+        .into_iter()
+        .chain(errors)
+        .take(FINDINGS_MAX)
         .map(|line| format!("{node} logged: {}", line.trim()))
         .collect()
+}
+
+/// `thread 'raft' (17) panicked at src/core.rs:7:9:`
+fn is_panic(line: &str) -> bool {
+    line.starts_with("thread '") && line.contains(" panicked at ")
+}
+
+/// `2026-11-22T13:05:01.123456Z ERROR server::driver: ...`; the word anywhere else means nothing.
+fn is_error(line: &str) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    let time = words.next().unwrap_or_default();
+    time.starts_with(|first: char| first.is_ascii_digit()) && words.next() == Some("ERROR")
 }
 
 fn tail(log: &Path, lines: usize) -> String {
@@ -249,4 +270,26 @@ fn tail(log: &Path, lines: usize) -> String {
     let text = String::from_utf8_lossy(&text);
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_level_of_a_line_makes_it_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let lines = [
+            "2026-11-22T13:05:01.1Z  INFO server: the peer answered ERROR once, retrying",
+            "2026-11-22T13:05:01.2Z  WARN server: a key named panicked at noon",
+            "2026-11-22T13:05:01.3Z ERROR server::driver: the disk is gone",
+            "thread 'raft' (17) panicked at src/core.rs:7:9:",
+        ];
+        std::fs::write(&log, lines.join("\n")).unwrap();
+        assert_eq!(
+            findings_in_log(NodeId(2), &log),
+            [format!("n2 logged: {}", lines[3]), format!("n2 logged: {}", lines[2])]
+        );
+    }
 }

@@ -58,6 +58,15 @@ pub(super) struct Surroundings<'a> {
     pub(super) nodes: &'a [NodeId],
     /// Nodes that another fault holds, by that fault's kind.
     pub(super) held: BTreeMap<NodeId, FaultKind>,
+    /// The start of the run.
+    pub(super) began: Instant,
+}
+
+impl Surroundings<'_> {
+    /// Nanoseconds since the run began. Faults read it right after they acted, before they probe.
+    pub(super) fn now(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
+    }
 }
 
 /// The nemesis' hands. Runs on a thread of its own, because every call blocks.
@@ -102,10 +111,6 @@ impl<'a> Injector<'a> {
         self.active.values().map(|(_, record)| record.description.clone()).collect()
     }
 
-    fn now(&self) -> u64 {
-        self.began.elapsed().as_nanos() as u64
-    }
-
     fn install(&mut self, index: usize) -> Option<FaultRecord> {
         let planned = self.plan.get(index)?.clone();
         let surroundings = Surroundings {
@@ -113,6 +118,7 @@ impl<'a> Injector<'a> {
             control: self.control,
             nodes: &self.nodes,
             held: self.held(),
+            began: self.began,
         };
         let mut record = FaultRecord {
             index: index as u64,
@@ -144,9 +150,6 @@ impl<'a> Injector<'a> {
                 (fault.map(ActiveFault::Process), seen)
             }
         };
-        if fault.is_some() {
-            record.installed_time = Some(self.now());
-        }
         note(&mut record, "install", seen);
         match fault {
             Some(fault) => {
@@ -168,12 +171,12 @@ impl<'a> Injector<'a> {
             control: self.control,
             nodes: &self.nodes,
             held: self.held(),
+            began: self.began,
         };
         let seen = match fault {
-            ActiveFault::Partition(partition) => partition.heal(&surroundings),
-            ActiveFault::Process(process) => process.heal(&surroundings),
+            ActiveFault::Partition(partition) => partition.heal(&surroundings, &mut record),
+            ActiveFault::Process(process) => process.heal(&surroundings, &mut record),
         };
-        record.healed_time = Some(self.now());
         note(&mut record, "heal", seen);
         tracing::info!(fault = %record.description, outcome = ?record.outcome, "fault off");
         Some(record)

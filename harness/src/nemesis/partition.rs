@@ -46,19 +46,22 @@ impl Partition {
         if let Err(error) = fabric.cut(&grudge.links) {
             return (None, Seen::Skipped { reason: error.to_string() });
         }
+        record.installed_time = Some(surroundings.now());
         let partition = Partition { links: grudge.links, dropped_before };
         let seen = partition.probe_cut(surroundings);
         (Some(partition), seen)
     }
 
     /// Heals all links and probes them.
-    pub(super) fn heal(self, surroundings: &Surroundings<'_>) -> Seen {
+    pub(super) fn heal(self, surroundings: &Surroundings<'_>, record: &mut FaultRecord) -> Seen {
         let fabric = surroundings.platform.fabric();
         let dropped = match (fabric.dropped(), self.dropped_before) {
             (Some(after), Some(before)) => Some(after.saturating_sub(before)),
             _ => None,
         };
-        if let Err(error) = fabric.heal() {
+        let healed = fabric.heal();
+        record.healed_time = Some(surroundings.now());
+        if let Err(error) = healed {
             let reason = format!("heal the partition: {error}");
             return Seen::Unclear { reason, evidence: json!({}) };
         }

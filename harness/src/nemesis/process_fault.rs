@@ -77,6 +77,7 @@ impl ProcessFault {
         if fault.targets.is_empty() {
             return (None, Seen::Skipped { reason: problems.join("; ") });
         }
+        record.installed_time = Some(surroundings.now());
         let seen = if problems.is_empty() {
             let seen_to_be = match kind {
                 FaultKind::Kill => "gone",
@@ -92,7 +93,7 @@ impl ProcessFault {
     }
 
     /// Starts or resumes the nodes.
-    pub(super) fn heal(self, surroundings: &Surroundings<'_>) -> Seen {
+    pub(super) fn heal(self, surroundings: &Surroundings<'_>, record: &mut FaultRecord) -> Seen {
         let mut states = BTreeMap::new();
         let mut problems = Vec::new();
         let mut pids = Vec::new();
@@ -114,6 +115,7 @@ impl ProcessFault {
                 Err(error) => problems.push(format!("{node}: {error}")),
             }
         }
+        record.healed_time = Some(surroundings.now());
         let evidence = json!(states);
         if problems.is_empty() {
             let seen_to_be = match self.kind {

@@ -32,9 +32,9 @@ pub struct FaultRecord {
     pub parameters: Value,
     /// When it should have started.
     pub planned_time: u64,
-    /// When it was in force.
+    /// When all of it was in force: the last link cut, the last node killed. Probes come after.
     pub installed_time: Option<u64>,
-    /// When it was undone.
+    /// When all of it was undone, before probes looked.
     pub healed_time: Option<u64>,
     /// What became of it.
     pub outcome: FaultOutcome,

@@ -10,7 +10,7 @@ use crate::report::results::{FORMAT, Results, RunFacts, RunInfo};
 use crate::report::{measure, operations, run_checks, words};
 
 /// Judges a run. `checks` are those of the workload, already run on the history; the checks on the
-/// run itself (`faults`, `exercised-under-fault`, `operations-succeeded`, `crash`) are added here.
+/// run itself (`faults`, `exercised-under-fault`, `crash`) are added here.
 pub fn analyze(
     run: &RunInfo,
     facts: &RunFacts,
@@ -26,7 +26,6 @@ pub fn analyze(
     if checks.is_empty() {
         checks.push(run_checks::nothing_judged());
     }
-    checks.push(run_checks::succeeded(&counts));
     checks.push(run_checks::faults(run, &fault_counts, faults));
     checks.extend(run_checks::exercised_under_fault(run, &windows, &operations));
     checks.push(run_checks::crash(facts));
@@ -230,18 +229,6 @@ mod tests {
         assert_eq!(none_succeeded.verdict, Verdict::Unknown);
         assert!(none_succeeded.summary.contains("none succeeded"), "{}", none_succeeded.summary);
         assert_eq!(judge(&[op(4500, EventKind::Ok)]).verdict, Verdict::Valid);
-    }
-
-    #[test]
-    fn a_kind_that_never_succeeds_is_unknown() {
-        let outcome = EventKind::Fail;
-        let op = Op { process: 500, f: "cas", start: 100, latency: 5, outcome };
-        let mut events = fixtures::steady();
-        events.extend(fixtures::history(&[op]));
-        let run = fixtures::run(&["none"]);
-        let results =
-            analyze(&run, &fixtures::facts(), &events, &[], vec![fixtures::valid_check()]);
-        assert_eq!(named(&results, "operations-succeeded").verdict, Verdict::Unknown);
     }
 
     #[test]

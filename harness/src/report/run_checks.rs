@@ -4,7 +4,7 @@ use workloads::checker::{Check, Verdict};
 use workloads::history::EventKind;
 
 use crate::nemesis::record::{FaultOutcome, FaultRecord};
-use crate::report::numbers::{FaultCounts, FaultWindow, FunctionCounts, Recovery, RecoveryOutcome};
+use crate::report::numbers::{FaultCounts, FaultWindow, Recovery, RecoveryOutcome};
 use crate::report::operations::TimedOperation;
 use crate::report::results::{RunFacts, RunInfo};
 use crate::report::words;
@@ -145,38 +145,6 @@ fn union_length(windows: &[&FaultWindow]) -> u64 {
         covered = covered.max(window.end);
     }
     total
-}
-
-/// Unknown if a kind of operation never succeeded.
-pub(crate) fn succeeded(counts: &[FunctionCounts]) -> Check {
-    const NAME: &str = "operations-succeeded";
-    if counts.is_empty() {
-        let reason = "a history without operations proves nothing".to_owned();
-        return check(NAME, Verdict::Unknown, "no operation ran".to_owned(), Some(reason));
-    }
-    let never: Vec<String> = counts
-        .iter()
-        .filter(|counts| counts.ok == 0)
-        .map(|counts| format!("{} (0 of {})", counts.f, words::count(counts.invoked)))
-        .collect();
-    if never.is_empty() {
-        let each: Vec<String> = counts
-            .iter()
-            .map(|counts| format!("{} {}", words::count(counts.ok), counts.f))
-            .collect();
-        return check(
-            NAME,
-            Verdict::Valid,
-            format!("every kind of operation succeeded: {}", words::list(&each)),
-            None,
-        );
-    }
-    check(
-        NAME,
-        Verdict::Unknown,
-        format!("some kinds of operation never succeeded: {}", words::list(&never)),
-        Some("what never succeeds is not put to the test".to_owned()),
-    )
 }
 
 /// Invalid if a node ended by itself, panicked or logged what it should not.
