@@ -17,8 +17,8 @@ pub const FAULTS: &[FaultEntry] = &[
     FaultEntry {
         kind: FaultKind::Partition,
         about: "Drops packets between nodes: one node, halves, a random majority, rings of majorities, \
-                a bridge, the leader alone; both ways or one way only. Clients keep their links, so \
-                the minority side is asked too.",
+                a bridge, the leader alone, every node alone; both ways or one way only. Clients keep \
+                their links, so the minority side is asked too.",
     },
     FaultEntry {
         kind: FaultKind::Kill,

@@ -125,8 +125,12 @@ pub fn check_text(check: &Check, colour: Colour) -> String {
 
 fn operations_text(results: &Results) -> String {
     let sum = |part: fn(&FunctionCounts) -> u64| results.operations.iter().map(part).sum::<u64>();
+    let shed = match results.facts.shed_starts {
+        0 => String::new(),
+        shed => format!("; {} starts given up by clients that were held up", words::count(shed)),
+    };
     format!(
-        "{} ({} ok, {} fail, {} info)",
+        "{} ({} ok, {} fail, {} info){shed}",
         words::count(sum(|counts| counts.invoked)),
         words::count(sum(|counts| counts.ok)),
         words::count(sum(|counts| counts.fail)),

@@ -105,6 +105,11 @@ pub(crate) fn operations(input: &ReportInput<'_>) -> Markup {
         p.note {
             "Ok took effect. Fail provably had no effect. Info may have taken effect, or may still: "
             "a time-out, or a connection that broke."
+            @if input.results.facts.shed_starts > 0 {
+                " Clients that were held up for longer than a second gave up "
+                (words::count(input.results.facts.shed_starts))
+                " scheduled starts, so that no burst follows a fault."
+            }
         }
     }
 }
