@@ -14,7 +14,7 @@ use crate::system::{FsyncMode, ReadMode, StorageMode};
 /// Without a subcommand: one run. Exit codes: 0 valid, 1 invalid, 2 unknown, 3 safe but did not recover,
 /// 254 bad usage, 255 harness failure, 130 stopped twice.
 #[derive(Debug, Parser)]
-#[command(name = "harness", version, max_term_width = 100)]
+#[command(name = "harness", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// What to do instead of a run.
     #[command(subcommand)]
@@ -96,7 +96,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub keep_quorum: bool,
     /// Operations per second over all clients; 0: as fast as the system answers
-    #[arg(long, default_value_t = 250.0)]
+    #[arg(long, default_value_t = 250.0, allow_negative_numbers = true)]
     pub rate: f64,
     /// Clients; 0: as many as the workload needs for its keys, at least one for each node
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
@@ -174,9 +174,16 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
+/// Longer is a slip of the pen, and near the end of what a clock can count.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; hint: a duration is written as 500ms, 30s or 3m"))
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; hint: a duration is written as 500ms, 30s or 3m"))?;
+    match duration <= DURATION_MAX {
+        true => Ok(duration),
+        false => Err("too long; hint: at most 30days".to_owned()),
+    }
 }
 
 fn bytes(text: &str) -> Result<usize, String> {
@@ -208,6 +215,14 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_fit_on_a_clock() {
+        assert_eq!(duration("30days"), Ok(DURATION_MAX));
+        assert!(duration("31days").is_err());
+        assert!(duration("999999999999999999s").is_err());
+        assert!(duration("5").is_err());
     }
 
     #[test]

@@ -4,7 +4,13 @@ use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
 use crate::nemesis::fault::{FaultKind, parse_faults};
+use crate::platform::PlatformChoice;
+use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::system::{StorageMode, SystemEntry};
+
+/// Operations per second.
+const RATE_MIN: f64 = 0.001;
+const RATE_MAX: f64 = 1e6;
 
 /// A run that makes sense.
 #[derive(Clone)]
@@ -55,15 +61,23 @@ impl RunOptions {
                 "the fault partition needs at least 2 nodes\nhint: --nodes 5".to_owned(),
             ));
         }
-        if args.rate.is_nan() || args.rate < 0.0 || args.rate > 1e6 {
+        if args.rate != 0.0 && !(RATE_MIN..=RATE_MAX).contains(&args.rate) {
             return Err(BadUsage(format!(
-                "--rate {} is not between 0 and 1000000 operations per second",
+                "--rate {} is not between {RATE_MIN} and {RATE_MAX} operations per second\n\
+                 hint: 0 is as fast as the system answers",
                 args.rate
+            )));
+        }
+        if args.platform == PlatformChoice::Loopback && args.nodes > LOOPBACK_NODES_MAX {
+            return Err(BadUsage(format!(
+                "--platform loopback has at most {LOOPBACK_NODES_MAX} nodes, not {}\n\
+                 hint: --platform namespaces has no such limit",
+                args.nodes
             )));
         }
         if !faults.is_empty() && args.interval.as_secs_f64() < 2.0 {
             return Err(BadUsage(
-                "--interval must be at least 2s, so that a fault can act and heal".to_owned(),
+                "--interval must be at least 2s, so that a fault can act and heal\nhint: --interval 9s".to_owned(),
             ));
         }
         if !faults.is_empty() && args.time_limit < args.interval + crate::nemesis::plan::MARGIN {

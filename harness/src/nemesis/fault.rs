@@ -105,7 +105,7 @@ impl FaultSpec {
 
 /// A name in `--faults` that is not a fault.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown fault {name:?}; hint: one of {}, or none", fault_names())]
+#[error("unknown fault {name:?}\nhint: one of {}, all, or none", fault_names())]
 pub struct UnknownFault {
     name: String,
 }

@@ -16,4 +16,4 @@ mod place;
 mod probes;
 mod proxy;
 
-pub use place::Loopback;
+pub use place::{Loopback, NODES_MAX};

@@ -18,8 +18,8 @@ use crate::platform::{
     Endpoint, Fabric, Link, Platform, PlatformError, ProbeResult, ProcessControl,
 };
 
-/// Each link takes six descriptors of the usual 1024.
-const NODES_MAX: u16 = 9;
+/// The most nodes: each link takes six descriptors of the usual 1024.
+pub const NODES_MAX: u16 = 9;
 
 /// The proxies share two threads; each byte costs them little.
 const PROXY_THREADS: usize = 2;
