@@ -16,12 +16,12 @@ use crate::exit_code;
 use crate::judge;
 use crate::nemesis::fault::FAULTS;
 use crate::nemesis::record::FaultRecord;
+use crate::output;
 use crate::report::results::{RunFacts, RunInfo};
 use crate::report::{analysis, files, terminal};
 use crate::system::SYSTEMS;
 
 /// `check`: judges histories. The exit code is that of the worst.
-#[expect(clippy::print_stdout, reason = "the checks are the command's result")]
 pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
     let mut codes = Vec::new();
     for file in &args.files {
@@ -32,16 +32,16 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
             Verdict::Unknown => exit_code::UNKNOWN,
         });
         if let Some(line) = truncated {
-            eprintln!("{}: line {line} is cut short and was left out", file.display());
+            output::note(&format!("{}: line {line} is cut short and was left out", file.display()));
         }
         if args.json {
-            println!("{}", serde_json::to_string_pretty(&check)?);
+            output::result(&format!("{}\n", serde_json::to_string_pretty(&check)?));
         } else {
             let colour = terminal::Colour::for_stream(&std::io::stdout());
-            println!("{}: {}", file.display(), terminal::check_text(&check, colour));
-            for step in check.counterexamples.first().into_iter().flat_map(|c| &c.explanation) {
-                println!("  {step}");
-            }
+            let verdict = terminal::check_text(&check, colour);
+            let steps = check.counterexamples.first().into_iter().flat_map(|c| &c.explanation);
+            let steps: String = steps.map(|step| format!("  {step}\n")).collect();
+            output::result(&format!("{}: {verdict}\n{steps}", file.display()));
         }
     }
     Ok(exit_code::worst(codes))
@@ -78,17 +78,28 @@ fn check_one(args: &CheckArgs, file: &Path) -> anyhow::Result<(Check, Option<u64
 
 /// The model that the run's workload expects.
 fn model_of_run(folder: &Path) -> anyhow::Result<String> {
-    let info: RunInfo = read_json(&folder.join("run.json"))?;
+    let info = read_info(folder)?;
     let workload = workloads::registry::workload(&info.workload)
         .ok_or_else(|| anyhow!("unknown workload {:?} in run.json", info.workload))?;
     let workloads::workload::Expectation::Linearizable(model) = workload.expectation;
     Ok(model.to_owned())
 }
 
+fn read_info(folder: &Path) -> anyhow::Result<RunInfo> {
+    let path = folder.join("run.json");
+    match path.exists() {
+        true => read_json(&path),
+        false => Err(anyhow!(
+            "{} is not the folder of a run: it has no run.json\n\
+             hint: such as results/latest, or results/<workload>-<faults>/<time>-<seed>",
+            folder.display()
+        )),
+    }
+}
+
 /// `report`: judges a recorded run again and writes its report again.
-#[expect(clippy::print_stdout, reason = "the summary is the command's result")]
 pub fn report(folder: &Path) -> anyhow::Result<i32> {
-    let info: RunInfo = read_json(&folder.join("run.json"))?;
+    let info = read_info(folder)?;
     let workload = workloads::registry::workload(&info.workload)
         .ok_or_else(|| anyhow!("unknown workload {:?} in run.json", info.workload))?;
     let (events, truncated) = read_history(&folder.join("history.jsonl"), TruncatedTail::Tolerate)?;
@@ -96,6 +107,7 @@ pub fn report(folder: &Path) -> anyhow::Result<i32> {
         path if path.exists() => read_json(&path)?,
         _ => RunFacts {
             end: events.last().map_or(0, |event| event.time),
+            interrupted: true,
             harness_failures: vec!["the harness was killed during the run".to_owned()],
             ..RunFacts::default()
         },
@@ -106,11 +118,11 @@ pub fn report(folder: &Path) -> anyhow::Result<i32> {
     let results = analysis::analyze(&info, &facts, &events, &faults, checks);
     files::write_results(folder, &info, &facts, &results, &events, &faults)?;
     if let Some(line) = truncated {
-        eprintln!("history.jsonl: line {line} is cut short and was left out");
+        output::note(&format!("history.jsonl: line {line} is cut short and was left out"));
     }
     let colour = terminal::Colour::for_stream(&std::io::stdout());
     let path = folder.join("report.html").display().to_string();
-    println!("{}", terminal::summary(&info, &facts, &results, &path, colour));
+    output::result(&format!("{}\n", terminal::summary(&info, &facts, &results, &path, colour)));
     Ok(results.exit_code)
 }
 
@@ -157,13 +169,15 @@ fn read_history(path: &Path, tail: TruncatedTail) -> anyhow::Result<(Vec<Event>,
 }
 
 fn read_faults(path: &Path) -> anyhow::Result<Vec<FaultRecord>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
     let mut faults = Vec::new();
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in lines.iter().enumerate() {
         match serde_json::from_str(line) {
             Ok(fault) => faults.push(fault),
             // A killed harness may leave half a line, but only at the end.
-            Err(_) if number + 1 == text.lines().count() && !text.ends_with('\n') => {}
+            Err(_) if number + 1 == lines.len() && !text.ends_with('\n') => {}
             Err(error) => {
                 return Err(anyhow!("{}: line {}: {error}", path.display(), number + 1));
             }

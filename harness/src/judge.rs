@@ -24,14 +24,9 @@ pub fn checks(workload: &Workload, events: &[Event], budget: &dyn Budget) -> Vec
     let mut checks = Vec::new();
     match linearizable(events, model, Initial::Value(serde_json::Value::Null), budget) {
         Ok(check) => checks.push(check),
-        Err(error) => checks.push(Check {
-            name: "linearizable".to_owned(),
-            verdict: Verdict::Unknown,
-            summary: "the history could not be judged".to_owned(),
-            reason: Some(error.to_string()),
-            partitions: None,
-            counterexamples: Vec::new(),
-        }),
+        Err(error) => {
+            checks.push(unknown("the history could not be judged", &error.to_string()));
+        }
     }
     if let Ok(operations) = operations(events) {
         checks.push(workloads::checker::exercised(&operations, workload.required));
@@ -47,17 +42,30 @@ pub fn linearizable(
     budget: &dyn Budget,
 ) -> Result<Check, JudgeError> {
     let operations = operations(events)?;
+    if operations.is_empty() {
+        return Ok(unknown(
+            "no operation was recorded",
+            "a history without operations proves nothing",
+        ));
+    }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(check(&operations, model, &LinearizableOptions { initial, threads }, budget)?)
 }
 
 /// Stands in for the checks of a checker that panicked: our fault, so that nothing is known.
 pub fn checker_panicked() -> Check {
+    unknown(
+        "the checker panicked; this is a defect of the harness",
+        "the checker panicked; its message is above",
+    )
+}
+
+fn unknown(summary: &str, reason: &str) -> Check {
     Check {
         name: "linearizable".to_owned(),
         verdict: Verdict::Unknown,
-        summary: "the checker panicked; this is a defect of the harness".to_owned(),
-        reason: Some("the checker panicked; its message is above".to_owned()),
+        summary: summary.to_owned(),
+        reason: Some(reason.to_owned()),
         partitions: None,
         counterexamples: Vec::new(),
     }

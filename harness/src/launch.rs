@@ -1,5 +1,6 @@
 //! From the command line to a run: everything that must happen while there is one thread.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use clap::Parser;
@@ -13,6 +14,7 @@ use crate::platform::loopback::Loopback;
 use crate::platform::namespaces::{EnterOptions, Namespaces, UserNamespace, enter};
 use crate::platform::{self, Chosen, Platform};
 use crate::run::{self, ChosenPlatform};
+use crate::{output, several_runs};
 
 /// Runs the command line and returns the exit code of the process.
 ///
@@ -30,26 +32,36 @@ pub fn main() -> i32 {
             };
         }
     };
-    let result = match cli.command {
+    #[cfg(feature = "store")]
+    if let Some(Command::Node(args)) = cli.command {
+        return server::cli::run(*args);
+    }
+    // A panic is a defect of ours, and never looks like a verdict. Its message is printed by then.
+    std::panic::catch_unwind(AssertUnwindSafe(|| perform(cli)))
+        .unwrap_or(exit_code::HARNESS_FAILURE)
+}
+
+fn perform(cli: Cli) -> i32 {
+    let (result, code_of_errors) = match cli.command {
         None => return run_command(cli.run),
         #[cfg(feature = "store")]
-        Some(Command::Node(args)) => return server::cli::run(*args),
-        Some(Command::Check(args)) => commands::check(&args),
-        Some(Command::Report { run }) => commands::report(&run),
+        Some(Command::Node(_)) => unreachable!("a node is no command of a user"),
+        Some(Command::Check(args)) => (commands::check(&args), exit_code::BAD_USAGE),
+        Some(Command::Report { run }) => (commands::report(&run), exit_code::BAD_USAGE),
         Some(Command::List { table }) => {
-            print(&commands::list(table));
-            Ok(exit_code::VALID)
+            output::result(&commands::list(table));
+            (Ok(exit_code::VALID), exit_code::VALID)
         }
-        Some(Command::Doctor) => doctor(),
+        Some(Command::Doctor) => (doctor(), exit_code::HARNESS_FAILURE),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        exit_code::BAD_USAGE
+        output::note(&format!("error: {}", output::chain(error.as_ref())));
+        code_of_errors
     })
 }
 
 fn doctor() -> anyhow::Result<i32> {
-    print(&platform::doctor(&platform::probe()?));
+    output::result(&platform::doctor(&platform::probe()?));
     Ok(exit_code::VALID)
 }
 
@@ -58,16 +70,16 @@ fn run_command(args: RunArgs) -> i32 {
     let options = match RunOptions::resolve(args) {
         Ok(options) => options,
         Err(BadUsage(message)) => {
-            eprintln!("error: {message}");
+            output::note(&format!("error: {message}"));
             return exit_code::BAD_USAGE;
         }
     };
     let result = match options.args.runs {
         1 => one_run(options),
-        _ => several_runs(&options),
+        _ => several_runs::run(&options).map_err(Into::into),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        output::note(&format!("error: {}", output::chain(error.as_ref())));
         exit_code::HARNESS_FAILURE
     })
 }
@@ -93,56 +105,15 @@ fn one_run(options: RunOptions) -> anyhow::Result<i32> {
     Ok(runtime.block_on(run::run(options, chosen))?)
 }
 
-/// Each run in a process of its own, so that each has fresh namespaces.
-fn several_runs(options: &RunOptions) -> anyhow::Result<i32> {
-    let own = crate::node_process::own_binary();
-    let mut arguments: Vec<String> = Vec::new();
-    let mut given = std::env::args().skip(1);
-    while let Some(argument) = given.next() {
-        if argument == "--seed" || argument == "--runs" {
-            given.next();
-        } else if !argument.starts_with("--seed=") && !argument.starts_with("--runs=") {
-            arguments.push(argument);
-        }
-    }
-    let mut codes = Vec::new();
-    for run in 0..options.args.runs {
-        let seed = options.seed.wrapping_add(u64::from(run));
-        let status = std::process::Command::new(&own)
-            .args(&arguments)
-            .args(["--seed", &seed.to_string()])
-            .status()?;
-        let code = status.code().unwrap_or(exit_code::HARNESS_FAILURE);
-        codes.push(code);
-        if code == exit_code::BAD_USAGE || code == exit_code::INTERRUPTED_TWICE {
-            break;
-        }
-    }
-    if !options.args.quiet {
-        let count = |code| codes.iter().filter(|&&c| c == code).count();
-        print(&format!(
-            "{}: {} valid, {} invalid, {} unknown, {} not recovered, {} harness failures\n",
-            crate::plural::count(codes.len(), "run"),
-            count(exit_code::VALID),
-            count(exit_code::INVALID),
-            count(exit_code::UNKNOWN),
-            count(exit_code::NOT_RECOVERED),
-            count(exit_code::HARNESS_FAILURE),
-        ));
-    }
-    Ok(exit_code::worst(codes))
-}
-
 /// Diagnostics go to stderr; `RUST_LOG` chooses how much.
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // A second subscriber in one process is no reason to fail.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-}
-
-#[expect(clippy::print_stdout, reason = "the text is the command's result")]
-fn print(text: &str) {
-    print!("{text}");
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // It would panic where stderr is closed.
+        .log_internal_errors(false)
+        .try_init();
 }

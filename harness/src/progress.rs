@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use workloads::history::{Event, EventKind, Process};
 
+use crate::output;
 use crate::report::live::{LiveLine, LiveMode, LiveNumbers};
 use crate::report::results::RunInfo;
 use crate::runner::Progress;
@@ -35,14 +36,14 @@ impl ProgressPrinter {
             true => "no faults".to_owned(),
             false => format!("faults {}", info.faults.join(", ")),
         };
-        eprintln!(
+        output::note(&format!(
             "workload {}, {faults}, system {}, {}, seed {}",
             info.workload,
             info.system,
             crate::plural::count(usize::from(info.nodes), "node"),
             info.seed
-        );
-        eprintln!("{}", info.platform);
+        ));
+        output::note(&info.platform);
     }
 
     /// The run's clock started.

@@ -25,9 +25,11 @@ use crate::nemesis::plan::{PlanOptions, plan};
 use crate::nemesis::record::FaultRecord;
 use crate::node_id::NodeId;
 use crate::options::RunOptions;
+use crate::output;
 use crate::platform::Platform;
 use crate::progress::ProgressPrinter;
 use crate::recorder::{HistoryRecorder, Recorder};
+use crate::repeat;
 use crate::report::files::{self, WriteError};
 use crate::report::results::{FORMAT, Results, RunFacts, RunInfo};
 use crate::report::{analysis, terminal};
@@ -75,7 +77,7 @@ const RECOVERY_POLL: Duration = Duration::from_millis(50);
 
 /// Makes one run. Returns the exit code.
 pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, RunError> {
-    let stop = Stop::listen()?;
+    let mut stop = Stop::listen()?;
     let args = &options.args;
     let started = jiff::Timestamp::now();
     let group = format!("{}-{}", options.workload.name, options.fault_names());
@@ -101,7 +103,15 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
         store.file("nodes"),
         tokio::runtime::Handle::current(),
     ));
-    if let Err(error) = cluster.start().await {
+    let started = tokio::select! {
+        started = cluster.start() => started,
+        () = stop.wait() => {
+            cluster.stop();
+            output::note("stopped before the cluster served: nothing was recorded");
+            return Ok(exit_code::UNKNOWN);
+        }
+    };
+    if let Err(error) = started {
         cluster.stop();
         return Err(error.into());
     }
@@ -117,13 +127,30 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
     recorded.facts.node_findings = findings;
     files::write_json(&store.file("facts.json"), &recorded.facts)?;
 
-    let results = report(&options, &info, &store, &recorded).await?;
+    let results = judge(&options, &info, &mut recorded).await;
+    let written = files::write_results(
+        &store.path(),
+        &info,
+        &recorded.facts,
+        &results,
+        &recorded.events,
+        &recorded.faults,
+    );
     if results.exit_code == exit_code::VALID && !args.keep_data {
         cluster.remove_data();
     }
-    files::link_latest(store.root(), &store.path())?;
+    if let Err(error) = files::link_latest(store.root(), &store.path()) {
+        // Only a convenience.
+        tracing::warn!("{}", output::chain(&error));
+    }
     print_results(&options, &info, &recorded.facts, &results, &store);
-    Ok(results.exit_code)
+    match written {
+        Ok(_) => Ok(results.exit_code),
+        Err(error) => {
+            output::note(&format!("error: {}", output::chain(&error)));
+            Ok(exit_code::worst([results.exit_code, exit_code::HARNESS_FAILURE]))
+        }
+    }
 }
 
 /// What a run left behind.
@@ -201,13 +228,10 @@ async fn record(
     );
     let mut facts =
         RunFacts { recovery_limit: args.recovery_limit.as_nanos() as u64, ..RunFacts::default() };
-    let dispatched = match dispatcher.run_main(&mut nemesis).await {
-        Ok(dispatched) => dispatched,
-        Err(error) => {
-            facts.harness_failures.push(error.to_string());
-            Dispatched::default()
-        }
-    };
+    let mut dispatched = Dispatched::default();
+    if let Err(error) = dispatcher.run_main(&mut nemesis, &mut dispatched).await {
+        facts.harness_failures.push(output::chain(&error));
+    }
     facts.interrupted = dispatched.interrupted;
     let healed = began.elapsed();
     facts.final_heal = Some(healed.as_nanos() as u64);
@@ -216,7 +240,7 @@ async fn record(
     if facts.harness_failures.is_empty()
         && let Err(error) = dispatcher.run_final().await
     {
-        facts.harness_failures.push(error.to_string());
+        facts.harness_failures.push(output::chain(&error));
     }
     facts.end = began.elapsed().as_nanos() as u64;
     let (events, shed) = dispatcher.finish();
@@ -250,34 +274,19 @@ async fn recovery(
 }
 
 /// Phase 5.
-async fn report(
-    options: &RunOptions,
-    info: &RunInfo,
-    store: &RunStore,
-    recorded: &Recorded,
-) -> Result<Results, RunError> {
+async fn judge(options: &RunOptions, info: &RunInfo, recorded: &mut Recorded) -> Results {
     let budget =
         CheckBudget::start(options.args.check_time_budget, options.args.check_memory_budget);
     let workload = options.workload;
     let events = recorded.events.clone();
-    let checks: Vec<Check> =
-        tokio::task::spawn_blocking(move || judge::checks(workload, &events, &budget))
-            .await
-            .unwrap_or_else(|_| vec![judge::checker_panicked()]);
-    let results =
-        analysis::analyze(info, &recorded.facts, &recorded.events, &recorded.faults, checks);
-    files::write_results(
-        &store.path(),
-        info,
-        &recorded.facts,
-        &results,
-        &recorded.events,
-        &recorded.faults,
-    )?;
-    Ok(results)
+    let judged = tokio::task::spawn_blocking(move || judge::checks(workload, &events, &budget));
+    let checks: Vec<Check> = judged.await.unwrap_or_else(|_| {
+        recorded.facts.harness_failures.push("the checker panicked".to_owned());
+        vec![judge::checker_panicked()]
+    });
+    analysis::analyze(info, &recorded.facts, &recorded.events, &recorded.faults, checks)
 }
 
-#[expect(clippy::print_stdout, reason = "the summary is the command's result")]
 fn print_results(
     options: &RunOptions,
     info: &RunInfo,
@@ -286,11 +295,12 @@ fn print_results(
     store: &RunStore,
 ) {
     if options.args.json {
-        println!("{}", serde_json::to_string_pretty(results).unwrap_or_default());
+        let text = serde_json::to_string_pretty(results).unwrap_or_default();
+        output::result(&format!("{text}\n"));
     } else if !options.args.quiet {
         let colour = terminal::Colour::for_stream(&std::io::stdout());
         let path = relative(store.file("report.html"));
-        println!("{}", terminal::summary(info, facts, results, &path, colour));
+        output::result(&format!("{}\n", terminal::summary(info, facts, results, &path, colour)));
     }
 }
 
@@ -317,7 +327,7 @@ fn run_info(
         system: options.system.name.to_owned(),
         nodes: args.nodes,
         seed: options.seed,
-        command: repeat_command(options.seed),
+        command: repeat::command(options.seed),
         platform: chosen.why.clone(),
         platform_notes: chosen.platform.notes(),
         bug: args.bug.clone(),
@@ -325,26 +335,4 @@ fn run_info(
         version: crate::host::version(),
         host: crate::host::facts(&store.path()),
     }
-}
-
-/// The command as it was given, with the seed that was drawn.
-fn repeat_command(seed: u64) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        if argument == "--seed" || argument == "--runs" {
-            arguments.next();
-        } else if !argument.starts_with("--seed=") && !argument.starts_with("--runs=") {
-            words.push(match argument.contains([' ', '\'', '"', '*']) {
-                true => format!("'{argument}'"),
-                false => argument,
-            });
-        }
-    }
-    let features = match cfg!(feature = "planted-bugs") {
-        true => "--features planted-bugs ",
-        false => "",
-    };
-    words.push(format!("--seed {seed}"));
-    format!("cargo run -p harness {features}-- {}", words.join(" "))
 }

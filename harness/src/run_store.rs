@@ -27,9 +27,9 @@ impl RunStore {
         seed: u64,
     ) -> Result<RunStore, RunStoreError> {
         let error = |path: &Path, source| RunStoreError { path: path.to_owned(), source };
+        let root = std::path::absolute(root).map_err(|source| error(root, source))?;
         let parent = root.join(group);
         std::fs::create_dir_all(&parent).map_err(|source| error(&parent, source))?;
-        let root = std::path::absolute(root).map_err(|source| error(root, source))?;
         let base = format!("{time}-{seed}");
         // Runs of the same second and seed get a suffix.
         for attempt in 1..=100 {

@@ -1,13 +1,14 @@
 //! Ctrl-C: the first asks the run to end well, the second ends the process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use crate::exit_code;
 
-/// Set by the first signal; long computations look at it.
-pub static STOP_REQUESTED: AtomicBool = AtomicBool::new(false);
+/// One request may arrive twice, once for the group and once for the process (`timeout` does that);
+/// a person needs longer than this to press Ctrl-C again.
+const REPEAT_GAP: Duration = Duration::from_millis(100);
 
 /// A request to stop, as seen by the parts of a run.
 #[derive(Clone)]
@@ -23,14 +24,17 @@ impl Stop {
         let mut terminate = signal(SignalKind::terminate())?;
         let (sender, requested) = watch::channel(false);
         tokio::spawn(async move {
+            let mut first: Option<Instant> = None;
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                if STOP_REQUESTED.swap(true, Ordering::Relaxed) {
+                match first {
+                    Some(first) if first.elapsed() < REPEAT_GAP => continue,
                     // Whatever runs in our namespaces, or is tied to our threads, ends with us.
-                    std::process::exit(exit_code::INTERRUPTED_TWICE);
+                    Some(_) => std::process::exit(exit_code::INTERRUPTED_TWICE),
+                    None => first = Some(Instant::now()),
                 }
                 tracing::warn!(
                     "stopping: healing and judging what there is; again to exit at once"

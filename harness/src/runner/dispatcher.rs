@@ -92,18 +92,21 @@ impl Dispatcher {
 
     /// Runs the main phase until its time limit, or until the user stops it. Ends with all faults
     /// healed and no operation open.
+    ///
+    /// What happened is in `out` also if it fails.
     pub async fn run_main(
         &mut self,
         nemesis: &mut NemesisThread,
-    ) -> Result<Dispatched, RunnerError> {
-        let mut out = Dispatched::default();
-        let result = self.drive(Some(nemesis), &mut out).await;
+        out: &mut Dispatched,
+    ) -> Result<(), RunnerError> {
+        let mut result = self.drive(Some(nemesis), out).await;
         nemesis.perform(Action::HealAll);
         while nemesis.outstanding() > 0 {
             let records = nemesis.done().await.ok_or(RunnerError::Nemesis)?;
-            self.record_faults(records, &mut out)?;
+            // The heal goes on whether or not it can be written down.
+            result = self.record_faults(records, out).and(result);
         }
-        result.map(|()| out)
+        result
     }
 
     /// Runs the last operations.
@@ -229,8 +232,9 @@ impl Dispatcher {
         out: &mut Dispatched,
     ) -> Result<(), RunnerError> {
         for record in records {
-            self.schedule.append(&record)?;
+            let written = self.schedule.append(&record);
             out.faults.push(record);
+            written?;
         }
         Ok(())
     }
