@@ -3,8 +3,8 @@
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
+use crate::common::witness::{eventually, processes};
 use crate::runner::{Running, SKIPPED};
-use crate::witness::{eventually, processes};
 
 /// A test.
 pub(crate) struct Case {

@@ -6,14 +6,15 @@
 //! ```
 //!
 //! It has its own `main` because namespaces can only be entered by a process with one thread. What
-//! a machine cannot do is skipped, and said (see `skip`).
+//! a machine cannot do is skipped, and said (see `common::skip`).
+
+#[path = "../common/mod.rs"]
+mod common;
 
 mod cases;
 mod node;
 mod runner;
 mod scenario;
-mod skip;
-mod witness;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio, exit};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cases::{CASES, Case, Check};
-use crate::{skip, witness};
+use crate::common::suite::{self, Outcome, Test};
+use crate::common::witness;
 
 /// Exit code of a scenario that cannot run here; its last line says why.
 pub(crate) const SKIPPED: i32 = 77;
@@ -58,59 +59,15 @@ impl Running {
     }
 }
 
-/// Runs every case whose name holds one of the filters, for every user.
+/// Runs every case for every user.
 pub(crate) fn run(flags: &[&str]) {
-    let filters: Vec<&str> = flags.iter().copied().filter(|flag| !flag.starts_with("--")).collect();
-    let exact = flags.contains(&"--exact");
-    let list = flags.contains(&"--list");
-    let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
-    for case in CASES {
-        for user in [User::Root, User::Ordinary] {
+    let tests = CASES.iter().flat_map(|case| {
+        [User::Root, User::Ordinary].map(|user| {
             let name = format!("{}::{user:?}", case.name).to_lowercase();
-            let wanted =
-                |filter: &&str| if exact { name == *filter } else { name.contains(filter) };
-            if !filters.is_empty() && !filters.iter().any(wanted) {
-                continue;
-            }
-            if list {
-                println_test(&format!("{name}: test"));
-                continue;
-            }
-            match run_case(case, user, &name) {
-                Outcome::Passed(took) => {
-                    passed += 1;
-                    println_test(&format!("test {name} ... ok ({} ms)", took.as_millis()));
-                }
-                Outcome::Skipped(reason) => {
-                    skip::record(&name, &reason);
-                    skipped += 1;
-                    println_test(&format!("test {name} ... skipped: {reason}"));
-                    if skip::is_forbidden() {
-                        failed.push(name);
-                    }
-                }
-                Outcome::Failed(why) => {
-                    println_test(&format!("test {name} ... FAILED\n{why}"));
-                    failed.push(name);
-                }
-            }
-        }
-    }
-    if !list {
-        println_test(&format!("\n{passed} passed, {skipped} skipped, {} failed", failed.len()));
-    }
-    exit(if failed.is_empty() { 0 } else { 101 })
-}
-
-#[expect(clippy::print_stdout, reason = "a test runner reports on stdout")]
-fn println_test(line: &str) {
-    println!("{line}");
-}
-
-enum Outcome {
-    Passed(Duration),
-    Skipped(String),
-    Failed(String),
+            Test { name: name.clone(), run: Box::new(move || run_case(case, user, &name)) }
+        })
+    });
+    suite::run(tests, flags)
 }
 
 fn run_case(case: &Case, user: User, name: &str) -> Outcome {
@@ -121,7 +78,6 @@ fn run_case(case: &Case, user: User, name: &str) -> Outcome {
     }
     let folder = tempfile::Builder::new().prefix("breakwater-").tempdir_in("/tmp");
     let folder = folder.expect("/tmp is writable");
-    let start = Instant::now();
     let mut running = match start_scenario(case, user, folder.path()) {
         Ok(running) => running,
         Err(error) => return Outcome::Failed(format!("{name}: {error}")),
@@ -148,10 +104,8 @@ fn run_case(case: &Case, user: User, name: &str) -> Outcome {
         });
     });
     if expected && clean.is_ok() {
-        for line in printed.lines().filter(|line| line.starts_with("measured")) {
-            println_test(&format!("    {line}"));
-        }
-        Outcome::Passed(start.elapsed())
+        let measured = printed.lines().filter(|line| line.starts_with("measured"));
+        Outcome::Passed(measured.map(str::to_owned).collect())
     } else {
         Outcome::Failed(format!("{status}\n{printed}"))
     }

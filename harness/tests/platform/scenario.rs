@@ -17,8 +17,8 @@ use harness::platform::{
     ProcessState, choose, doctor, probe,
 };
 
+use crate::common::witness::{eventually, processes, state};
 use crate::runner::SKIPPED;
-use crate::witness::{eventually, processes, state};
 
 const NODES: u16 = 5;
 /// Long enough to arrive on a busy machine.

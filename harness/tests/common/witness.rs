@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 /// Generous, because the machine may be busy.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Pids of the processes whose command line has `token` within a word, and the word `word` (if any); zombies left out.
+/// Pids of the processes whose command line or environment has `token` within a word, and whose
+/// command line has the word `word` (if any); zombies left out.
 pub(crate) fn processes(token: &str, word: &str) -> Vec<i32> {
     let mut pids = Vec::new();
     for entry in fs::read_dir("/proc").expect("/proc is readable").flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let file = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let line = file("cmdline");
         let words: Vec<_> = line.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
-        let has_token = words.iter().any(|found| found.contains(token));
+        let has_token = words.iter().any(|found| found.contains(token))
+            || String::from_utf8_lossy(&file("environ")).contains(token);
         let has_word = word.is_empty() || words.iter().any(|found| found == word);
         if has_token && has_word && !matches!(state(pid), None | Some('Z' | 'X')) {
             pids.push(pid);

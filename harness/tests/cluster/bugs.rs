@@ -1,0 +1,33 @@
+//! A planted bug is found, and the report explains it.
+
+use crate::TestFn;
+use crate::binary::{Place, Skipped};
+
+pub(crate) const TESTS: &[(&str, TestFn)] =
+    &[("bugs::local_reads_are_found_and_explained", local_reads_are_found_and_explained)];
+
+fn local_reads_are_found_and_explained() -> Result<(), Skipped> {
+    let place = Place::new();
+    let options = ["--bug", "local-reads", "--faults", "partition", "--nodes", "3", "--seed", "1"];
+    let time = ["--time-limit", "13s", "--interval", "5s"];
+    let ended = place.expect_run(1, &[&options[..], &time[..]].concat())?;
+    for text in ["Counterexample of `linearizable`", "verdict     Invalid", "  1. "] {
+        assert!(ended.stdout.contains(text), "{text:?} in {}", ended.stdout);
+    }
+    let run = place.only_run();
+    let results = run.json("results.json");
+    assert_eq!(results["verdict"], "invalid");
+    let counterexample = &results["checks"][0]["counterexamples"][0];
+    let explanation = counterexample["explanation"].as_array().expect("a list of steps");
+    assert!(!explanation.is_empty());
+    let report = run.text("report.html");
+    let first = explanation[0].as_str().expect("a step is text");
+    assert!(report.contains(first.split('`').next().unwrap_or_default()), "{first}");
+    assert!(report.contains("local-reads"), "a run with a planted bug says so");
+    assert!(run.text("junit.xml").contains("type=\"invalid\""));
+    // The data of a run that failed is kept.
+    assert!(run.0.join("nodes/n1/data").exists());
+    let check = place.expect_run(1, &["check", run.path()])?;
+    assert!(check.stdout.contains(first), "{}", check.stdout);
+    Ok(())
+}
