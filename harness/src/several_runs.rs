@@ -12,6 +12,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::Pid;
 
 use crate::options::RunOptions;
+use crate::stop::hangup_is_ignored;
 use crate::{exit_code, output, repeat};
 
 /// What ends a run, and what tells that one has ended.
@@ -77,6 +78,7 @@ fn supervise(mut child: Child, waited: &SigSet) -> std::io::Result<(ExitStatus, 
         }
         match waited.wait() {
             Ok(Signal::SIGCHLD) | Err(Errno::EINTR) => {}
+            Ok(Signal::SIGHUP) if hangup_is_ignored() => {}
             Ok(signal) => {
                 interrupted = true;
                 // A run that has ended is seen by the next look.

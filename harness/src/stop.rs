@@ -10,6 +10,17 @@ use crate::exit_code;
 /// a person needs longer than this to press Ctrl-C again.
 const REPEAT_GAP: Duration = Duration::from_millis(100);
 
+/// Was this process told to survive its terminal (`nohup`)? A blocked signal arrives even if it is
+/// ignored, so that whoever waits for SIGHUP has to ask.
+pub fn hangup_is_ignored() -> bool {
+    let mut current = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action the call only fills `current`, whose all-zero value is valid.
+    unsafe {
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), current.as_mut_ptr());
+        current.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// A request to stop, as seen by the parts of a run.
 #[derive(Clone)]
 pub struct Stop {

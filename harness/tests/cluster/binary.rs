@@ -76,7 +76,11 @@ impl Place {
 
     /// Starts the binary there, in a process group of its own.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running<'_> {
-        let mut command = self.command(arguments);
+        self.start_command(self.command(arguments))
+    }
+
+    /// Starts a command made by [`Place::command`].
+    pub(crate) fn start_command(&self, mut command: Command) -> Running<'_> {
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| self.path().join(name));
         let create = |path| File::create(path).expect("the folder is ours");
         command.stdout(create(&stdout)).stderr(create(&stderr));

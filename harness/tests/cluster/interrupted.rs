@@ -1,8 +1,9 @@
 //! Ctrl-C: the first ends the run well, the second at once.
 
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::TestFn;
@@ -12,6 +13,7 @@ pub(crate) const TESTS: &[(&str, TestFn)] = &[
     ("interrupted::the_first_heals_saves_and_judges", the_first_heals_saves_and_judges),
     ("interrupted::the_second_ends_at_once_namespaces", || second("namespaces")),
     ("interrupted::the_second_ends_at_once_loopback", || second("loopback")),
+    ("interrupted::nohup_survives_its_terminal", nohup_survives_its_terminal),
     ("interrupted::no_further_run_is_started", no_further_run_is_started),
 ];
 
@@ -59,6 +61,24 @@ fn second(platform: &str) -> Result<(), Skipped> {
     running.interrupt();
     running.wait().assert_code(130);
     place.assert_nothing_runs();
+    Ok(())
+}
+
+fn nohup_survives_its_terminal() -> Result<(), Skipped> {
+    let place = Place::new();
+    let arguments = ["--nodes", "3", "--faults", "none", "--time-limit", "5s"];
+    let mut command = place.command(&arguments);
+    // SAFETY: signal is async-signal-safe, and SIG_IGN runs no code.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let running = place.start_command(command).await_operations()?;
+    killpg(running.pid(), Signal::SIGHUP).expect("it runs");
+    running.wait().assert_code(0);
+    assert_eq!(place.only_run().json("results.json")["facts"]["interrupted"], false);
     Ok(())
 }
 

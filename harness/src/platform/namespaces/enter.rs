@@ -26,6 +26,7 @@ use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, pipe2, setpgid};
 
 use super::netlink::Route;
 use crate::platform::PlatformError;
+use crate::stop::hangup_is_ignored;
 
 /// What [`enter`] may do.
 #[derive(Debug, Clone, Copy)]
@@ -229,6 +230,9 @@ fn supervise(inner: Pid, waited: &SigSet, alive: OwnedFd) -> ! {
                 Ok(_) | Err(Errno::EINTR) => continue,
                 Err(_) => break 255,
             }
+        }
+        if signal == Signal::SIGHUP && hangup_is_ignored() {
+            continue;
         }
         if last.is_some_and(|(same, at)| same == signal && at.elapsed() < REPEAT_GAP) {
             continue;
