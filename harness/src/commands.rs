@@ -15,7 +15,7 @@ use crate::cli::{CheckArgs, Table};
 use crate::exit_code;
 use crate::judge;
 use crate::nemesis::fault::FAULTS;
-use crate::nemesis::record::FaultRecord;
+use crate::nemesis::record::{FaultRecord, replace_or_push};
 use crate::output;
 use crate::report::results::{RunFacts, RunInfo};
 use crate::report::{analysis, files, terminal};
@@ -178,7 +178,7 @@ fn read_faults(path: &Path) -> anyhow::Result<Vec<FaultRecord>> {
     let mut faults = Vec::new();
     for (number, line) in lines.iter().enumerate() {
         match serde_json::from_str(line) {
-            Ok(fault) => faults.push(fault),
+            Ok(fault) => replace_or_push(&mut faults, fault),
             // A killed harness may leave half a line, but only at the end.
             Err(_) if number + 1 == lines.len() && !text.ends_with('\n') => {}
             Err(error) => {

@@ -94,7 +94,8 @@ impl<'a> Injector<'a> {
         Injector { platform, control, nodes, plan, rng, began, active: BTreeMap::new() }
     }
 
-    /// Performs one action. Returns the records of the faults that ended with it.
+    /// Performs one action. Returns the records of the faults that it began or ended: one in force has no
+    /// `healed_time` yet, and its later record replaces it.
     pub fn perform(&mut self, action: Action) -> Vec<FaultRecord> {
         match action {
             Action::Install(index) => self.install(index).into_iter().collect(),
@@ -154,8 +155,8 @@ impl<'a> Injector<'a> {
         match fault {
             Some(fault) => {
                 tracing::info!(fault = %record.description, outcome = ?record.outcome, "fault on");
-                self.active.insert(index, (fault, record));
-                None
+                self.active.insert(index, (fault, record.clone()));
+                Some(record)
             }
             None => {
                 tracing::info!(fault = %record.description, reason = ?record.reason, "fault skipped");

@@ -1,4 +1,7 @@
-//! `schedule.jsonl`: one object a fault.
+//! `schedule.jsonl`: one object when a fault is in force, and one when it ended.
+//!
+//! The later record of an index replaces the earlier, so that a run that was killed in the middle
+//! of a fault still shows it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,4 +46,12 @@ pub struct FaultRecord {
     pub reason: Option<String>,
     /// What the probes saw, after installing and after healing.
     pub evidence: Value,
+}
+
+/// Adds a record, in place of an earlier one of the same fault.
+pub fn replace_or_push(records: &mut Vec<FaultRecord>, record: FaultRecord) {
+    match records.iter_mut().find(|known| known.index == record.index) {
+        Some(known) => *known = record,
+        None => records.push(record),
+    }
 }

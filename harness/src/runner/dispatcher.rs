@@ -9,7 +9,7 @@ use workloads::history::{Event, EventKind, Process};
 use super::nemesis_thread::NemesisThread;
 use super::worker::{WorkerGone, Workers};
 use crate::nemesis::Action;
-use crate::nemesis::record::FaultRecord;
+use crate::nemesis::record::{FaultRecord, replace_or_push};
 use crate::recorder::{HistoryRecorder, Recorder};
 use crate::scheduler::{Decision, Scheduler};
 use crate::stop::Stop;
@@ -38,7 +38,7 @@ pub struct Progress<'a> {
 /// What a phase left behind.
 #[derive(Debug, Default)]
 pub struct Dispatched {
-    /// Faults that ended.
+    /// Every fault of the run, as it was last seen.
     pub faults: Vec<FaultRecord>,
     /// The user stopped the run.
     pub interrupted: bool,
@@ -233,7 +233,7 @@ impl Dispatcher {
     ) -> Result<(), RunnerError> {
         for record in records {
             let written = self.schedule.append(&record);
-            out.faults.push(record);
+            replace_or_push(&mut out.faults, record);
             written?;
         }
         Ok(())

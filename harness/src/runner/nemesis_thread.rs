@@ -15,7 +15,7 @@ use crate::platform::Platform;
 /// A running nemesis. Dropping it heals everything and waits for that.
 pub struct NemesisThread {
     actions: Option<mpsc::Sender<Action>>,
-    /// Faults that ended, and an empty list for each action without one.
+    /// Faults that began or ended; an empty list for an action that changed none.
     records: async_mpsc::UnboundedReceiver<Vec<FaultRecord>>,
     in_force: Arc<Mutex<Vec<String>>>,
     outstanding: usize,

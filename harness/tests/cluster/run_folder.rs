@@ -1,5 +1,6 @@
 //! The files of a run, read as a user's scripts would.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -24,11 +25,17 @@ impl RunFolder {
         serde_json::from_str(&self.text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// `schedule.jsonl`.
+    /// `schedule.jsonl`: the last record of each fault.
     #[track_caller]
     pub(crate) fn faults(&self) -> Vec<Value> {
         let parse = |line| serde_json::from_str(line).expect("each line is an object");
-        self.text("schedule.jsonl").lines().map(parse).collect()
+        let records = self.text("schedule.jsonl");
+        let by_index: BTreeMap<u64, Value> = records
+            .lines()
+            .map(parse)
+            .map(|record: Value| (record["index"].as_u64().expect("a fault has an index"), record))
+            .collect();
+        by_index.into_values().collect()
     }
 
     /// Faults of a kind that were seen to act, each in force for a while.
