@@ -305,6 +305,7 @@ fn faults() -> Vec<FaultRecord> {
                 healed_time: Some(planned + 4_600 * MS),
                 outcome: FaultOutcome::Installed,
                 reason: None,
+                heal_failure: None,
                 evidence: match kind {
                     "partition" => json!({
                         "summary": "12 links cut; 60 of 60 probe packets lost; after heal 60 of 60 arrived",
@@ -331,6 +332,7 @@ fn faults() -> Vec<FaultRecord> {
         healed_time: None,
         outcome: FaultOutcome::Skipped,
         reason: Some("the time limit was reached".to_owned()),
+        heal_failure: None,
         evidence: Value::Null,
     });
     faults

@@ -233,6 +233,8 @@ async fn record(
         facts.harness_failures.push(output::chain(&error));
     }
     facts.interrupted = dispatched.interrupted;
+    let not_undone = dispatched.faults.iter().filter_map(|fault| fault.heal_failure.clone());
+    facts.harness_failures.extend(not_undone);
     let healed = began.elapsed();
     facts.final_heal = Some(healed.as_nanos() as u64);
     let recovery = recovery(system, cluster, args.recovery_limit).await;

@@ -132,6 +132,7 @@ impl<'a> Injector<'a> {
             healed_time: None,
             outcome: FaultOutcome::Indeterminate,
             reason: None,
+            heal_failure: None,
             evidence: json!({}),
         };
         let (fault, seen) = match planned.spec {

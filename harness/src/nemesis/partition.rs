@@ -63,6 +63,7 @@ impl Partition {
         record.healed_time = Some(surroundings.now());
         if let Err(error) = healed {
             let reason = format!("heal the partition: {error}");
+            record.heal_failure = Some(reason.clone());
             return Seen::Unclear { reason, evidence: json!({}) };
         }
         let links: Vec<Link> = self.links.iter().copied().collect();

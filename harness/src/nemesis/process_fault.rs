@@ -112,7 +112,11 @@ impl ProcessFault {
                     states.insert(node.to_string(), json!({ "before": before, "after": pid }));
                 }
                 Ok(state) => problems.push(format!("{node} is {state:?}")),
-                Err(error) => problems.push(format!("{node}: {error}")),
+                Err(error) => {
+                    let reason = format!("bring {node} back: {error}");
+                    record.heal_failure = Some(reason.clone());
+                    problems.push(reason);
+                }
             }
         }
         record.healed_time = Some(surroundings.now());

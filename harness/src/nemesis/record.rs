@@ -44,6 +44,9 @@ pub struct FaultRecord {
     /// Why it was skipped or is indeterminate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why the harness could not undo it: a failure of its own, never the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal_failure: Option<String>,
     /// What the probes saw, after installing and after healing.
     pub evidence: Value,
 }

@@ -59,6 +59,7 @@ pub(crate) fn fault(kind: &str, outcome: FaultOutcome) -> FaultRecord {
         healed_time: acted.then_some(6 * SECOND),
         outcome,
         reason: (!acted).then(|| "the kernel forbids it".to_owned()),
+        heal_failure: None,
         evidence: json!({"summary": "60 of 60 probe packets lost"}),
     }
 }
