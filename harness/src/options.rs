@@ -132,7 +132,11 @@ pub fn check_bug(bug: Option<&str>) -> Result<(), BadUsage> {
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> BadUsage {
     let known: Vec<&str> = known.collect();
-    BadUsage(format!("unknown {what} {name:?}\nhint: one of {}", known.join(", ")))
+    let hint = match known.is_empty() {
+        true => format!("this build has no {what}; build with the default features"),
+        false => format!("one of {}", known.join(", ")),
+    };
+    BadUsage(format!("unknown {what} {name:?}\nhint: {hint}"))
 }
 
 /// A seed that is short enough to be typed.
