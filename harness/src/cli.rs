@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::platform::{FabricChoice, PlatformChoice};
 use crate::system::{FsyncMode, ReadMode, StorageMode};
+use crate::usage::{bytes, duration};
 
 /// Runs a replicated store, breaks it, records every operation and judges the history.
 ///
@@ -180,32 +181,6 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
-/// Longer is a slip of the pen, and near the end of what a clock can count.
-const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// Reads `500ms`, `30s`, `3m`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; hint: a duration is written as 500ms, 30s or 3m"))?;
-    match duration <= DURATION_MAX {
-        true => Ok(duration),
-        false => Err("too long; hint: at most 30days".to_owned()),
-    }
-}
-
-fn bytes(text: &str) -> Result<usize, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1_usize << 30,
-        other => return Err(format!("unknown unit {other:?}; hint: use KiB, MiB or GiB")),
-    };
-    let number: usize = digits.parse().map_err(|_| format!("{digits:?} is not a whole number"))?;
-    number.checked_mul(unit).ok_or_else(|| "too large".to_owned())
-}
-
 fn serialize_duration<S: serde::Serializer>(
     duration: &Duration,
     serializer: S,
@@ -222,20 +197,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_fit_on_a_clock() {
-        assert_eq!(duration("30days"), Ok(DURATION_MAX));
-        assert!(duration("31days").is_err());
-        assert!(duration("999999999999999999s").is_err());
-        assert!(duration("5").is_err());
-    }
-
-    #[test]
-    fn sizes_have_binary_units() {
-        assert_eq!(bytes("2GiB"), Ok(2 << 30));
-        assert_eq!(bytes("17"), Ok(17));
-        assert!(bytes("3 GB").is_err());
     }
 }

@@ -9,11 +9,12 @@ use clap::error::ErrorKind;
 use crate::cli::{Cli, Command, RunArgs};
 use crate::commands;
 use crate::exit_code;
-use crate::options::{BadUsage, RunOptions};
+use crate::options::RunOptions;
 use crate::platform::loopback::Loopback;
 use crate::platform::namespaces::{EnterOptions, Namespaces, UserNamespace, enter};
 use crate::platform::{self, Chosen, Platform};
 use crate::run::{self, ChosenPlatform};
+use crate::usage::BadUsage;
 use crate::{output, several_runs};
 
 /// Runs the command line and returns the exit code of the process.

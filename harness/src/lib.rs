@@ -45,6 +45,7 @@ pub mod several_runs;
 pub mod simulation;
 pub mod stop;
 pub mod system;
+pub mod usage;
 #[cfg(feature = "simulation")]
 pub mod worlds;
 

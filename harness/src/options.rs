@@ -7,6 +7,7 @@ use crate::nemesis::fault::{FaultKind, parse_faults};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::system::{StorageMode, SystemEntry};
+use crate::usage::{BadUsage, check_bug, unknown};
 
 /// Operations per second.
 const RATE_MIN: f64 = 0.001;
@@ -28,11 +29,6 @@ pub struct RunOptions {
     /// What repeats the run's choices.
     pub seed: u64,
 }
-
-/// Options that cannot work, alone or together.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BadUsage(pub String);
 
 impl RunOptions {
     /// Checks the options. Draws a seed if none was given.
@@ -112,31 +108,6 @@ impl RunOptions {
         }
         self.faults.iter().map(|kind| kind.name()).collect::<Vec<_>>().join("+")
     }
-}
-
-/// Refuses `--bug` where no bug can be planted.
-pub fn check_bug(bug: Option<&str>) -> Result<(), BadUsage> {
-    let Some(name) = bug else { return Ok(()) };
-    if !cfg!(feature = "planted-bugs") {
-        return Err(BadUsage(format!(
-            "--bug {name}: this build has no planted bugs\n\
-             hint: cargo run -p harness --features planted-bugs -- --bug {name}"
-        )));
-    }
-    #[cfg(feature = "simulation")]
-    if server::bug::Bug::from_name(name).is_none() {
-        return Err(unknown("bug", name, server::bug::BUGS.iter().map(|bug| bug.name())));
-    }
-    Ok(())
-}
-
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> BadUsage {
-    let known: Vec<&str> = known.collect();
-    let hint = match known.is_empty() {
-        true => format!("this build has no {what}; build with the default features"),
-        false => format!("one of {}", known.join(", ")),
-    };
-    BadUsage(format!("unknown {what} {name:?}\nhint: {hint}"))
 }
 
 /// A seed that is short enough to be typed.

@@ -7,8 +7,8 @@ use clap::Args;
 use server::bug::{Bug, Bugs};
 
 use crate::model_check::{Limits, ModelCheckCommand, model_check_command};
-use crate::options::{BadUsage, check_bug};
 use crate::simulation::{Checks, SimulateCommand, simulate};
+use crate::usage::{BadUsage, check_bug};
 
 /// Options of `simulate`.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub struct ModelCheckArgs {
     #[arg(long, default_value_t = 60)]
     pub depth: usize,
     /// Time after which an exploration ends
-    #[arg(long, default_value = "10m", value_parser = crate::cli::duration, value_name = "TIME")]
+    #[arg(long, default_value = "10m", value_parser = crate::usage::duration, value_name = "TIME")]
     pub time_limit: Duration,
     /// Plant a defect in the store; see `list bugs`
     #[arg(long, value_name = "NAME")]

@@ -1,7 +1,7 @@
 //! Performs planned faults, one action at a time, and writes down what was seen.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -12,17 +12,9 @@ use super::partition::Partition;
 use super::plan::PlannedFault;
 use super::process_fault::ProcessFault;
 use super::record::{FaultOutcome, FaultRecord};
+use super::surroundings::{NodeControl, Seen, Surroundings};
 use crate::node_id::NodeId;
-use crate::platform::{Platform, PlatformError, ProcessState};
-
-/// What the nemesis needs from the run besides the platform. Calls block, each bounded to seconds.
-pub trait NodeControl: Send {
-    /// The node that leads now, if there is one.
-    fn leader(&self) -> Option<NodeId>;
-
-    /// Starts a node again after a kill, on its old data.
-    fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
-}
+use crate::platform::Platform;
 
 /// One thing for the nemesis to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,38 +27,10 @@ pub enum Action {
     HealAll,
 }
 
-/// What a fault found when it was put in force or undone.
-pub(super) enum Seen {
-    /// It acts (or is undone), with evidence and a sentence about it.
-    Yes { evidence: serde_json::Value, summary: String },
-    /// It was attempted, but the probe does not show it.
-    Unclear { reason: String, evidence: serde_json::Value },
-    /// It was not attempted.
-    Skipped { reason: String },
-}
-
 /// A fault in force. Healing it is what the injector owes the run.
 pub(super) enum ActiveFault {
     Partition(Partition),
     Process(ProcessFault),
-}
-
-/// The surroundings of a fault.
-pub(super) struct Surroundings<'a> {
-    pub(super) platform: &'a dyn Platform,
-    pub(super) control: &'a dyn NodeControl,
-    pub(super) nodes: &'a [NodeId],
-    /// Nodes that another fault holds, by that fault's kind.
-    pub(super) held: BTreeMap<NodeId, FaultKind>,
-    /// The start of the run.
-    pub(super) began: Instant,
-}
-
-impl Surroundings<'_> {
-    /// Nanoseconds since the run began. Faults read it right after they acted, before they probe.
-    pub(super) fn now(&self) -> u64 {
-        self.began.elapsed().as_nanos() as u64
-    }
 }
 
 /// The nemesis' hands. Runs on a thread of its own, because every call blocks.
@@ -235,6 +199,3 @@ fn note(record: &mut FaultRecord, phase: &str, seen: Seen) {
     };
     record.evidence["summary"] = json!(summary);
 }
-
-/// How long probes wait for packets.
-pub(super) const PROBE_PATIENCE: Duration = Duration::from_millis(250);

@@ -16,5 +16,7 @@ mod partition;
 pub mod plan;
 mod process_fault;
 pub mod record;
+mod surroundings;
 
-pub use injector::{Action, Injector, NodeControl};
+pub use injector::{Action, Injector};
+pub use surroundings::NodeControl;

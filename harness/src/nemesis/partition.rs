@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::grudge::{Direction, PartitionShape, grudge};
-use super::injector::{PROBE_PATIENCE, Seen, Surroundings};
 use super::record::FaultRecord;
+use super::surroundings::{PROBE_PATIENCE, Seen, Surroundings};
 use crate::platform::{Link, ProbeResult};
 
 /// A partition in force.

@@ -7,8 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::fault::{FaultKind, Selector};
-use super::injector::{Seen, Surroundings};
 use super::record::FaultRecord;
+use super::surroundings::{Seen, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::ProcessState;
 
