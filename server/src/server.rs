@@ -94,6 +94,8 @@ pub enum ServerError {
 impl Server {
     /// Starts a server on the configured address. Must be called on a tokio runtime.
     pub async fn start(config: ServerConfig) -> Result<Server, ServerError> {
+        // Before the port: a configuration that cannot work is bad usage, whoever may use the port.
+        config.check()?;
         let address = config.listen;
         let listener =
             TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source })?;
