@@ -118,7 +118,7 @@ impl Cluster {
             if began.elapsed() > START_LIMIT {
                 let detail = format!(
                     "{answering} of {} answer, {}",
-                    crate::plural::count(self.nodes.len(), "node"),
+                    crate::plural::counted(self.nodes.len() as u64, "node"),
                     if has_leader { "one leads" } else { "none leads" }
                 );
                 let logs = self.root.display().to_string();

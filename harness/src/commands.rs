@@ -6,9 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use workloads::checker::{Check, Verdict};
-use workloads::history::Event;
 use workloads::history::jsonl::{TruncatedTail, read_events};
+use workloads::history::{Event, operations};
 use workloads::model::{Initial, MODELS, model};
+use workloads::workload::{Expectation, Workload};
 
 use crate::budget::CheckBudget;
 use crate::cli::{CheckArgs, Table};
@@ -74,17 +75,17 @@ fn check_one(args: &CheckArgs, file: &Path) -> anyhow::Result<(Check, Option<u64
     let tail = if is_run { TruncatedTail::Tolerate } else { TruncatedTail::Refuse };
     let (events, truncated) = read_history(&history, tail)?;
     let budget = CheckBudget::start(args.time_budget, args.memory_budget);
-    let check = judge::linearizable(&events, model, initial, &budget)
-        .with_context(|| format!("judge {}", history.display()))?;
+    let judging = || format!("judge {}", history.display());
+    let operations = operations(&events).with_context(judging)?;
+    let check = judge::linearizable(&operations, model, initial, &budget).with_context(judging)?;
     Ok((check, truncated))
 }
 
 /// The model that the run's workload expects.
 fn model_of_run(folder: &Path) -> anyhow::Result<String> {
     let info = read_info(folder)?;
-    let workload = workloads::registry::workload(&info.workload)
-        .ok_or_else(|| anyhow!("unknown workload {:?} in run.json", info.workload))?;
-    let workloads::workload::Expectation::Linearizable(model) = workload.expectation;
+    let workload = workload_of(&info)?;
+    let Expectation::Linearizable(model) = workload.expectation;
     Ok(model.to_owned())
 }
 
@@ -100,11 +101,15 @@ fn read_info(folder: &Path) -> anyhow::Result<RunInfo> {
     }
 }
 
+fn workload_of(info: &RunInfo) -> anyhow::Result<&'static Workload> {
+    workloads::registry::workload(&info.workload)
+        .ok_or_else(|| anyhow!("unknown workload {:?} in run.json", info.workload))
+}
+
 /// `report`: judges a recorded run again and writes its report again.
 pub fn report(folder: &Path) -> anyhow::Result<i32> {
     let info = read_info(folder)?;
-    let workload = workloads::registry::workload(&info.workload)
-        .ok_or_else(|| anyhow!("unknown workload {:?} in run.json", info.workload))?;
+    let workload = workload_of(&info)?;
     let (events, truncated) = read_history(&folder.join("history.jsonl"), TruncatedTail::Tolerate)?;
     let facts = match folder.join("facts.json") {
         path if path.exists() => read_json(&path)?,

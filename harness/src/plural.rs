@@ -1,9 +1,25 @@
 //! Counts in words.
 
-/// `1 link`, `2 links`.
-pub fn count(number: usize, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        _ => format!("{number} {noun}s"),
+/// A whole number with thousands separators: `12,034`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
     }
+    text
+}
+
+/// A count with its noun: `1 operation`, `12 operations`, `3 faults`.
+pub fn counted(number: u64, singular: &str) -> String {
+    let noun = match (number, singular.strip_suffix('y')) {
+        (1, _) => singular.to_owned(),
+        (_, _) if singular.ends_with('s') => format!("{singular}es"),
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{singular}s"),
+    };
+    format!("{} {noun}", count(number))
 }

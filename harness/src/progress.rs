@@ -40,7 +40,7 @@ impl ProgressPrinter {
             "workload {}, {faults}, system {}, {}, seed {}",
             info.workload,
             info.system,
-            crate::plural::count(usize::from(info.nodes), "node"),
+            crate::plural::counted(u64::from(info.nodes), "node"),
             info.seed
         ));
         output::note(&info.platform);

@@ -155,7 +155,8 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
 
 /// What a run left behind.
 struct Recorded {
-    events: Vec<Event>,
+    /// Shared with the checker.
+    events: Arc<Vec<Event>>,
     faults: Vec<FaultRecord>,
     facts: RunFacts,
 }
@@ -247,7 +248,7 @@ async fn record(
     facts.end = began.elapsed().as_nanos() as u64;
     let (events, shed) = dispatcher.finish();
     facts.shed_starts = shed;
-    Ok(Recorded { events, faults: dispatched.faults, facts })
+    Ok(Recorded { events: Arc::new(events), faults: dispatched.faults, facts })
 }
 
 /// The time until every node has answered a write and a read again.

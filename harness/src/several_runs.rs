@@ -103,7 +103,7 @@ fn summary(codes: &[i32]) -> String {
     let count = |code| codes.iter().filter(|&&found| found == code).count();
     format!(
         "{}: {} valid, {} invalid, {} unknown, {} not recovered, {} harness failures",
-        crate::plural::count(codes.len(), "run"),
+        crate::plural::counted(codes.len() as u64, "run"),
         count(exit_code::VALID),
         count(exit_code::INVALID),
         count(exit_code::UNKNOWN),

@@ -131,7 +131,7 @@ impl Partition {
         };
         let summary = format!(
             "{} cut: {cut_sent} of {cut_sent} probes lost{others}",
-            crate::plural::count(cut.len(), "link"),
+            crate::plural::counted(cut.len() as u64, "link"),
         );
         Seen::Yes { evidence, summary }
     }

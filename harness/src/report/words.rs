@@ -1,5 +1,7 @@
 //! Numbers in words: durations, counts, shares. Every renderer uses these, so that all agree.
 
+pub(crate) use crate::plural::{count, counted};
+
 /// Nanoseconds with three significant digits: `850 ns`, `1.24 ms`, `12.3 s`, `2 min 05 s`.
 pub(crate) fn duration(ns: u64) -> String {
     const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
@@ -24,30 +26,6 @@ pub(crate) fn duration(ns: u64) -> String {
 /// A point in time of the run: seconds with milliseconds, such as `12.034 s`.
 pub(crate) fn moment(ns: u64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
-}
-
-/// A whole number with thousands separators: `12,034`.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A count with its noun: `1 operation`, `12 operations`, `3 faults`.
-pub(crate) fn counted(number: u64, singular: &str) -> String {
-    let noun = match (number, singular.strip_suffix('y')) {
-        (1, _) => singular.to_owned(),
-        (_, _) if singular.ends_with('s') => format!("{singular}es"),
-        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
-        _ => format!("{singular}s"),
-    };
-    format!("{} {noun}", count(number))
 }
 
 /// `part` of `whole` as `99.2 %`; never rounds up to 100 or down to 0.
