@@ -138,7 +138,9 @@ fn variants(kind: FaultKind, nodes: u16, keep_quorum: bool) -> Vec<FaultSpec> {
 fn leaves_quorum(shape: PartitionShape, nodes: u16) -> bool {
     match shape {
         PartitionShape::One | PartitionShape::Leader => nodes > 2,
-        PartitionShape::Majority | PartitionShape::MajoritiesRing | PartitionShape::Bridge => true,
+        PartitionShape::Majority | PartitionShape::Bridge => true,
+        // Of three nodes in a one-way ring, no two hear each other.
+        PartitionShape::MajoritiesRing => nodes > 3,
         PartitionShape::Halves => nodes % 2 == 1,
         PartitionShape::Shattered => false,
     }
@@ -198,6 +200,18 @@ mod tests {
                 assert!(of_kind.windows(2).all(|pair| pair[0].stop <= pair[1].start));
                 assert!(!of_kind.is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn a_ring_of_three_is_never_drawn_where_a_quorum_must_stay() {
+        for seed in 0..100 {
+            let faults = plan(&PlanOptions { nodes: 3, keep_quorum: true, seed, ..options() });
+            let is_ring = |spec| {
+                let shape = PartitionShape::MajoritiesRing;
+                matches!(spec, FaultSpec::Partition { shape: drawn, .. } if drawn == shape)
+            };
+            assert!(!faults.iter().any(|fault| is_ring(fault.spec)), "seed {seed}");
         }
     }
 }
