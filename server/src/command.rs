@@ -3,6 +3,7 @@
 //! The encoding is protobuf, so that fields can be added; [`LogCommand::decode_entry`] refuses a
 //! format that it does not know.
 
+use bytes::Bytes;
 use prost::Message;
 
 /// Version of the encoding in log entries.
@@ -21,14 +22,14 @@ pub struct LogCommand {
     #[prost(uint64, tag = "3")]
     pub sequence: u64,
     /// What to do.
-    #[prost(oneof = "Command", tags = "4, 5, 6, 7")]
+    #[prost(oneof = "Command", tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     pub command: Option<Command>,
 }
 
 /// What to do to the state.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Oneof)]
 pub enum Command {
-    /// Open a session; its id is the entry's log index.
+    /// Open a session.
     #[prost(message, tag = "4")]
     OpenSession(OpenSession),
     /// Set a key.
@@ -40,21 +41,46 @@ pub enum Command {
     /// Set a key if it has the expected value.
     #[prost(message, tag = "7")]
     CompareAndSet(CompareAndSet),
+    /// Add bytes at the end of a value.
+    #[prost(message, tag = "8")]
+    Append(Append),
+    /// Compare keys, then perform one of two lists of operations.
+    #[prost(message, tag = "9")]
+    Txn(Txn),
+    /// Create a lease.
+    #[prost(message, tag = "10")]
+    GrantLease(GrantLease),
+    /// End a lease: delete its keys, free its locks.
+    #[prost(message, tag = "11")]
+    RevokeLease(RevokeLease),
+    /// Take a lock.
+    #[prost(message, tag = "12")]
+    Lock(Lock),
+    /// Give a lock back.
+    #[prost(message, tag = "13")]
+    Unlock(Unlock),
 }
 
 /// See [`Command::OpenSession`].
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
-pub struct OpenSession {}
+pub struct OpenSession {
+    /// The session's id, the same in every group; 0: the entry's log index.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+}
 
 /// See [`Command::Put`].
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct Put {
     /// Any bytes.
     #[prost(bytes = "bytes", tag = "1")]
-    pub key: bytes::Bytes,
+    pub key: Bytes,
     /// Any bytes; an empty value is a value.
     #[prost(bytes = "bytes", tag = "2")]
-    pub value: bytes::Bytes,
+    pub value: Bytes,
+    /// The lease that the key ends with; 0 for none.
+    #[prost(uint64, tag = "3")]
+    pub lease: u64,
 }
 
 /// See [`Command::Delete`].
@@ -62,7 +88,7 @@ pub struct Put {
 pub struct Delete {
     /// Any bytes.
     #[prost(bytes = "bytes", tag = "1")]
-    pub key: bytes::Bytes,
+    pub key: Bytes,
 }
 
 /// See [`Command::CompareAndSet`].
@@ -70,13 +96,147 @@ pub struct Delete {
 pub struct CompareAndSet {
     /// Any bytes.
     #[prost(bytes = "bytes", tag = "1")]
-    pub key: bytes::Bytes,
+    pub key: Bytes,
     /// The value that the key must have; none: the key must not exist.
     #[prost(bytes = "bytes", optional, tag = "2")]
-    pub expected: Option<bytes::Bytes>,
+    pub expected: Option<Bytes>,
     /// The value to set.
     #[prost(bytes = "bytes", tag = "3")]
-    pub value: bytes::Bytes,
+    pub value: Bytes,
+}
+
+/// See [`Command::Append`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Append {
+    /// Any bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: Bytes,
+    /// Added at the end; a key that does not exist counts as empty.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub suffix: Bytes,
+    /// The longest value that may come out of it (bytes). In the command, because all replicas must
+    /// decide alike.
+    #[prost(uint64, tag = "3")]
+    pub value_bytes_max: u64,
+}
+
+/// See [`Command::Txn`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Txn {
+    /// All of them must hold.
+    #[prost(message, repeated, tag = "1")]
+    pub compare: Vec<Comparison>,
+    /// Performed if they do, in order.
+    #[prost(message, repeated, tag = "2")]
+    pub then: Vec<TxnOperation>,
+    /// Performed if one does not, in order.
+    #[prost(message, repeated, tag = "3")]
+    pub otherwise: Vec<TxnOperation>,
+}
+
+/// A condition on one key. A key that does not exist has an empty value, revision 0 and version 0.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Comparison {
+    /// The key.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: Bytes,
+    /// How what the key holds must relate to the right side.
+    #[prost(enumeration = "Relation", tag = "2")]
+    pub relation: i32,
+    /// What it is compared with.
+    #[prost(oneof = "Operand", tags = "3, 4, 5")]
+    pub right: Option<Operand>,
+}
+
+/// The right side of a [`Comparison`].
+#[derive(Clone, PartialEq, Eq, Hash, prost::Oneof)]
+pub enum Operand {
+    /// The value, in the order of bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    Value(Bytes),
+    /// The revision.
+    #[prost(uint64, tag = "4")]
+    Revision(u64),
+    /// The version.
+    #[prost(uint64, tag = "5")]
+    Version(u64),
+}
+
+/// How two sides of a comparison relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum Relation {
+    /// Left equals right.
+    Equal = 0,
+    /// Left differs from right.
+    NotEqual = 1,
+    /// Left is less than right.
+    Less = 2,
+    /// Left is greater than right.
+    Greater = 3,
+}
+
+/// One step of a transaction. It sees the steps before it.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct TxnOperation {
+    /// Which step.
+    #[prost(oneof = "TxnStep", tags = "1, 2, 3, 4")]
+    pub step: Option<TxnStep>,
+}
+
+/// See [`TxnOperation`].
+#[derive(Clone, PartialEq, Eq, Hash, prost::Oneof)]
+pub enum TxnStep {
+    /// Read this key.
+    #[prost(bytes = "bytes", tag = "1")]
+    Get(Bytes),
+    /// Set a key.
+    #[prost(message, tag = "2")]
+    Put(Put),
+    /// Remove a key.
+    #[prost(message, tag = "3")]
+    Delete(Delete),
+    /// Add bytes at the end of a value.
+    #[prost(message, tag = "4")]
+    Append(Append),
+}
+
+/// See [`Command::GrantLease`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct GrantLease {
+    /// Time to live, in ticks of the leader's clock.
+    #[prost(uint64, tag = "1")]
+    pub ttl_ticks: u64,
+}
+
+/// See [`Command::RevokeLease`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct RevokeLease {
+    /// The lease: the log index of its grant.
+    #[prost(uint64, tag = "1")]
+    pub lease: u64,
+}
+
+/// See [`Command::Lock`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Lock {
+    /// Any bytes; locks are no keys.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub name: Bytes,
+    /// Who wants it, and for how long.
+    #[prost(uint64, tag = "2")]
+    pub lease: u64,
+}
+
+/// See [`Command::Unlock`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Unlock {
+    /// Any bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub name: Bytes,
+    /// The token that the lock was taken with.
+    #[prost(uint64, tag = "2")]
+    pub token: u64,
 }
 
 /// What a key holds.
@@ -84,13 +244,16 @@ pub struct CompareAndSet {
 pub struct Versioned {
     /// The value.
     #[prost(bytes = "bytes", tag = "1")]
-    pub value: bytes::Bytes,
+    pub value: Bytes,
     /// Log index of the last write of the key.
     #[prost(uint64, tag = "2")]
     pub revision: u64,
     /// Writes of the key since it was created, from 1.
     #[prost(uint64, tag = "3")]
     pub version: u64,
+    /// The lease that the key ends with; 0 for none.
+    #[prost(uint64, tag = "4")]
+    pub lease: u64,
 }
 
 /// What a command answered. Kept in its session, so that a retry gets the same answer.
@@ -105,20 +268,52 @@ pub struct Outcome {
     /// What the key held before.
     #[prost(message, optional, tag = "3")]
     pub previous: Option<Versioned>,
+    /// For a transaction: what each step found, before it changed anything.
+    #[prost(message, repeated, tag = "4")]
+    pub results: Vec<StepResult>,
+    /// For a lock: who holds it now.
+    #[prost(message, optional, tag = "5")]
+    pub holder: Option<LockHolder>,
+}
+
+/// What a step of a transaction found.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct StepResult {
+    /// What the key held before the step.
+    #[prost(message, optional, tag = "1")]
+    pub found: Option<Versioned>,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct LockHolder {
+    /// The lease.
+    #[prost(uint64, tag = "1")]
+    pub lease: u64,
+    /// The fencing token: the log index at which it was taken.
+    #[prost(uint64, tag = "2")]
+    pub token: u64,
 }
 
 /// What happened to a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum OutcomeKind {
-    /// It took effect. For a session: it is open, and its id is the revision.
+    /// It took effect. For a session or a lease: its id is the revision.
     Done = 0,
-    /// A compare-and-set found another value, and changed nothing.
+    /// A comparison did not hold. A compare-and-set changed nothing; a transaction performed its
+    /// other list; a lock is held by another lease; an unlock found another token.
     Mismatch = 1,
     /// The session is unknown or was expired; this attempt changed nothing.
     SessionExpired = 2,
     /// The session already moved past this sequence number; this attempt changed nothing.
     StaleSequence = 3,
+    /// The lease does not exist; nothing was changed.
+    LeaseNotFound = 4,
+    /// A value would have become longer than allowed; nothing was changed.
+    ValueTooLong = 5,
+    /// The key belongs to another group; nothing was changed.
+    WrongGroup = 6,
 }
 
 /// An entry cannot be read.
@@ -150,7 +345,7 @@ impl LogCommand {
     }
 
     /// Reads the data of a log entry.
-    pub fn decode_entry(data: bytes::Bytes) -> Result<LogCommand, CommandError> {
+    pub fn decode_entry(data: Bytes) -> Result<LogCommand, CommandError> {
         let command = LogCommand::decode(data)?;
         if command.format != COMMAND_FORMAT {
             return Err(CommandError::Format { found: command.format });

@@ -53,6 +53,7 @@ impl LiveNode {
             configuration: Some(configuration),
             hard_state: image.hard_state.clone(),
             entries: image.entries.clone(),
+            ..RecoveredLog::default()
         };
         let replica_config = ReplicaConfig {
             id: NodeId(id),
@@ -91,7 +92,8 @@ impl LiveNode {
                 self.replica.step(Input::Message(envelope.message.clone()));
             }
             NodeInput::Write { request, value } => {
-                let put = Put { key: Bytes::from_static(KEY), value: vec![*value].into() };
+                let put =
+                    Put { key: Bytes::from_static(KEY), value: vec![*value].into(), lease: 0 };
                 let command = LogCommand::new(0, 0, Command::Put(put));
                 self.replica.step(Input::Write { request: RequestId(*request), command });
             }

@@ -122,6 +122,7 @@ impl Disk {
             configuration: Some(self.configuration.clone()),
             hard_state: self.hard_state.clone(),
             entries: self.entries.clone(),
+            ..RecoveredLog::default()
         }
     }
 

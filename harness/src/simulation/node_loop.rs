@@ -95,9 +95,9 @@ impl World {
         let id = running.request(Ticket { client, attempt, key });
         let input = match function {
             Function::Read => Input::Read { request: id },
-            Function::Open => write(id, 0, 0, Command::OpenSession(OpenSession {})),
+            Function::Open => write(id, 0, 0, Command::OpenSession(OpenSession::default())),
             Function::Write(value) => {
-                let put = Put { key: bytes_of(key), value: bytes_of(value) };
+                let put = Put { key: bytes_of(key), value: bytes_of(value), lease: 0 };
                 write(id, session, sequence, Command::Put(put))
             }
             Function::Cas(expected, value) => {
@@ -240,9 +240,15 @@ impl World {
             Reply::Applied { outcome, .. } => match OutcomeKind::try_from(outcome.kind) {
                 Ok(OutcomeKind::Done) => Response::Done(outcome.revision),
                 Ok(OutcomeKind::Mismatch) => Response::Mismatch,
-                Ok(OutcomeKind::SessionExpired | OutcomeKind::StaleSequence) | Err(_) => {
+                Ok(OutcomeKind::SessionExpired | OutcomeKind::StaleSequence) => {
                     Response::SessionLost
                 }
+                Ok(
+                    OutcomeKind::LeaseNotFound
+                    | OutcomeKind::ValueTooLong
+                    | OutcomeKind::WrongGroup,
+                )
+                | Err(_) => unreachable!("the simulated clients use no leases and one group"),
             },
             Reply::Rejected(rejection) => match rejection {
                 Rejection::NotLeader { leader } => Response::Refused(leader),

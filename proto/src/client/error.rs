@@ -132,7 +132,16 @@ fn is_transient(kind: ErrorKind) -> bool {
         | ErrorKind::Uncertain
         | ErrorKind::Overwritten
         | ErrorKind::Stopping => true,
-        ErrorKind::Unspecified | ErrorKind::InvalidRequest | ErrorKind::SessionExpired => false,
+        ErrorKind::Unspecified
+        | ErrorKind::InvalidRequest
+        | ErrorKind::SessionExpired
+        | ErrorKind::LimitExceeded
+        | ErrorKind::LeaseNotFound
+        | ErrorKind::Compacted
+        | ErrorKind::WrongGroup
+        | ErrorKind::SpansGroups
+        | ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied => false,
     }
 }
 

@@ -179,7 +179,7 @@ impl Client {
         value: impl Into<Bytes>,
     ) -> Result<Written, ClientError> {
         let (repeat, context) = self.write_context();
-        let message = PutRequest { context, key: key.into(), value: value.into() };
+        let message = PutRequest { context, key: key.into(), value: value.into(), lease: 0 };
         let response = self
             .operate(repeat, message, |channel, request| async move {
                 KvClient::new(channel).put(request).await
@@ -224,7 +224,7 @@ impl Client {
 
     /// What the node that is asked thinks of itself and of its cluster.
     pub async fn status(&mut self) -> Result<StatusResponse, ClientError> {
-        self.operate(Repeat::Read, StatusRequest {}, |channel, request| async move {
+        self.operate(Repeat::Read, StatusRequest { group: 0 }, |channel, request| async move {
             AdminClient::new(channel).status(request).await
         })
         .await
@@ -329,7 +329,7 @@ impl Client {
 }
 
 fn header(header: Option<ResponseHeader>) -> Header {
-    let ResponseHeader { revision, term, node } = header.unwrap_or_default();
+    let ResponseHeader { revision, term, node, group: _ } = header.unwrap_or_default();
     Header { revision, term, node }
 }
 

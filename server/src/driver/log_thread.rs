@@ -62,7 +62,12 @@ impl LogThread {
 }
 
 fn batch(persist: Persist) -> LogBatch {
-    LogBatch { group: GroupId(0), hard_state: persist.hard_state, entries: persist.entries }
+    LogBatch {
+        group: GroupId(0),
+        hard_state: persist.hard_state,
+        entries: persist.entries,
+        ..LogBatch::default()
+    }
 }
 
 /// Roughly what a batch takes in memory.

@@ -9,7 +9,7 @@ mod rocksdb;
 
 use raft::eraftpb;
 
-use crate::types::GroupId;
+use crate::types::{GroupId, LogIndex, Term};
 
 pub use memory::MemoryLogStore;
 #[cfg(feature = "rocksdb")]
@@ -31,15 +31,29 @@ pub trait LogStore: Send {
     fn write(&mut self, batches: &[LogBatch], sync: bool) -> Result<(), LogStoreError>;
 }
 
-/// Writes of one group.
-#[derive(Debug, Clone, PartialEq)]
+/// Changes of one group's log. They are made in the order of the fields.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LogBatch {
     /// The group.
     pub group: GroupId,
+    /// Forget every entry; the log goes on after this position, because a snapshot holds the state
+    /// as of it.
+    pub reset: Option<LogPosition>,
     /// New hard state, if it changed.
     pub hard_state: Option<eraftpb::HardState>,
     /// Entries that replace everything from the first one's index on; without gaps.
     pub entries: Vec<eraftpb::Entry>,
+    /// Entries up to this one are not needed any more, and may be forgotten at once or later.
+    pub compact: Option<LogPosition>,
+}
+
+/// A place in the log: an entry's index and term, or (0, 0) before the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LogPosition {
+    /// The entry's index.
+    pub index: LogIndex,
+    /// The entry's term.
+    pub term: Term,
 }
 
 /// What a group's log held when the process started.
@@ -49,8 +63,17 @@ pub struct RecoveredLog {
     pub configuration: Option<eraftpb::ConfState>,
     /// Term, vote, commit index.
     pub hard_state: eraftpb::HardState,
-    /// All entries, from index 1, without gaps.
+    /// The entry before the first one that is left: everything up to it was compacted.
+    pub base: LogPosition,
+    /// All entries after the base, without gaps.
     pub entries: Vec<eraftpb::Entry>,
+}
+
+impl RecoveredLog {
+    /// The last index, which is the base's if there are no entries.
+    pub fn last_index(&self) -> LogIndex {
+        LogIndex(self.base.index.0 + self.entries.len() as u64)
+    }
 }
 
 /// The log store failed, or holds something that it must not.

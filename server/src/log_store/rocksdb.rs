@@ -98,7 +98,7 @@ impl LogStore for RocksdbLogStore {
             return Err(LogStoreError::Corrupt("entries, but no first configuration".into()));
         }
         self.last.insert(group, entries.len() as u64);
-        Ok(RecoveredLog { configuration, hard_state, entries })
+        Ok(RecoveredLog { configuration, hard_state, entries, ..RecoveredLog::default() })
     }
 
     fn bootstrap(

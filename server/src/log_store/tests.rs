@@ -30,7 +30,7 @@ fn entries(indices: std::ops::RangeInclusive<u64>, term: u64) -> Vec<eraftpb::En
 }
 
 fn batch(group: GroupId, entries: Vec<eraftpb::Entry>) -> LogBatch {
-    LogBatch { group, hard_state: None, entries }
+    LogBatch { group, entries, ..LogBatch::default() }
 }
 
 fn configuration() -> eraftpb::ConfState {
@@ -71,6 +71,7 @@ fn what_was_written_is_loaded() {
                 group: GROUP,
                 hard_state: Some(state.clone()),
                 entries: entries(1..=300, 3),
+                ..LogBatch::default()
             };
             store.write(&[first, batch(OTHER, entries(1..=1, 9))], true).unwrap();
             store.write(&[batch(GROUP, entries(301..=302, 3))], false).unwrap();

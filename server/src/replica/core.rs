@@ -238,7 +238,7 @@ impl Replica {
                         let outcome = Outcome {
                             revision: index.0,
                             kind: OutcomeKind::Done as i32,
-                            previous: None,
+                            ..Outcome::default()
                         };
                         let reply = Reply::Applied { term, outcome };
                         self.effects.replies.push((request, reply));

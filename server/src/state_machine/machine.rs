@@ -149,8 +149,7 @@ impl<S: StateStore> StateMachine<S> {
         index: LogIndex,
         command: Command,
     ) -> Result<Outcome, StateMachineError> {
-        let done =
-            |previous| Outcome { revision: index.0, kind: OutcomeKind::Done as i32, previous };
+        let done = |previous| Outcome { previous, ..refusal(index, OutcomeKind::Done) };
         match command {
             Command::OpenSession(_) => {
                 self.open_session(changes, index)?;
@@ -169,15 +168,17 @@ impl<S: StateStore> StateMachine<S> {
             Command::CompareAndSet(cas) => {
                 let previous = self.current(changes, &cas.key)?;
                 if previous.as_ref().map(|versioned| &versioned.value) != cas.expected.as_ref() {
-                    return Ok(Outcome {
-                        revision: index.0,
-                        kind: OutcomeKind::Mismatch as i32,
-                        previous,
-                    });
+                    return Ok(Outcome { previous, ..refusal(index, OutcomeKind::Mismatch) });
                 }
                 set(changes, index, cas.key, cas.value, previous.as_ref());
                 Ok(done(previous))
             }
+            Command::Append(_)
+            | Command::Txn(_)
+            | Command::GrantLease(_)
+            | Command::RevokeLease(_)
+            | Command::Lock(_)
+            | Command::Unlock(_) => Ok(refusal(index, OutcomeKind::LeaseNotFound)),
         }
     }
 
@@ -223,9 +224,9 @@ fn set(
     previous: Option<&Versioned>,
 ) {
     let version = previous.map_or(0, |versioned| versioned.version) + 1;
-    changes.keys.insert(key, Some(Versioned { value, revision: index.0, version }));
+    changes.keys.insert(key, Some(Versioned { value, revision: index.0, version, lease: 0 }));
 }
 
 fn refusal(index: LogIndex, kind: OutcomeKind) -> Outcome {
-    Outcome { revision: index.0, kind: kind as i32, previous: None }
+    Outcome { revision: index.0, kind: kind as i32, ..Outcome::default() }
 }

@@ -21,7 +21,7 @@ fn on_every_store(test: fn(&mut Reopen<'_>)) {
 }
 
 fn versioned(value: &'static str, revision: u64) -> Versioned {
-    Versioned { value: Bytes::from_static(value.as_bytes()), revision, version: 1 }
+    Versioned { value: Bytes::from_static(value.as_bytes()), revision, version: 1, lease: 0 }
 }
 
 fn session(sequence: u64) -> Session {

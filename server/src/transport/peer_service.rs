@@ -135,4 +135,14 @@ impl Peer for PeerService {
         }
         Ok(Response::new(StreamEnd {}))
     }
+
+    type SnapshotStream =
+        tokio_stream::wrappers::ReceiverStream<Result<proto::raft::SnapshotAnswer, Status>>;
+
+    async fn snapshot(
+        &self,
+        _request: Request<Streaming<proto::raft::SnapshotFrame>>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        Err(Status::unimplemented("snapshot"))
+    }
 }

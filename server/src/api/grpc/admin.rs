@@ -38,6 +38,42 @@ impl Admin for AdminService {
             voters: replica.voters.iter().map(|voter| voter.0).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             storage: config.storage.to_owned(),
+            ..StatusResponse::default()
         }))
+    }
+
+    async fn list_members(
+        &self,
+        _request: Request<proto::admin::ListMembersRequest>,
+    ) -> Result<Response<proto::admin::ListMembersResponse>, Status> {
+        Err(Status::unimplemented("list_members"))
+    }
+
+    async fn change_members(
+        &self,
+        _request: Request<proto::admin::ChangeMembersRequest>,
+    ) -> Result<Response<proto::admin::ChangeMembersResponse>, Status> {
+        Err(Status::unimplemented("change_members"))
+    }
+
+    async fn transfer_leader(
+        &self,
+        _request: Request<proto::admin::TransferLeaderRequest>,
+    ) -> Result<Response<proto::admin::TransferLeaderResponse>, Status> {
+        Err(Status::unimplemented("transfer_leader"))
+    }
+
+    async fn snapshot(
+        &self,
+        _request: Request<proto::admin::SnapshotRequest>,
+    ) -> Result<Response<proto::admin::SnapshotResponse>, Status> {
+        Err(Status::unimplemented("snapshot"))
+    }
+
+    async fn die(
+        &self,
+        _request: Request<proto::admin::DieRequest>,
+    ) -> Result<Response<proto::admin::DieResponse>, Status> {
+        Err(Status::unimplemented("die"))
     }
 }

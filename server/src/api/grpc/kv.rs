@@ -53,4 +53,80 @@ impl Kv for KvService {
     ) -> Result<Response<CompareAndSetResponse>, Status> {
         self.0.handle(request).await
     }
+
+    async fn append(
+        &self,
+        _request: Request<proto::kv::AppendRequest>,
+    ) -> Result<Response<proto::kv::AppendResponse>, Status> {
+        Err(Status::unimplemented("append"))
+    }
+
+    async fn txn(
+        &self,
+        _request: Request<proto::kv::TxnRequest>,
+    ) -> Result<Response<proto::kv::TxnResponse>, Status> {
+        Err(Status::unimplemented("txn"))
+    }
+
+    async fn scan(
+        &self,
+        _request: Request<proto::kv::ScanRequest>,
+    ) -> Result<Response<proto::kv::ScanResponse>, Status> {
+        Err(Status::unimplemented("scan"))
+    }
+
+    async fn grant_lease(
+        &self,
+        _request: Request<proto::kv::GrantLeaseRequest>,
+    ) -> Result<Response<proto::kv::GrantLeaseResponse>, Status> {
+        Err(Status::unimplemented("grant_lease"))
+    }
+
+    async fn keep_alive(
+        &self,
+        _request: Request<proto::kv::KeepAliveRequest>,
+    ) -> Result<Response<proto::kv::KeepAliveResponse>, Status> {
+        Err(Status::unimplemented("keep_alive"))
+    }
+
+    async fn revoke_lease(
+        &self,
+        _request: Request<proto::kv::RevokeLeaseRequest>,
+    ) -> Result<Response<proto::kv::RevokeLeaseResponse>, Status> {
+        Err(Status::unimplemented("revoke_lease"))
+    }
+
+    async fn lock(
+        &self,
+        _request: Request<proto::kv::LockRequest>,
+    ) -> Result<Response<proto::kv::LockResponse>, Status> {
+        Err(Status::unimplemented("lock"))
+    }
+
+    async fn unlock(
+        &self,
+        _request: Request<proto::kv::UnlockRequest>,
+    ) -> Result<Response<proto::kv::UnlockResponse>, Status> {
+        Err(Status::unimplemented("unlock"))
+    }
+
+    type WatchStream =
+        tokio_stream::wrappers::ReceiverStream<Result<proto::kv::WatchResponse, Status>>;
+
+    async fn watch(
+        &self,
+        _request: Request<proto::kv::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("watch"))
+    }
+
+    type PipelineStream =
+        tokio_stream::wrappers::ReceiverStream<Result<proto::kv::PipelineResponse, Status>>;
+
+    async fn pipeline(
+        &self,
+        _request: Request<tonic::Streaming<proto::kv::PipelineRequest>>,
+    ) -> Result<Response<Self::PipelineStream>, Status> {
+        Err(Status::unimplemented("pipeline"))
+    }
 }

@@ -131,7 +131,7 @@ impl Operation for OpenSessionRequest {
     }
 
     async fn perform(&self, api: &Api) -> Result<OpenSessionResponse, Refusal> {
-        let command = LogCommand::new(0, 0, Command::OpenSession(OpenSession {}));
+        let command = LogCommand::new(0, 0, Command::OpenSession(OpenSession::default()));
         let applied = write(api, command).await?;
         let header = api.header(applied.revision, applied.term);
         Ok(OpenSessionResponse { header, session: applied.revision.0 })
@@ -165,7 +165,7 @@ impl Operation for PutRequest {
     }
 
     async fn perform(&self, api: &Api) -> Result<PutResponse, Refusal> {
-        let put = Put { key: self.key.clone(), value: self.value.clone() };
+        let put = Put { key: self.key.clone(), value: self.value.clone(), lease: self.lease };
         let applied = write(api, in_session(self.context, Command::Put(put))).await?;
         let header = api.header(applied.revision, applied.term);
         Ok(PutResponse { header, previous: key_value(&self.key, applied.previous) })
@@ -285,6 +285,15 @@ async fn write(api: &Api, command: LogCommand) -> Result<Applied, Refusal> {
         OutcomeKind::StaleSequence => {
             Err(invalid(format!("session {session} is already past sequence number {sequence}")))
         }
+        OutcomeKind::LeaseNotFound => {
+            Err(Refusal::definite(ErrorKind::LeaseNotFound, "the lease does not exist"))
+        }
+        OutcomeKind::ValueTooLong => {
+            Err(Refusal::definite(ErrorKind::LimitExceeded, "the value would be too long"))
+        }
+        OutcomeKind::WrongGroup => {
+            Err(Refusal::definite(ErrorKind::WrongGroup, "the key belongs to another group"))
+        }
     }
 }
 
@@ -302,8 +311,8 @@ fn bound(context: Option<RequestContext>) -> Option<RequestContext> {
 }
 
 fn key_value(key: &Bytes, found: Option<Versioned>) -> Option<KeyValue> {
-    let Versioned { value, revision, version } = found?;
-    Some(KeyValue { key: key.clone(), value, revision, version })
+    let Versioned { value, revision, version, lease } = found?;
+    Some(KeyValue { key: key.clone(), value, revision, version, lease })
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {

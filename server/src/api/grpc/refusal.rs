@@ -105,7 +105,14 @@ impl Refusal {
             | ErrorKind::Busy
             | ErrorKind::InvalidRequest
             | ErrorKind::SessionExpired
-            | ErrorKind::Stopping => false,
+            | ErrorKind::Stopping
+            | ErrorKind::LimitExceeded
+            | ErrorKind::LeaseNotFound
+            | ErrorKind::Compacted
+            | ErrorKind::WrongGroup
+            | ErrorKind::SpansGroups
+            | ErrorKind::Unauthenticated
+            | ErrorKind::PermissionDenied => false,
         };
         transient && !self.indefinite
     }
@@ -117,6 +124,7 @@ impl Refusal {
             indefinite: self.indefinite,
             leader_node: self.leader.map_or(0, |leader| leader.0),
             leader_address: address.cloned().unwrap_or_default(),
+            ..ErrorDetail::default()
         };
         Status::with_details(code(self.kind), self.message, detail.encode_to_vec().into())
     }
@@ -132,5 +140,11 @@ fn code(kind: ErrorKind) -> Code {
         ErrorKind::Uncertain => Code::Unknown,
         ErrorKind::Overwritten => Code::Aborted,
         ErrorKind::Stopping => Code::Unavailable,
+        ErrorKind::LimitExceeded => Code::ResourceExhausted,
+        ErrorKind::LeaseNotFound => Code::NotFound,
+        ErrorKind::Compacted => Code::OutOfRange,
+        ErrorKind::WrongGroup | ErrorKind::SpansGroups => Code::FailedPrecondition,
+        ErrorKind::Unauthenticated => Code::Unauthenticated,
+        ErrorKind::PermissionDenied => Code::PermissionDenied,
     }
 }

@@ -162,6 +162,11 @@ impl Api {
 
     /// The header of a reply of this node.
     pub(super) fn header(&self, revision: LogIndex, term: Term) -> Option<ResponseHeader> {
-        Some(ResponseHeader { revision: revision.0, term: term.0, node: self.config.node.0 })
+        Some(ResponseHeader {
+            revision: revision.0,
+            term: term.0,
+            node: self.config.node.0,
+            group: 0,
+        })
     }
 }
