@@ -9,7 +9,7 @@ use crate::cluster::{Cluster, Kind};
 
 fn put(session: u64, sequence: u64, value: &'static str) -> PutRequest {
     let context = RequestContext { session, sequence, no_forward: false };
-    PutRequest { context: Some(context), key: "k".into(), value: value.into() }
+    PutRequest { context: Some(context), key: "k".into(), value: value.into(), lease: 0 }
 }
 
 #[tokio::test(flavor = "multi_thread")]
