@@ -19,6 +19,7 @@ pub mod consensus;
 pub mod data_dir;
 pub mod driver;
 pub mod log_store;
+pub mod membership;
 mod raft_log_bridge;
 pub mod replica;
 mod server;

@@ -5,12 +5,14 @@
 
 mod machine;
 mod memory;
+mod query;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod store;
 
 pub use machine::{StateMachine, StateMachineConfig, StateMachineError};
 pub use memory::MemoryStateStore;
+pub use query::{ChangeEvent, KeyRange, LeaseChange, LeaseStatus, Query, QueryReply};
 #[cfg(feature = "rocksdb")]
 pub use rocksdb::RocksdbStateStore;
 pub use store::{Changes, Session, StateStore, StateStoreError};
