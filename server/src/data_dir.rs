@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::NodeId;
 
 /// Version of the layout of a data directory and of everything in it.
-pub const DATA_FORMAT: u32 = 1;
+pub const DATA_FORMAT: u32 = 2;
 
 /// A data directory that is ours until this is dropped.
 #[derive(Debug)]
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_even_if_its_fields_differ() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("meta.json"), r#"{"format": 2, "nodes": []}"#).unwrap();
+        fs::write(directory.path().join("meta.json"), r#"{"format": 3, "nodes": []}"#).unwrap();
         let newer = open(directory.path(), "c", 1);
         assert!(matches!(newer, Err(DataDirError::Format { found: 2, .. })), "{newer:?}");
     }

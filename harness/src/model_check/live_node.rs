@@ -9,7 +9,7 @@ use server::bug::{Bug, Bugs};
 use server::command::{Command, LogCommand, OutcomeKind, Put};
 use server::log_store::RecoveredLog;
 use server::replica::{Effects, Input, Persist, Rejection, Replica, ReplicaConfig, Reply};
-use server::state_machine::{MemoryStateStore, StateMachine, StateMachineConfig};
+use server::state_machine::{Applied, MemoryStateStore, StateMachine, StateMachineConfig};
 use server::types::{NodeId, RequestId};
 
 use super::model::SyncPolicy;
@@ -72,7 +72,7 @@ impl LiveNode {
         let machine_config = StateMachineConfig { sessions_max: 16, bugs: config.bugs };
         let machine = StateMachine::new(store, machine_config)
             .expect("a state machine on an empty memory store starts");
-        let mut replica = Replica::new(replica_config, recovered, machine.applied())
+        let mut replica = Replica::new(replica_config, recovered, machine.applied().index)
             .expect("a replica starts on a configured log with an empty state");
         replica.pin_election_timeout(CAMPAIGN_TICKS);
         LiveNode {
@@ -176,8 +176,9 @@ impl LiveNode {
         }
         outputs.messages.extend(messages.into_iter().map(|it| Arc::new(Envelope::new(it))));
         if let Some(last) = committed.last().map(|entry| entry.index) {
-            let entries = self.machine.apply(&committed).expect("committed entries can be applied");
-            self.replica.step(Input::Applied { index: last, entries });
+            let Applied { entries, leases, events: _ } =
+                self.machine.apply(&committed).expect("committed entries can be applied");
+            self.replica.step(Input::Applied { index: last, entries, leases });
             more = true;
         }
         for request in reads {

@@ -116,7 +116,7 @@ impl Node {
         };
         let machine_config = StateMachineConfig { sessions_max: 10_000, bugs: self.bugs };
         let machine = StateMachine::new(self.flushed.clone(), machine_config)?;
-        let replica = Replica::new(config, self.disk.recover(), machine.applied())?;
+        let replica = Replica::new(config, self.disk.recover(), machine.applied().index)?;
         self.running = Some(Running {
             role: replica.role(),
             replica,
@@ -140,7 +140,7 @@ impl Node {
 
     /// Would a start now find a state that is older than the log?
     pub(super) fn state_is_stale(&self) -> bool {
-        self.flushed.applied().0 < self.disk.durable().len()
+        self.flushed.applied().index.0 < self.disk.durable().len()
     }
 }
 

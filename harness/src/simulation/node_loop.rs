@@ -10,6 +10,7 @@ use raft::eraftpb::Message;
 use rand::RngExt;
 use server::command::{Command, CompareAndSet, LogCommand, OpenSession, OutcomeKind, Put};
 use server::replica::{Effects, Input, Rejection, Reply};
+use server::state_machine::Applied;
 use server::types::{LogIndex, RequestId, Role};
 
 use super::client::{Function, Request, Response};
@@ -147,9 +148,9 @@ impl World {
             self.must_hold(result);
         }
         match applied {
-            Ok(applied) => {
+            Ok(Applied { entries, leases, events: _ }) => {
                 self.trace.line(self.now, format_args!("n{id} applied {last}"));
-                self.step(node, Input::Applied { index: last, entries: applied });
+                self.step(node, Input::Applied { index: last, entries, leases });
             }
             Err(error) => {
                 self.found(Violation::Crash { node: id.0, message: error.to_string() });
@@ -344,7 +345,7 @@ impl World {
             role: *role,
             term: replica.term(),
             committed: replica.committed(),
-            applied: machine.applied(),
+            applied: machine.applied().index,
             log,
             newly_elected,
         };

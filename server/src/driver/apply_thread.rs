@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use crate::bug::{Bug, Bugs};
 use crate::replica::{CommittedEntry, Input};
-use crate::state_machine::{StateMachine, StateMachineError, StateStore};
+use crate::state_machine::{Applied, StateMachine, StateMachineError, StateStore};
 
 use super::inbox::{Inbox, PendingRead};
 use super::node::ReadReply;
@@ -52,14 +52,14 @@ impl<S: StateStore> ApplyThread<S> {
             ApplyTask::Entries(committed) => {
                 let Some(last) = committed.last() else { return Ok(()) };
                 let index = last.index;
-                let entries = self.machine.apply(&committed)?;
-                self.inbox.completion(Input::Applied { index, entries });
+                let Applied { entries, leases, events: _ } = self.machine.apply(&committed)?;
+                self.inbox.completion(Input::Applied { index, entries, leases });
             }
             ApplyTask::Reads(reads) => {
                 self.reads_waiting.fetch_sub(reads.len(), Ordering::Relaxed);
                 for read in reads {
-                    let value = self.machine.get(&read.key)?;
-                    let reply = ReadReply { value, applied: self.machine.applied() };
+                    let reply = self.machine.query(&read.query)?;
+                    let reply = ReadReply { reply, applied: self.machine.applied().index };
                     // A client that has gone needs no answer.
                     let _ = read.reply.send(Ok(reply));
                 }

@@ -4,12 +4,12 @@ use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bytes::Bytes;
 use raft::eraftpb;
 use tokio::sync::oneshot;
 
 use crate::command::LogCommand;
 use crate::replica::Input;
+use crate::state_machine::Query;
 
 use super::node::{NodeError, ReadReply, WriteReply};
 
@@ -25,16 +25,16 @@ const MESSAGE_BYTES_MAX: usize = 64 << 20;
 pub(super) enum Request {
     /// Apply a command.
     Write { command: LogCommand, reply: oneshot::Sender<Result<WriteReply, NodeError>> },
-    /// Read a key, linearizably.
+    /// Query the state, linearizably.
     Read(PendingRead),
-    /// Read a key from this node's state, however old.
+    /// Query this node's state, however old.
     LocalRead(PendingRead),
 }
 
 /// A read and who waits for it.
 #[derive(Debug)]
 pub(super) struct PendingRead {
-    pub(super) key: Bytes,
+    pub(super) query: Query,
     pub(super) reply: oneshot::Sender<Result<ReadReply, NodeError>>,
 }
 

@@ -6,14 +6,14 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use raft::eraftpb;
 use tokio::sync::{oneshot, watch};
 
 use crate::bug::Bugs;
-use crate::command::{LogCommand, Outcome, Versioned};
+use crate::command::{LogCommand, Outcome};
 use crate::log_store::{LogStore, LogStoreError};
 use crate::replica::{Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
+use crate::state_machine::{Query, QueryReply};
 use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, StateStore};
 use crate::types::{GroupId, LogIndex, NodeId, Term};
 
@@ -95,11 +95,11 @@ pub struct WriteReply {
     pub outcome: Outcome,
 }
 
-/// A key was read.
+/// A query was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadReply {
-    /// What the key holds.
-    pub value: Option<Versioned>,
+    /// What it found.
+    pub reply: QueryReply,
     /// The last entry that was applied when it was read.
     pub applied: LogIndex,
 }
@@ -135,7 +135,7 @@ impl Node {
             log.bootstrap(GroupId(0), &configuration)?;
             recovered.configuration = Some(configuration);
         }
-        let (entries, applied) = (recovered.entries.len(), machine.applied());
+        let (entries, applied) = (recovered.entries.len(), machine.applied().index);
         tracing::info!(node = config.replica.id.0, entries, applied = applied.0, "recovered");
         let replica = Replica::new(config.replica, recovered, applied)?;
 
@@ -202,17 +202,17 @@ impl NodeHandle {
         answer.await.unwrap_or(Err(NodeError::Lost))
     }
 
-    /// Reads a key linearizably, if this node leads.
-    pub async fn read(&self, key: Bytes) -> Result<ReadReply, NodeError> {
+    /// Queries the state linearizably, if this node leads.
+    pub async fn read(&self, query: Query) -> Result<ReadReply, NodeError> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.request(Request::Read(PendingRead { key, reply }))?;
+        self.inbox.request(Request::Read(PendingRead { query, reply }))?;
         answer.await.unwrap_or(Err(NodeError::Lost))
     }
 
-    /// Reads a key from this node's state, however old.
-    pub async fn read_local(&self, key: Bytes) -> Result<ReadReply, NodeError> {
+    /// Queries this node's state, however old.
+    pub async fn read_local(&self, query: Query) -> Result<ReadReply, NodeError> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.request(Request::LocalRead(PendingRead { key, reply }))?;
+        self.inbox.request(Request::LocalRead(PendingRead { query, reply }))?;
         answer.await.unwrap_or(Err(NodeError::Lost))
     }
 

@@ -132,7 +132,7 @@ impl Replica {
             Input::Write { request, command } => self.write(request, &command),
             Input::Read { request } => self.read(request),
             Input::Persisted(number) => self.persisted(number),
-            Input::Applied { index, entries } => {
+            Input::Applied { index, entries, leases: _ } => {
                 self.applied = index;
                 self.engine.applied(index);
                 self.effects.replies.extend(self.proposals.applied(index, entries));
@@ -151,6 +151,7 @@ impl Replica {
             index: LogIndex(entry.index),
             term: Term(entry.term),
             data: entry.data,
+            configuration: None,
         }));
         for (context, index) in ready.reads {
             let index = match self.config.bugs.has(Bug::ReadBeforeApply) {

@@ -3,6 +3,7 @@
 use raft::eraftpb;
 
 use crate::command::Outcome;
+use crate::membership::Configuration;
 use crate::types::{LogIndex, NodeId, PersistNumber, RequestId, Term};
 
 /// What to do since the last call of `take_effects`. Lists are in the order in which they arose.
@@ -40,8 +41,11 @@ pub struct CommittedEntry {
     pub index: LogIndex,
     /// The term in which it was proposed.
     pub term: Term,
-    /// An encoded [`crate::command::LogCommand`]; empty for the first entry of a leader.
+    /// An encoded [`crate::command::LogCommand`]; empty for the first entry of a leader, and for an
+    /// entry that changes the configuration.
     pub data: bytes::Bytes,
+    /// The group's configuration as of this entry, if the entry changes it.
+    pub configuration: Option<Configuration>,
 }
 
 /// The answer to a request.

@@ -3,6 +3,7 @@
 use raft::eraftpb;
 
 use crate::command::{LogCommand, Outcome};
+use crate::state_machine::LeaseChange;
 use crate::types::{LogIndex, NodeId, PersistNumber, RequestId, Term};
 
 /// One thing that happened. Every input is one call of `step`.
@@ -32,6 +33,8 @@ pub enum Input {
         index: LogIndex,
         /// What the commands answered, in log order.
         entries: Vec<AppliedEntry>,
+        /// Leases that began and ended, in log order.
+        leases: Vec<LeaseChange>,
     },
     /// Messages to this peer could not be sent.
     Unreachable(NodeId),

@@ -1,12 +1,14 @@
-//! What commands do.
+//! Entries in, outcomes and changes out.
 
-use std::collections::BTreeSet;
-
-use bytes::Bytes;
-
-use super::store::{Changes, Session, StateStore, StateStoreError};
+use super::locks;
+use super::overlay::Overlay;
+use super::query::{ChangeEvent, LeaseChange, LeaseStatus, Query, QueryReply};
+use super::sessions::{SessionTable, Verdict};
+use super::store::{StateStore, StateStoreError};
+use super::{keys, leases, txn};
 use crate::bug::{Bug, Bugs};
 use crate::command::{Command, CommandError, LogCommand, Outcome, OutcomeKind, Versioned};
+use crate::log_store::LogPosition;
 use crate::replica::{AppliedEntry, CommittedEntry};
 use crate::types::LogIndex;
 
@@ -43,31 +45,75 @@ pub enum StateMachineError {
     },
 }
 
+/// What came of a run of entries.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// What the commands answered, in log order.
+    pub entries: Vec<AppliedEntry>,
+    /// Leases that began and ended, in log order.
+    pub leases: Vec<LeaseChange>,
+    /// Keys that changed, in log order, and in the order of keys within an entry. Empty unless
+    /// [`StateMachine::report_events`] was called.
+    pub events: Vec<ChangeEvent>,
+}
+
 /// The deterministic state machine over a store.
 #[derive(Debug)]
 pub struct StateMachine<S> {
     store: S,
-    config: StateMachineConfig,
-    /// Open sessions by (last use, id), to find the least recently used.
-    by_last_use: BTreeSet<(u64, u64)>,
+    sessions: SessionTable,
+    bugs: Bugs,
+    reports_events: bool,
 }
 
 impl<S: StateStore> StateMachine<S> {
     /// Opens the state machine on what its store holds.
     pub fn new(store: S, config: StateMachineConfig) -> Result<Self, StateMachineError> {
-        let by_last_use =
-            store.sessions()?.into_iter().map(|(id, session)| (session.last_used, id)).collect();
-        Ok(StateMachine { store, config, by_last_use })
+        let sessions = SessionTable::new(store.sessions()?, config.sessions_max);
+        Ok(StateMachine { store, sessions, bugs: config.bugs, reports_events: false })
+    }
+
+    /// From now on, says in [`Applied::events`] which keys changed.
+    pub fn report_events(&mut self) {
+        self.reports_events = true;
     }
 
     /// The last applied entry.
-    pub fn applied(&self) -> LogIndex {
+    pub fn applied(&self) -> LogPosition {
         self.store.applied()
+    }
+
+    /// All living leases, by id, each as if it had just been granted.
+    pub fn living_leases(&self) -> Result<Vec<LeaseChange>, StateMachineError> {
+        let granted = |(id, lease): (u64, super::Lease)| LeaseChange::Granted {
+            id,
+            ttl_ticks: lease.ttl_ticks,
+        };
+        Ok(self.store.leases()?.into_iter().map(granted).collect())
     }
 
     /// What a key holds.
     pub fn get(&self, key: &[u8]) -> Result<Option<Versioned>, StateMachineError> {
         Ok(self.store.get(key)?)
+    }
+
+    /// Answers a question.
+    pub fn query(&self, query: &Query) -> Result<QueryReply, StateMachineError> {
+        Ok(match query {
+            Query::Get { key } => QueryReply::Get(self.store.get(key)?),
+            Query::Scan { range, limit, bytes_max } => {
+                let page = self.store.scan(range, *limit, *bytes_max)?;
+                QueryReply::Scan { found: page.found, more: page.more }
+            }
+            Query::Lease { id } => QueryReply::Lease(match self.store.lease(*id)? {
+                None => None,
+                Some(lease) => Some(LeaseStatus {
+                    ttl_ticks: lease.ttl_ticks,
+                    keys: self.store.lease_keys(*id)?,
+                    locks: self.store.lease_locks(*id)?,
+                }),
+            }),
+        })
     }
 
     /// The store underneath.
@@ -81,152 +127,74 @@ impl<S: StateStore> StateMachine<S> {
     }
 
     /// Applies entries that follow the last applied one, in one write to the store.
-    pub fn apply(
-        &mut self,
-        entries: &[CommittedEntry],
-    ) -> Result<Vec<AppliedEntry>, StateMachineError> {
-        let mut changes = Changes { applied: self.store.applied(), ..Changes::default() };
+    ///
+    /// After an error the state machine must not be used any more.
+    pub fn apply(&mut self, entries: &[CommittedEntry]) -> Result<Applied, StateMachineError> {
+        let StateMachine { store, sessions, bugs, reports_events } = self;
+        let mut overlay = Overlay::new(store, *reports_events);
         let mut applied = Vec::with_capacity(entries.len());
         for entry in entries {
-            if entry.index.0 != changes.applied.0 + 1 {
-                return Err(StateMachineError::Gap {
-                    applied: changes.applied,
-                    found: entry.index,
-                });
-            }
-            changes.applied = entry.index;
+            overlay.advance(entry)?;
             if entry.data.is_empty() {
                 continue;
             }
             let command = LogCommand::decode_entry(entry.data.clone())
                 .map_err(|source| StateMachineError::Command { index: entry.index, source })?;
-            let outcome = self.apply_one(&mut changes, entry.index, command)?;
+            let outcome = apply_one(&mut overlay, sessions, *bugs, command)?;
             applied.push(AppliedEntry { index: entry.index, term: entry.term, outcome });
         }
+        let (changes, leases, events) = overlay.finish();
         if !entries.is_empty() {
-            self.store.write(changes)?;
+            store.write(changes)?;
         }
-        Ok(applied)
+        Ok(Applied { entries: applied, leases, events })
     }
+}
 
-    fn apply_one(
-        &mut self,
-        changes: &mut Changes,
-        index: LogIndex,
-        log_command: LogCommand,
-    ) -> Result<Outcome, StateMachineError> {
-        let LogCommand { session: id, sequence, command, .. } = log_command;
-        let command = command.expect("decoding refuses an entry without a command");
-        if id == 0 {
-            return self.execute(changes, index, command);
-        }
-        let Some(mut session) = self.session(changes, id)? else {
-            return Ok(refusal(index, OutcomeKind::SessionExpired));
-        };
-        if sequence < session.sequence {
-            return Ok(refusal(index, OutcomeKind::StaleSequence));
-        }
-        self.by_last_use.remove(&(session.last_used, id));
-        session.last_used = index.0;
-        self.by_last_use.insert((index.0, id));
-        let is_retry = sequence == session.sequence && !self.config.bugs.has(Bug::RetryTwice);
-        let outcome = match (is_retry, &session.outcome) {
-            (true, Some(outcome)) => outcome.clone(),
-            _ => {
-                let outcome = self.execute(changes, index, command)?;
-                session.sequence = sequence;
-                session.outcome = Some(outcome.clone());
-                outcome
-            }
-        };
-        changes.sessions.insert(id, Some(session));
-        Ok(outcome)
+/// Applies the command of the entry at which the overlay stands, once.
+fn apply_one<S: StateStore>(
+    overlay: &mut Overlay<'_, S>,
+    sessions: &mut SessionTable,
+    bugs: Bugs,
+    log_command: LogCommand,
+) -> Result<Outcome, StateStoreError> {
+    let LogCommand { session: id, sequence, command, .. } = log_command;
+    let command = command.expect("decoding refuses an entry without a command");
+    if id == 0 {
+        return execute(overlay, sessions, command);
     }
-
-    fn execute(
-        &mut self,
-        changes: &mut Changes,
-        index: LogIndex,
-        command: Command,
-    ) -> Result<Outcome, StateMachineError> {
-        let done = |previous| Outcome { previous, ..refusal(index, OutcomeKind::Done) };
-        match command {
-            Command::OpenSession(_) => {
-                self.open_session(changes, index)?;
-                Ok(done(None))
-            }
-            Command::Put(put) => {
-                let previous = self.current(changes, &put.key)?;
-                set(changes, index, put.key, put.value, previous.as_ref());
-                Ok(done(previous))
-            }
-            Command::Delete(delete) => {
-                let previous = self.current(changes, &delete.key)?;
-                changes.keys.insert(delete.key, None);
-                Ok(done(previous))
-            }
-            Command::CompareAndSet(cas) => {
-                let previous = self.current(changes, &cas.key)?;
-                if previous.as_ref().map(|versioned| &versioned.value) != cas.expected.as_ref() {
-                    return Ok(Outcome { previous, ..refusal(index, OutcomeKind::Mismatch) });
-                }
-                set(changes, index, cas.key, cas.value, previous.as_ref());
-                Ok(done(previous))
-            }
-            Command::Append(_)
-            | Command::Txn(_)
-            | Command::GrantLease(_)
-            | Command::RevokeLease(_)
-            | Command::Lock(_)
-            | Command::Unlock(_) => Ok(refusal(index, OutcomeKind::LeaseNotFound)),
+    match sessions.admit(overlay, id, sequence)? {
+        Verdict::Refused(kind) => Ok(overlay.outcome(kind)),
+        Verdict::Retry(outcome) if !bugs.has(Bug::RetryTwice) => {
+            sessions.remember(overlay, id, sequence, &outcome);
+            Ok(outcome)
         }
-    }
-
-    fn open_session(
-        &mut self,
-        changes: &mut Changes,
-        index: LogIndex,
-    ) -> Result<(), StateMachineError> {
-        while self.by_last_use.len() >= self.config.sessions_max.max(1) {
-            let Some((_, oldest)) = self.by_last_use.pop_first() else { break };
-            changes.sessions.insert(oldest, None);
-        }
-        let session = Session { sequence: 0, outcome: None, last_used: index.0 };
-        changes.sessions.insert(index.0, Some(session));
-        self.by_last_use.insert((index.0, index.0));
-        Ok(())
-    }
-
-    fn current(
-        &self,
-        changes: &Changes,
-        key: &Bytes,
-    ) -> Result<Option<Versioned>, StateMachineError> {
-        match changes.keys.get(key) {
-            Some(changed) => Ok(changed.clone()),
-            None => Ok(self.store.get(key)?),
-        }
-    }
-
-    fn session(&self, changes: &Changes, id: u64) -> Result<Option<Session>, StateMachineError> {
-        match changes.sessions.get(&id) {
-            Some(changed) => Ok(changed.clone()),
-            None => Ok(self.store.session(id)?),
+        Verdict::Retry(_) | Verdict::New => {
+            let outcome = execute(overlay, sessions, command)?;
+            sessions.remember(overlay, id, sequence, &outcome);
+            Ok(outcome)
         }
     }
 }
 
-fn set(
-    changes: &mut Changes,
-    index: LogIndex,
-    key: Bytes,
-    value: Bytes,
-    previous: Option<&Versioned>,
-) {
-    let version = previous.map_or(0, |versioned| versioned.version) + 1;
-    changes.keys.insert(key, Some(Versioned { value, revision: index.0, version, lease: 0 }));
-}
-
-fn refusal(index: LogIndex, kind: OutcomeKind) -> Outcome {
-    Outcome { revision: index.0, kind: kind as i32, ..Outcome::default() }
+fn execute<S: StateStore>(
+    overlay: &mut Overlay<'_, S>,
+    sessions: &mut SessionTable,
+    command: Command,
+) -> Result<Outcome, StateStoreError> {
+    match command {
+        Command::OpenSession(open) => {
+            sessions.open(overlay, open.id)?;
+            Ok(overlay.outcome(OutcomeKind::Done))
+        }
+        Command::Put(put) => keys::put(overlay, put),
+        Command::Delete(delete) => keys::delete(overlay, delete),
+        Command::CompareAndSet(cas) => keys::compare_and_set(overlay, cas),
+        Command::Append(append) => keys::append(overlay, append),
+        Command::Txn(txn) => txn::perform(overlay, txn),
+        Command::GrantLease(grant) => Ok(leases::grant(overlay, grant)),
+        Command::RevokeLease(revoke) => leases::revoke(overlay, revoke),
+        Command::Lock(lock) => locks::lock(overlay, lock),
+        Command::Unlock(unlock) => locks::unlock(overlay, unlock),
+    }
 }

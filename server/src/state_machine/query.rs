@@ -39,6 +39,51 @@ pub struct KeyRange {
     pub end: Bound<Bytes>,
 }
 
+impl KeyRange {
+    /// Every key.
+    pub fn all() -> KeyRange {
+        KeyRange { start: Bound::Unbounded, end: Bound::Unbounded }
+    }
+
+    /// The keys that begin with these bytes.
+    pub fn prefix(prefix: &[u8]) -> KeyRange {
+        let start = Bound::Included(Bytes::copy_from_slice(prefix));
+        // The next greater byte string of at most this length, if there is one.
+        let Some(last) = prefix.iter().rposition(|byte| *byte != u8::MAX) else {
+            return KeyRange { start, end: Bound::Unbounded };
+        };
+        let mut end = prefix[..=last].to_vec();
+        end[last] += 1;
+        KeyRange { start, end: Bound::Excluded(Bytes::from(end)) }
+    }
+
+    /// Does this key lie in it?
+    pub fn contains(&self, key: &[u8]) -> bool {
+        let behind_start = match &self.start {
+            Bound::Included(start) => key >= &start[..],
+            Bound::Excluded(start) => key > &start[..],
+            Bound::Unbounded => true,
+        };
+        let before_end = match &self.end {
+            Bound::Included(end) => key <= &end[..],
+            Bound::Excluded(end) => key < &end[..],
+            Bound::Unbounded => true,
+        };
+        behind_start && before_end
+    }
+
+    /// Does it end before any key can lie in it? (Between a key and itself with a zero byte there is
+    /// no other; such a range is not called empty here, and has no keys all the same.)
+    pub fn is_empty(&self) -> bool {
+        match (&self.start, &self.end) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+            (Bound::Included(start), Bound::Included(end)) => start > end,
+            (Bound::Included(start) | Bound::Excluded(start), Bound::Excluded(end))
+            | (Bound::Excluded(start), Bound::Included(end)) => start >= end,
+        }
+    }
+}
+
 /// The answer to a [`Query`] of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueryReply {
@@ -53,6 +98,16 @@ pub enum QueryReply {
     },
     /// The lease, if it lives.
     Lease(Option<LeaseStatus>),
+}
+
+impl QueryReply {
+    /// What the key of a [`Query::Get`] holds.
+    pub fn into_key(self) -> Option<Versioned> {
+        match self {
+            QueryReply::Get(found) => found,
+            QueryReply::Scan { .. } | QueryReply::Lease(_) => None,
+        }
+    }
 }
 
 /// A living lease.
@@ -83,7 +138,8 @@ pub enum LeaseChange {
     },
 }
 
-/// A key changed.
+/// A key changed. There is at most one event of a key and a revision: what several steps of one
+/// transaction did to a key is one change, and none if the key existed neither before nor after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeEvent {
     /// The log index of the change.

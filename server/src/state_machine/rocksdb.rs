@@ -1,20 +1,38 @@
 //! State in RocksDB.
 //!
 //! RocksDB's own write-ahead log is off: the Raft log is the one that is replayed. The applied
-//! index is written in the same batch as the state, so that after a crash the store holds the state
-//! at some earlier index, exactly.
+//! position is written in the same batch as the state, so that after a crash the store holds the
+//! state at some earlier position, exactly.
+//!
+//! ```text
+//! 'a'                 applied position: index, term
+//! 'c'                 configuration (protobuf)
+//! 'k' key             revision, version, lease, then the value
+//! 'l' lease           lease (protobuf)
+//! 'm' lease key       nothing: the key ends with the lease
+//! 'n' name            holder of the lock (protobuf)
+//! 'o' lease name      nothing: the lock is freed when the lease ends
+//! 's' session         session (protobuf)
+//! ```
+//!
+//! Numbers have 8 bytes, big-endian, so that they are in order.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::Path;
 
 use bytes::Bytes;
 use prost::Message;
-use rocksdb::{BlockBasedOptions, Cache, DB, Direction, IteratorMode, Options};
+use rocksdb::{BlockBasedOptions, Cache, DB, DBPinnableSlice, Options, ReadOptions};
 use rocksdb::{WriteBatch, WriteOptions};
 
-use crate::command::Versioned;
-use crate::types::LogIndex;
-
-use super::{Changes, Session, StateStore, StateStoreError};
+use super::query::KeyRange;
+use super::store::PageFiller;
+use super::{Changes, Lease, Page, Session, StateStore, StateStoreError};
+use crate::command::{LockHolder, Versioned};
+use crate::log_store::LogPosition;
+use crate::membership::Configuration;
+use crate::types::{LogIndex, Term};
 
 const MEMTABLE_BYTES: usize = 32 << 20;
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
@@ -22,14 +40,34 @@ const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const ENGINE_LOG_BYTES: usize = 1 << 20;
 
 const APPLIED: &[u8] = b"a";
+const CONFIGURATION: &[u8] = b"c";
 const KIND_KEY: u8 = b'k';
+const KIND_LEASE: u8 = b'l';
+const KIND_LEASE_KEY: u8 = b'm';
+const KIND_LOCK: u8 = b'n';
+const KIND_LEASE_LOCK: u8 = b'o';
 const KIND_SESSION: u8 = b's';
+
+/// Revision, version and lease in front of a value.
+const VALUE_HEADER_BYTES: usize = 24;
+/// Longer keys than this need an allocation to be looked up.
+const SHORT_KEY_BYTES: usize = 255;
 
 /// State that survives the process once RocksDB has flushed it, which it does when it closes.
 pub struct RocksdbStateStore {
     db: DB,
-    applied: LogIndex,
+    applied: LogPosition,
+    configuration: Option<Configuration>,
     write_options: WriteOptions,
+    /// What is about to be written, so that a write needs no allocation of its own.
+    scratch: Scratch,
+}
+
+/// A key and a value as RocksDB has them.
+#[derive(Debug, Default)]
+struct Scratch {
+    key: Vec<u8>,
+    value: Vec<u8>,
 }
 
 impl RocksdbStateStore {
@@ -46,89 +84,301 @@ impl RocksdbStateStore {
         options.set_keep_log_file_num(2);
         let db = DB::open(&options, directory).map_err(|error| engine("open the state", &error))?;
         let applied = match get(&db, APPLIED)? {
-            None => LogIndex(0),
-            Some(bytes) => {
-                let bytes = bytes.as_ref().try_into().map_err(|_| {
-                    StateStoreError::Corrupt("the applied index is not 8 bytes long".into())
-                })?;
-                LogIndex(u64::from_be_bytes(bytes))
-            }
+            None => LogPosition::default(),
+            Some(bytes) => decode_applied(&bytes)?,
+        };
+        let configuration = match get(&db, CONFIGURATION)? {
+            None => None,
+            Some(bytes) => Some(decode(&bytes, "configuration")?),
         };
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
-        Ok(RocksdbStateStore { db, applied, write_options })
+        Ok(RocksdbStateStore {
+            db,
+            applied,
+            configuration,
+            write_options,
+            scratch: Scratch::default(),
+        })
+    }
+
+    /// Looks up what is stored under a kind and a key.
+    fn get(&self, kind: u8, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StateStoreError> {
+        let mut short = [kind; SHORT_KEY_BYTES + 1];
+        match short.get_mut(1..=key.len()) {
+            Some(place) => {
+                place.copy_from_slice(key);
+                get(&self.db, &short[..=key.len()])
+            }
+            None => get(&self.db, &[&[kind], key].concat()),
+        }
+    }
+
+    /// Visits what is stored between two bounds, the first of which lies inside, in order, until
+    /// `visit` returns false.
+    fn visit(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StateStoreError>,
+    ) -> Result<(), StateStoreError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        options.set_iterate_upper_bound(to);
+        let mut iterator = self.db.raw_iterator_opt(options);
+        iterator.seek_to_first();
+        while let Some((key, value)) = iterator.item() {
+            if !visit(key, value)? {
+                return Ok(());
+            }
+            iterator.next();
+        }
+        iterator.status().map_err(|error| engine("read a range of the state", &error))
+    }
+
+    /// All of a kind that has numbers for keys.
+    fn numbered<M: Message + Default>(
+        &self,
+        kind: u8,
+        what: &'static str,
+    ) -> Result<Vec<(u64, M)>, StateStoreError> {
+        let mut all = Vec::new();
+        self.visit(vec![kind], vec![kind + 1], |key, value| {
+            all.push((number(&key[1..], what)?, decode(value, what)?));
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    /// What is attached to a lease.
+    fn attached(&self, kind: u8, lease: u64) -> Result<Vec<Bytes>, StateStoreError> {
+        let mut all = Vec::new();
+        let from = attached_key(kind, lease, &[]);
+        let to = match lease.checked_add(1) {
+            Some(next) => attached_key(kind, next, &[]),
+            None => vec![kind + 1],
+        };
+        let name_at = from.len();
+        self.visit(from, to, |key, _| {
+            all.push(Bytes::copy_from_slice(&key[name_at..]));
+            Ok(true)
+        })?;
+        Ok(all)
     }
 }
 
 impl StateStore for RocksdbStateStore {
     fn get(&self, key: &[u8]) -> Result<Option<Versioned>, StateStoreError> {
-        get(&self.db, &key_of(key))?.map(|bytes| decode(bytes, "key")).transpose()
+        self.get(KIND_KEY, key)?.map(|bytes| decode_versioned(&bytes)).transpose()
+    }
+
+    fn scan(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<Page, StateStoreError> {
+        let mut page = PageFiller::new(limit, bytes_max);
+        if !range.is_empty() {
+            let from = match &range.start {
+                Bound::Included(start) => [&[KIND_KEY], &start[..]].concat(),
+                Bound::Excluded(start) => [&[KIND_KEY], &start[..], &[0]].concat(),
+                Bound::Unbounded => vec![KIND_KEY],
+            };
+            let to = match &range.end {
+                Bound::Included(end) => [&[KIND_KEY], &end[..], &[0]].concat(),
+                Bound::Excluded(end) => [&[KIND_KEY], &end[..]].concat(),
+                Bound::Unbounded => vec![KIND_KEY + 1],
+            };
+            self.visit(from, to, |key, value| {
+                let (key, (header, value)) = (&key[1..], split_versioned(value)?);
+                let admitted = page.admits(key, value);
+                if admitted {
+                    page.push(Bytes::copy_from_slice(key), versioned(header, value));
+                }
+                Ok(admitted)
+            })?;
+        }
+        Ok(page.finish())
     }
 
     fn session(&self, id: u64) -> Result<Option<Session>, StateStoreError> {
-        get(&self.db, &key_of_session(id))?.map(|bytes| decode(bytes, "session")).transpose()
+        let stored = self.get(KIND_SESSION, &id.to_be_bytes())?;
+        stored.map(|bytes| decode(&bytes, "session")).transpose()
     }
 
     fn sessions(&self) -> Result<Vec<(u64, Session)>, StateStoreError> {
-        let mut sessions = Vec::new();
-        let start = [KIND_SESSION];
-        for item in self.db.iterator(IteratorMode::From(&start, Direction::Forward)) {
-            let (key, value) = item.map_err(|error| engine("list sessions", &error))?;
-            let Some(id) = key.strip_prefix(&start) else { break };
-            let id = id.try_into().map_err(|_| {
-                StateStoreError::Corrupt("the id of a session is not 8 bytes long".into())
-            })?;
-            sessions.push((u64::from_be_bytes(id), decode(Bytes::from(value), "session")?));
-        }
-        Ok(sessions)
+        self.numbered(KIND_SESSION, "session")
     }
 
-    fn applied(&self) -> LogIndex {
+    fn lease(&self, id: u64) -> Result<Option<Lease>, StateStoreError> {
+        let stored = self.get(KIND_LEASE, &id.to_be_bytes())?;
+        stored.map(|bytes| decode(&bytes, "lease")).transpose()
+    }
+
+    fn leases(&self) -> Result<Vec<(u64, Lease)>, StateStoreError> {
+        self.numbered(KIND_LEASE, "lease")
+    }
+
+    fn lease_keys(&self, id: u64) -> Result<Vec<Bytes>, StateStoreError> {
+        self.attached(KIND_LEASE_KEY, id)
+    }
+
+    fn lock(&self, name: &[u8]) -> Result<Option<LockHolder>, StateStoreError> {
+        self.get(KIND_LOCK, name)?.map(|bytes| decode(&bytes, "lock")).transpose()
+    }
+
+    fn lease_locks(&self, id: u64) -> Result<Vec<Bytes>, StateStoreError> {
+        self.attached(KIND_LEASE_LOCK, id)
+    }
+
+    fn applied(&self) -> LogPosition {
         self.applied
+    }
+
+    fn configuration(&self) -> Option<&Configuration> {
+        self.configuration.as_ref()
     }
 
     fn write(&mut self, changes: Changes) -> Result<(), StateStoreError> {
         let mut batch = WriteBatch::default();
-        for (key, value) in changes.keys {
-            match value {
-                Some(value) => batch.put(key_of(&key), value.encode_to_vec()),
-                None => batch.delete(key_of(&key)),
+        let scratch = &mut self.scratch;
+        for (key, versioned) in &changes.keys {
+            scratch.key(KIND_KEY, key);
+            match versioned {
+                Some(versioned) => batch.put(&scratch.key, scratch.versioned(versioned)),
+                None => batch.delete(&scratch.key),
             }
         }
-        for (id, session) in changes.sessions {
-            match session {
-                Some(session) => batch.put(key_of_session(id), session.encode_to_vec()),
-                None => batch.delete(key_of_session(id)),
-            }
+        for (id, session) in &changes.sessions {
+            scratch.put_message(&mut batch, KIND_SESSION, &id.to_be_bytes(), session.as_ref());
         }
-        batch.put(APPLIED, changes.applied.0.to_be_bytes());
+        for (id, lease) in &changes.leases {
+            scratch.put_message(&mut batch, KIND_LEASE, &id.to_be_bytes(), lease.as_ref());
+        }
+        for (name, holder) in &changes.locks {
+            scratch.put_message(&mut batch, KIND_LOCK, name, holder.as_ref());
+        }
+        attach(&mut batch, KIND_LEASE_KEY, &changes.lease_keys);
+        attach(&mut batch, KIND_LEASE_LOCK, &changes.lease_locks);
+        if let Some(configuration) = &changes.configuration {
+            batch.put(CONFIGURATION, configuration.encode_to_vec());
+        }
+        batch.put(APPLIED, encode_applied(changes.applied));
         self.db
             .write_opt(batch, &self.write_options)
             .map_err(|error| engine("write the state", &error))?;
         self.applied = changes.applied;
+        if changes.configuration.is_some() {
+            self.configuration = changes.configuration;
+        }
         Ok(())
     }
 }
 
-fn key_of(key: &[u8]) -> Vec<u8> {
-    let mut full = Vec::with_capacity(key.len() + 1);
-    full.push(KIND_KEY);
-    full.extend_from_slice(key);
-    full
+impl Scratch {
+    fn key(&mut self, kind: u8, key: &[u8]) {
+        self.key.clear();
+        self.key.push(kind);
+        self.key.extend_from_slice(key);
+    }
+
+    fn versioned(&mut self, versioned: &Versioned) -> &[u8] {
+        self.value.clear();
+        self.value.extend_from_slice(&versioned.revision.to_be_bytes());
+        self.value.extend_from_slice(&versioned.version.to_be_bytes());
+        self.value.extend_from_slice(&versioned.lease.to_be_bytes());
+        self.value.extend_from_slice(&versioned.value);
+        &self.value
+    }
+
+    fn put_message(
+        &mut self,
+        batch: &mut WriteBatch,
+        kind: u8,
+        key: &[u8],
+        message: Option<&impl Message>,
+    ) {
+        self.key(kind, key);
+        match message {
+            Some(message) => {
+                self.value.clear();
+                // A vector grows as it must, so that there is always room.
+                let _ = message.encode(&mut self.value);
+                batch.put(&self.key, &self.value);
+            }
+            None => batch.delete(&self.key),
+        }
+    }
 }
 
-fn key_of_session(id: u64) -> [u8; 9] {
-    let mut full = [KIND_SESSION; 9];
-    full[1..].copy_from_slice(&id.to_be_bytes());
-    full
+fn attach(batch: &mut WriteBatch, kind: u8, changes: &BTreeMap<(u64, Bytes), bool>) {
+    for ((lease, name), attached) in changes {
+        let key = attached_key(kind, *lease, name);
+        if *attached {
+            batch.put(key, []);
+        } else {
+            batch.delete(key);
+        }
+    }
 }
 
-fn get(db: &DB, key: &[u8]) -> Result<Option<Bytes>, StateStoreError> {
-    let value = db.get(key).map_err(|error| engine("read the state", &error))?;
-    Ok(value.map(Bytes::from))
+fn attached_key(kind: u8, lease: u64, name: &[u8]) -> Vec<u8> {
+    [&[kind], &lease.to_be_bytes()[..], name].concat()
 }
 
-fn decode<M: Message + Default>(bytes: Bytes, what: &str) -> Result<M, StateStoreError> {
+fn get<'db>(db: &'db DB, key: &[u8]) -> Result<Option<DBPinnableSlice<'db>>, StateStoreError> {
+    db.get_pinned(key).map_err(|error| engine("read the state", &error))
+}
+
+/// The three numbers in front of a value, and the value.
+fn split_versioned(bytes: &[u8]) -> Result<(&[u8; VALUE_HEADER_BYTES], &[u8]), StateStoreError> {
+    bytes.split_first_chunk().ok_or_else(|| {
+        StateStoreError::Corrupt(format!("a key's record has {} bytes only", bytes.len()))
+    })
+}
+
+fn decode_versioned(bytes: &[u8]) -> Result<Versioned, StateStoreError> {
+    let (header, value) = split_versioned(bytes)?;
+    Ok(versioned(header, value))
+}
+
+fn versioned(header: &[u8; VALUE_HEADER_BYTES], value: &[u8]) -> Versioned {
+    let (numbers, _) = header.as_chunks::<8>();
+    Versioned {
+        value: Bytes::copy_from_slice(value),
+        revision: u64::from_be_bytes(numbers[0]),
+        version: u64::from_be_bytes(numbers[1]),
+        lease: u64::from_be_bytes(numbers[2]),
+    }
+}
+
+fn encode_applied(applied: LogPosition) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&applied.index.0.to_be_bytes());
+    bytes[8..].copy_from_slice(&applied.term.0.to_be_bytes());
+    bytes
+}
+
+fn decode_applied(bytes: &[u8]) -> Result<LogPosition, StateStoreError> {
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_| {
+        StateStoreError::Corrupt("the applied position is not 16 bytes long".into())
+    })?;
+    let (numbers, _) = bytes.as_chunks::<8>();
+    Ok(LogPosition {
+        index: LogIndex(u64::from_be_bytes(numbers[0])),
+        term: Term(u64::from_be_bytes(numbers[1])),
+    })
+}
+
+fn number(bytes: &[u8], what: &str) -> Result<u64, StateStoreError> {
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| StateStoreError::Corrupt(format!("the id of a {what} is not 8 bytes long")))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+fn decode<M: Message + Default>(bytes: &[u8], what: &str) -> Result<M, StateStoreError> {
     M::decode(bytes)
         .map_err(|error| StateStoreError::Corrupt(format!("unreadable {what}: {error}")))
 }

@@ -16,6 +16,7 @@ use crate::command::{
     Command, CompareAndSet, Delete, LogCommand, OpenSession, OutcomeKind, Put, Versioned,
 };
 use crate::config::Limits;
+use crate::state_machine::Query;
 use crate::types::{LogIndex, Term};
 
 use super::refusal::{Access, Refusal};
@@ -93,14 +94,14 @@ impl Operation for GetRequest {
     }
 
     async fn perform(&self, api: &Api) -> Result<GetResponse, Refusal> {
-        let key = self.key.clone();
+        let query = Query::Get { key: self.key.clone() };
         let result = match self.mode() {
-            ReadMode::Linearizable => api.node.read(key).await,
-            ReadMode::Local => api.node.read_local(key).await,
+            ReadMode::Linearizable => api.node.read(query).await,
+            ReadMode::Local => api.node.read_local(query).await,
         };
         let reply = result.map_err(|error| Refusal::from_node(Access::Read, error))?;
         let header = api.header(reply.applied, api.node.status().term);
-        Ok(GetResponse { header, found: key_value(&self.key, reply.value) })
+        Ok(GetResponse { header, found: key_value(&self.key, reply.reply.into_key()) })
     }
 
     fn without_forwarding(&self) -> GetRequest {
