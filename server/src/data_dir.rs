@@ -251,7 +251,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("meta.json"), r#"{"format": 3, "nodes": []}"#).unwrap();
         let newer = open(directory.path(), "c", 1);
-        assert!(matches!(newer, Err(DataDirError::Format { found: 2, .. })), "{newer:?}");
+        assert!(matches!(newer, Err(DataDirError::Format { found: 3, .. })), "{newer:?}");
     }
 
     #[test]

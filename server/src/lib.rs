@@ -26,6 +26,7 @@ mod server;
 pub mod state_machine;
 pub mod transport;
 pub mod types;
+pub mod watch;
 
 pub use config::{ConfigError, Limits, ServerConfig, Storage};
 

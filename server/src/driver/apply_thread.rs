@@ -7,6 +7,7 @@ use std::sync::mpsc::Receiver;
 use crate::bug::{Bug, Bugs};
 use crate::replica::{CommittedEntry, Input};
 use crate::state_machine::{Applied, StateMachine, StateMachineError, StateStore};
+use crate::watch::WatchFeed;
 
 use super::inbox::{Inbox, PendingRead};
 use super::node::ReadReply;
@@ -24,6 +25,8 @@ pub(super) enum ApplyTask {
 pub(super) struct ApplyThread<S: StateStore> {
     pub(super) machine: StateMachine<S>,
     pub(super) tasks: Receiver<ApplyTask>,
+    /// Tells watches what changed.
+    pub(super) feed: WatchFeed,
     pub(super) inbox: Arc<Inbox>,
     /// Reads in the queue.
     pub(super) reads_waiting: Arc<AtomicUsize>,
@@ -52,7 +55,8 @@ impl<S: StateStore> ApplyThread<S> {
             ApplyTask::Entries(committed) => {
                 let Some(last) = committed.last() else { return Ok(()) };
                 let index = last.index;
-                let Applied { entries, leases, events: _ } = self.machine.apply(&committed)?;
+                let Applied { entries, leases, events } = self.machine.apply(&committed)?;
+                self.feed.publish(index, events);
                 self.inbox.completion(Input::Applied { index, entries, leases });
             }
             ApplyTask::Reads(reads) => {

@@ -13,9 +13,10 @@ use crate::bug::Bugs;
 use crate::command::{LogCommand, Outcome};
 use crate::log_store::{LogStore, LogStoreError};
 use crate::replica::{Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
-use crate::state_machine::{Query, QueryReply};
+use crate::state_machine::{KeyRange, Query, QueryReply};
 use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, StateStore};
 use crate::types::{GroupId, LogIndex, NodeId, Term};
+use crate::watch::{Watch, WatchError, WatchFeed, WatchHub, WatchLimits};
 
 use super::apply_thread::ApplyThread;
 use super::core_thread::{Backlog, CoreThread, PeerSender, Pending};
@@ -57,6 +58,14 @@ pub enum StartError {
     #[error("start a thread: {0}")]
     Thread(#[from] std::io::Error),
 }
+
+/// What watches can go back to, and get at once. The ring takes at most this memory in each group.
+const WATCH_LIMITS: WatchLimits = WatchLimits {
+    ring_events_max: 65_536,
+    ring_bytes_max: 32 << 20,
+    batch_events_max: 1_024,
+    batch_bytes_max: 1 << 20,
+};
 
 /// A request was not answered by this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +123,7 @@ pub struct Node {
 #[derive(Debug, Clone)]
 pub struct NodeHandle {
     inbox: Arc<Inbox>,
+    watches: WatchHub,
     status: watch::Receiver<ReplicaStatus>,
 }
 
@@ -127,7 +137,8 @@ impl Node {
     ) -> Result<Node, StartError> {
         let machine_config =
             StateMachineConfig { sessions_max: config.sessions_max, bugs: config.bugs };
-        let machine = StateMachine::new(state, machine_config)?;
+        let mut machine = StateMachine::new(state, machine_config)?;
+        machine.report_events();
         let mut recovered = log.load(GroupId(0))?;
         if recovered.configuration.is_none() {
             let voters = config.voters.iter().map(|voter| voter.0).collect();
@@ -143,6 +154,8 @@ impl Node {
         let reads_waiting = Arc::new(AtomicUsize::new(0));
         let (log_sender, log_tasks) = channel();
         let (apply_sender, apply_tasks) = channel();
+        let feed = WatchFeed::new(WATCH_LIMITS, applied);
+        let watches = feed.hub();
         let (status_sender, status) = watch::channel(replica.status());
         let log_thread = LogThread {
             store: log,
@@ -154,6 +167,7 @@ impl Node {
         let apply_thread = ApplyThread {
             machine,
             tasks: apply_tasks,
+            feed,
             inbox: Arc::clone(&inbox),
             reads_waiting: Arc::clone(&reads_waiting),
             bugs: config.bugs,
@@ -170,7 +184,7 @@ impl Node {
             pending: Pending::default(),
             backlog: Backlog::default(),
         };
-        let mut node = Node { handle: NodeHandle { inbox, status }, threads: Vec::new() };
+        let mut node = Node { handle: NodeHandle { inbox, watches, status }, threads: Vec::new() };
         node.threads.push(vital::spawn("log", || log_thread.run())?);
         node.threads.push(vital::spawn("apply", || apply_thread.run())?);
         node.threads.push(vital::spawn("core", || core_thread.run())?);
@@ -214,6 +228,11 @@ impl NodeHandle {
         let (reply, answer) = oneshot::channel();
         self.inbox.request(Request::LocalRead(PendingRead { query, reply }))?;
         answer.await.unwrap_or(Err(NodeError::Lost))
+    }
+
+    /// Watches a range of keys from a revision on (0: from now on), as this node applies changes.
+    pub fn watch(&self, range: KeyRange, start_revision: u64) -> Result<Watch, WatchError> {
+        self.watches.watch(range, start_revision)
     }
 
     /// Gives it a peer's message; false if it was dropped because too many wait.
