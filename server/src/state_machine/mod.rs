@@ -2,6 +2,18 @@
 //!
 //! [`StateMachine`] is the logic, written once; a [`StateStore`] is where the state lives
 //! (`rocksdb`, `memory`). The state is a function of the applied log prefix alone.
+//!
+//! ```text
+//! entries ──> machine ──> sessions ──> keys, txn, leases, locks ──> overlay ──Changes──> store
+//!                                                                      └──> outcomes, lease changes, events
+//! ```
+//!
+//! Invariants:
+//! - a run of entries is one write to the store, and how entries are cut into runs cannot be seen in
+//!   the state or in the outcomes;
+//! - what is in memory (the table of sessions) is rebuilt from the store alone;
+//! - a command takes effect as a whole or not at all, and all that it changes has its log index as
+//!   revision.
 
 mod keys;
 mod leases;
@@ -23,5 +35,7 @@ pub use query::{ChangeEvent, KeyRange, LeaseChange, LeaseStatus, Query, QueryRep
 pub use rocksdb::RocksdbStateStore;
 pub use store::{Changes, Lease, Page, Session, StateStore, StateStoreError};
 
+#[cfg(test)]
+mod machine_tests;
 #[cfg(test)]
 mod store_tests;

@@ -1,0 +1,10 @@
+//! What every command does, on every store.
+
+mod batches;
+mod fixture;
+mod keys;
+mod leases;
+mod locks;
+mod random;
+mod sessions;
+mod txn;
