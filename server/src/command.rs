@@ -78,7 +78,7 @@ pub struct Put {
     /// Any bytes; an empty value is a value.
     #[prost(bytes = "bytes", tag = "2")]
     pub value: Bytes,
-    /// The lease that the key ends with; 0 for none.
+    /// The lease that the key ends with from now on; 0 for none.
     #[prost(uint64, tag = "3")]
     pub lease: u64,
 }
@@ -91,7 +91,7 @@ pub struct Delete {
     pub key: Bytes,
 }
 
-/// See [`Command::CompareAndSet`].
+/// See [`Command::CompareAndSet`]. The key keeps its lease.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct CompareAndSet {
     /// Any bytes.
@@ -105,7 +105,7 @@ pub struct CompareAndSet {
     pub value: Bytes,
 }
 
-/// See [`Command::Append`].
+/// See [`Command::Append`]. The key keeps its lease.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct Append {
     /// Any bytes.
@@ -271,7 +271,7 @@ pub struct Outcome {
     /// For a transaction: what each step found, before it changed anything.
     #[prost(message, repeated, tag = "4")]
     pub results: Vec<StepResult>,
-    /// For a lock: who holds it now.
+    /// For a lock, or an unlock that found another token: who holds it now.
     #[prost(message, optional, tag = "5")]
     pub holder: Option<LockHolder>,
 }

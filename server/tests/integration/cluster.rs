@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto::client::{Client, ClientOptions};
 use server::bug::Bugs;
-use server::driver::Fsync;
+use server::driver::{Fsync, NodeHandle};
 use server::types::NodeId;
 use server::{Limits, Server, ServerConfig, Storage};
 use tempfile::TempDir;
@@ -76,6 +76,11 @@ impl Cluster {
 
     pub(crate) fn address(&self, node: u64) -> String {
         self.addresses[&node].to_string()
+    }
+
+    /// The way to a running node from within the process.
+    pub(crate) fn handle(&self, node: u64) -> NodeHandle {
+        self.running[&node].node()
     }
 
     /// A client of one node.

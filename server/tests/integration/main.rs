@@ -10,3 +10,4 @@ mod operations;
 mod processes;
 mod sessions;
 mod start;
+mod watches;

@@ -36,8 +36,17 @@ pub(super) struct Dump {
     pub(super) configuration: Option<Configuration>,
     pub(super) keys: Vec<(Bytes, Versioned)>,
     pub(super) sessions: Vec<(u64, Session)>,
-    /// Leases with their keys and locks, and who is written down to hold each of the locks.
-    pub(super) leases: Vec<(u64, Lease, Vec<Bytes>, Vec<(Bytes, Option<LockHolder>)>)>,
+    pub(super) leases: Vec<LeaseDump>,
+}
+
+/// A lease and what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LeaseDump {
+    pub(super) id: u64,
+    pub(super) ttl_ticks: u64,
+    pub(super) keys: Vec<Bytes>,
+    /// Its locks, and who is written down as their holders.
+    pub(super) locks: Vec<(Bytes, Option<LockHolder>)>,
 }
 
 struct On<S, R> {
@@ -98,7 +107,10 @@ impl<S: StateStore, R: FnMut(Option<S>) -> S> Machine for On<S, R> {
             keys: store.scan(&KeyRange::all(), usize::MAX, usize::MAX).unwrap().found,
             sessions: store.sessions().unwrap(),
             leases: leases
-                .map(|(id, lease)| (id, lease, store.lease_keys(id).unwrap(), locks(id)))
+                .map(|(id, Lease { ttl_ticks })| {
+                    let keys = store.lease_keys(id).unwrap();
+                    LeaseDump { id, ttl_ticks, keys, locks: locks(id) }
+                })
                 .collect(),
         }
     }

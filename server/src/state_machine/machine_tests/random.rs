@@ -119,7 +119,7 @@ fn one_by_one(log: &[CommittedEntry]) -> Seen {
 
 /// What is stored twice says the same twice.
 fn check_indexes(dump: &Dump) {
-    for (id, _, keys, locks) in &dump.leases {
+    for LeaseDump { id, ttl_ticks: _, keys, locks } in &dump.leases {
         let with_lease = dump.keys.iter().filter(|(_, versioned)| versioned.lease == *id);
         let with_lease: Vec<&Bytes> = with_lease.map(|(key, _)| key).collect();
         assert_eq!(keys.iter().collect::<Vec<_>>(), with_lease, "keys of lease {id}");
@@ -128,7 +128,7 @@ fn check_indexes(dump: &Dump) {
         }
     }
     for (key, versioned) in &dump.keys {
-        let lives = dump.leases.iter().any(|(id, ..)| *id == versioned.lease);
+        let lives = dump.leases.iter().any(|lease| lease.id == versioned.lease);
         assert!(versioned.lease == 0 || lives, "{key:?} outlived its lease");
     }
     assert!(dump.sessions.len() <= SESSIONS_MAX);
