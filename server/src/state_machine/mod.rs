@@ -24,6 +24,8 @@ mod overlay;
 mod query;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb_records;
 mod sessions;
 mod store;
 mod txn;

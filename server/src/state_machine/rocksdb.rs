@@ -4,18 +4,7 @@
 //! position is written in the same batch as the state, so that after a crash the store holds the
 //! state at some earlier position, exactly.
 //!
-//! ```text
-//! 'a'                 applied position: index, term
-//! 'c'                 configuration (protobuf)
-//! 'k' key             revision, version, lease, then the value
-//! 'l' lease           lease (protobuf)
-//! 'm' lease key       nothing: the key ends with the lease
-//! 'n' name            holder of the lock (protobuf)
-//! 'o' lease name      nothing: the lock is freed when the lease ends
-//! 's' session         session (protobuf)
-//! ```
-//!
-//! Numbers have 8 bytes, big-endian, so that they are in order.
+//! `rocksdb_records` says how each kind of thing is stored.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -27,6 +16,11 @@ use rocksdb::{BlockBasedOptions, Cache, DB, DBPinnableSlice, Options, ReadOption
 use rocksdb::{WriteBatch, WriteOptions};
 
 use super::query::KeyRange;
+use super::rocksdb_records::{
+    APPLIED, CONFIGURATION, KIND_KEY, KIND_LEASE, KIND_LEASE_KEY, KIND_LEASE_LOCK, KIND_LOCK,
+    KIND_SESSION, Scratch, attached_key, decode, decode_applied, decode_versioned, encode_applied,
+    number, split_versioned, versioned,
+};
 use super::store::PageFiller;
 use super::{Changes, Lease, Page, Session, StateStore, StateStoreError};
 use crate::command::{LockHolder, Versioned};
@@ -39,17 +33,6 @@ const BLOCK_CACHE_BYTES: usize = 32 << 20;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const ENGINE_LOG_BYTES: usize = 1 << 20;
 
-const APPLIED: &[u8] = b"a";
-const CONFIGURATION: &[u8] = b"c";
-const KIND_KEY: u8 = b'k';
-const KIND_LEASE: u8 = b'l';
-const KIND_LEASE_KEY: u8 = b'm';
-const KIND_LOCK: u8 = b'n';
-const KIND_LEASE_LOCK: u8 = b'o';
-const KIND_SESSION: u8 = b's';
-
-/// Revision, version and lease in front of a value.
-const VALUE_HEADER_BYTES: usize = 24;
 /// Longer keys than this need an allocation to be looked up.
 const SHORT_KEY_BYTES: usize = 255;
 
@@ -61,13 +44,6 @@ pub struct RocksdbStateStore {
     write_options: WriteOptions,
     /// What is about to be written, so that a write needs no allocation of its own.
     scratch: Scratch,
-}
-
-/// A key and a value as RocksDB has them.
-#[derive(Debug, Default)]
-struct Scratch {
-    key: Vec<u8>,
-    value: Vec<u8>,
 }
 
 impl RocksdbStateStore {
@@ -103,7 +79,7 @@ impl RocksdbStateStore {
     }
 
     /// Looks up what is stored under a kind and a key.
-    fn get(&self, kind: u8, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StateStoreError> {
+    fn lookup(&self, kind: u8, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StateStoreError> {
         let mut short = [kind; SHORT_KEY_BYTES + 1];
         match short.get_mut(1..=key.len()) {
             Some(place) => {
@@ -169,7 +145,7 @@ impl RocksdbStateStore {
 
 impl StateStore for RocksdbStateStore {
     fn get(&self, key: &[u8]) -> Result<Option<Versioned>, StateStoreError> {
-        self.get(KIND_KEY, key)?.map(|bytes| decode_versioned(&bytes)).transpose()
+        self.lookup(KIND_KEY, key)?.map(|bytes| decode_versioned(&bytes)).transpose()
     }
 
     fn scan(
@@ -203,7 +179,7 @@ impl StateStore for RocksdbStateStore {
     }
 
     fn session(&self, id: u64) -> Result<Option<Session>, StateStoreError> {
-        let stored = self.get(KIND_SESSION, &id.to_be_bytes())?;
+        let stored = self.lookup(KIND_SESSION, &id.to_be_bytes())?;
         stored.map(|bytes| decode(&bytes, "session")).transpose()
     }
 
@@ -212,7 +188,7 @@ impl StateStore for RocksdbStateStore {
     }
 
     fn lease(&self, id: u64) -> Result<Option<Lease>, StateStoreError> {
-        let stored = self.get(KIND_LEASE, &id.to_be_bytes())?;
+        let stored = self.lookup(KIND_LEASE, &id.to_be_bytes())?;
         stored.map(|bytes| decode(&bytes, "lease")).transpose()
     }
 
@@ -225,7 +201,7 @@ impl StateStore for RocksdbStateStore {
     }
 
     fn lock(&self, name: &[u8]) -> Result<Option<LockHolder>, StateStoreError> {
-        self.get(KIND_LOCK, name)?.map(|bytes| decode(&bytes, "lock")).transpose()
+        self.lookup(KIND_LOCK, name)?.map(|bytes| decode(&bytes, "lock")).transpose()
     }
 
     fn lease_locks(&self, id: u64) -> Result<Vec<Bytes>, StateStoreError> {
@@ -246,7 +222,10 @@ impl StateStore for RocksdbStateStore {
         for (key, versioned) in &changes.keys {
             scratch.key(KIND_KEY, key);
             match versioned {
-                Some(versioned) => batch.put(&scratch.key, scratch.versioned(versioned)),
+                Some(versioned) => {
+                    scratch.versioned(versioned);
+                    batch.put(&scratch.key, &scratch.value);
+                }
                 None => batch.delete(&scratch.key),
             }
         }
@@ -276,42 +255,6 @@ impl StateStore for RocksdbStateStore {
     }
 }
 
-impl Scratch {
-    fn key(&mut self, kind: u8, key: &[u8]) {
-        self.key.clear();
-        self.key.push(kind);
-        self.key.extend_from_slice(key);
-    }
-
-    fn versioned(&mut self, versioned: &Versioned) -> &[u8] {
-        self.value.clear();
-        self.value.extend_from_slice(&versioned.revision.to_be_bytes());
-        self.value.extend_from_slice(&versioned.version.to_be_bytes());
-        self.value.extend_from_slice(&versioned.lease.to_be_bytes());
-        self.value.extend_from_slice(&versioned.value);
-        &self.value
-    }
-
-    fn put_message(
-        &mut self,
-        batch: &mut WriteBatch,
-        kind: u8,
-        key: &[u8],
-        message: Option<&impl Message>,
-    ) {
-        self.key(kind, key);
-        match message {
-            Some(message) => {
-                self.value.clear();
-                // A vector grows as it must, so that there is always room.
-                let _ = message.encode(&mut self.value);
-                batch.put(&self.key, &self.value);
-            }
-            None => batch.delete(&self.key),
-        }
-    }
-}
-
 fn attach(batch: &mut WriteBatch, kind: u8, changes: &BTreeMap<(u64, Bytes), bool>) {
     for ((lease, name), attached) in changes {
         let key = attached_key(kind, *lease, name);
@@ -323,64 +266,8 @@ fn attach(batch: &mut WriteBatch, kind: u8, changes: &BTreeMap<(u64, Bytes), boo
     }
 }
 
-fn attached_key(kind: u8, lease: u64, name: &[u8]) -> Vec<u8> {
-    [&[kind], &lease.to_be_bytes()[..], name].concat()
-}
-
 fn get<'db>(db: &'db DB, key: &[u8]) -> Result<Option<DBPinnableSlice<'db>>, StateStoreError> {
     db.get_pinned(key).map_err(|error| engine("read the state", &error))
-}
-
-/// The three numbers in front of a value, and the value.
-fn split_versioned(bytes: &[u8]) -> Result<(&[u8; VALUE_HEADER_BYTES], &[u8]), StateStoreError> {
-    bytes.split_first_chunk().ok_or_else(|| {
-        StateStoreError::Corrupt(format!("a key's record has {} bytes only", bytes.len()))
-    })
-}
-
-fn decode_versioned(bytes: &[u8]) -> Result<Versioned, StateStoreError> {
-    let (header, value) = split_versioned(bytes)?;
-    Ok(versioned(header, value))
-}
-
-fn versioned(header: &[u8; VALUE_HEADER_BYTES], value: &[u8]) -> Versioned {
-    let (numbers, _) = header.as_chunks::<8>();
-    Versioned {
-        value: Bytes::copy_from_slice(value),
-        revision: u64::from_be_bytes(numbers[0]),
-        version: u64::from_be_bytes(numbers[1]),
-        lease: u64::from_be_bytes(numbers[2]),
-    }
-}
-
-fn encode_applied(applied: LogPosition) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&applied.index.0.to_be_bytes());
-    bytes[8..].copy_from_slice(&applied.term.0.to_be_bytes());
-    bytes
-}
-
-fn decode_applied(bytes: &[u8]) -> Result<LogPosition, StateStoreError> {
-    let bytes: [u8; 16] = bytes.try_into().map_err(|_| {
-        StateStoreError::Corrupt("the applied position is not 16 bytes long".into())
-    })?;
-    let (numbers, _) = bytes.as_chunks::<8>();
-    Ok(LogPosition {
-        index: LogIndex(u64::from_be_bytes(numbers[0])),
-        term: Term(u64::from_be_bytes(numbers[1])),
-    })
-}
-
-fn number(bytes: &[u8], what: &str) -> Result<u64, StateStoreError> {
-    let bytes = bytes
-        .try_into()
-        .map_err(|_| StateStoreError::Corrupt(format!("the id of a {what} is not 8 bytes long")))?;
-    Ok(u64::from_be_bytes(bytes))
-}
-
-fn decode<M: Message + Default>(bytes: &[u8], what: &str) -> Result<M, StateStoreError> {
-    M::decode(bytes)
-        .map_err(|error| StateStoreError::Corrupt(format!("unreadable {what}: {error}")))
 }
 
 fn engine(what: &'static str, error: &rocksdb::Error) -> StateStoreError {
