@@ -26,7 +26,6 @@ use super::{Changes, Lease, Page, Session, StateStore, StateStoreError};
 use crate::command::{LockHolder, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
-use crate::types::{LogIndex, Term};
 
 const MEMTABLE_BYTES: usize = 32 << 20;
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
