@@ -23,6 +23,7 @@ pub mod membership;
 mod raft_log_bridge;
 pub mod replica;
 mod server;
+pub mod snapshot;
 pub mod state_machine;
 pub mod transport;
 pub mod types;
