@@ -7,6 +7,15 @@
 //! Each node opens one stream to each peer and sends on it; what it receives comes on the streams
 //! that the peers opened. The same connection carries the client requests that are forwarded.
 //!
+//! ```text
+//! SnapshotSender ──handshake, offer──>  SnapshotReceiver ──> staging ──> SnapshotInbox
+//!                <──resume position──
+//!                ──chunks──────────>
+//!                <──received────────
+//! ```
+//!
+//! Snapshots travel on connections of their own, so that messages need not wait behind them.
+//!
 //! Invariants:
 //! - messages may be lost, never corrupted or taken from another cluster: the first frame of a
 //!   stream names protocol, cluster, sender and receiver, and each message must fit to it;
@@ -15,12 +24,25 @@
 //! - a connection that is silent for two seconds counts as broken, and a new one is tried at least
 //!   twice a second.
 
+mod doorkeeper;
 mod peer_link;
 mod peer_links;
 mod peer_service;
+mod snapshot_offer;
+mod snapshot_receiver;
+mod snapshot_sender;
+#[cfg(test)]
+mod snapshot_tests;
+mod transfer;
+mod transfer_counts;
 
 pub use peer_links::{PeerConnections, PeerLinks, PeersConfig, TransportError};
 pub use peer_service::PeerService;
+pub use snapshot_receiver::SnapshotInbox;
+pub use snapshot_sender::{
+    PeerEndpoints, SnapshotSender, Transfer, TransferError, TransferOptions,
+};
+pub use transfer_counts::TransferCounts;
 
 /// Version of the peers' protocol.
 pub const PEER_FORMAT: u32 = 1;
