@@ -187,7 +187,7 @@ fn open(
         Storage::Rocksdb { data } => {
             let data = DataDir::open(data, &config.cluster, config.node)?;
             let log = Box::new(crate::log_store::RocksdbLogStore::open(&data.log())?);
-            let state = crate::state_machine::RocksdbStateStore::open(&data.state())?;
+            let state = crate::state_machine::RocksdbStateStore::open(&data.state().join("0"))?;
             Ok((Node::start(node_config, log, state, peers)?, Some(data)))
         }
         #[cfg(not(feature = "rocksdb"))]

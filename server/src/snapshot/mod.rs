@@ -40,6 +40,7 @@ pub use error::SnapshotError;
 pub use group_directory::{DirectoryOptions, GroupDirectory, OldState};
 pub use memory::{MemorySnapshot, MemoryStaging};
 pub use meta::{FilePosition, SnapshotFile, SnapshotLimits, SnapshotMeta};
+pub(crate) use retained::Retained;
 pub use retained::SNAPSHOTS_RETAINED;
 pub use source::{ReceivedSnapshot, SnapshotSink, SnapshotSource, SnapshotStaging};
 

@@ -1,15 +1,20 @@
 //! Entries in, outcomes and changes out.
 
+use std::sync::Arc;
+
 use super::locks;
 use super::overlay::Overlay;
 use super::query::{ChangeEvent, LeaseChange, LeaseStatus, Query, QueryReply};
 use super::sessions::{SessionTable, Verdict};
+use super::snapshots::SnapshotStore;
 use super::store::{StateStore, StateStoreError};
 use super::{keys, leases, txn};
 use crate::bug::{Bug, Bugs};
 use crate::command::{Command, CommandError, LogCommand, Outcome, OutcomeKind, Versioned};
 use crate::log_store::LogPosition;
+use crate::membership::Configuration;
 use crate::replica::{AppliedEntry, CommittedEntry};
+use crate::snapshot::{ReceivedSnapshot, SnapshotSource};
 use crate::types::LogIndex;
 
 /// How a state machine behaves. Must be the same on every replica.
@@ -64,6 +69,23 @@ pub struct StateMachine<S> {
     sessions: SessionTable,
     bugs: Bugs,
     reports_events: bool,
+}
+
+impl<S: SnapshotStore> StateMachine<S> {
+    /// Takes a snapshot of the state; see [`SnapshotStore::take_snapshot`].
+    pub fn take_snapshot(
+        &mut self,
+        first: &Configuration,
+    ) -> Result<Arc<dyn SnapshotSource>, StateMachineError> {
+        Ok(self.store.take_snapshot(first)?)
+    }
+
+    /// Goes on with the state in a snapshot; see [`SnapshotStore::install`].
+    pub fn install(&mut self, received: ReceivedSnapshot) -> Result<(), StateMachineError> {
+        self.store.install(received)?;
+        self.sessions.rebuild(self.store.sessions()?);
+        Ok(())
+    }
 }
 
 impl<S: StateStore> StateMachine<S> {

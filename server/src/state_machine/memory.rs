@@ -1,9 +1,12 @@
 //! State in memory: for the memory store, the simulator and the model checker.
 
+mod image;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use self::image::Kept;
 use super::query::KeyRange;
 use super::store::{Changes, Lease, Page, PageFiller, Session, StateStore, StateStoreError};
 use crate::command::{LockHolder, Versioned};
@@ -21,6 +24,7 @@ pub struct MemoryStateStore {
     locks: BTreeMap<Bytes, LockHolder>,
     lease_keys: BTreeSet<(u64, Bytes)>,
     lease_locks: BTreeSet<(u64, Bytes)>,
+    kept: Kept,
 }
 
 impl StateStore for MemoryStateStore {

@@ -27,6 +27,7 @@ mod rocksdb;
 #[cfg(feature = "rocksdb")]
 mod rocksdb_records;
 mod sessions;
+mod snapshots;
 mod store;
 mod txn;
 
@@ -35,9 +36,12 @@ pub use memory::MemoryStateStore;
 pub use query::{ChangeEvent, KeyRange, LeaseChange, LeaseStatus, Query, QueryReply};
 #[cfg(feature = "rocksdb")]
 pub use rocksdb::RocksdbStateStore;
+pub use snapshots::SnapshotStore;
 pub use store::{Changes, Lease, Page, Session, StateStore, StateStoreError};
 
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod snapshot_tests;
 #[cfg(test)]
 mod store_tests;

@@ -6,6 +6,8 @@
 //!
 //! `rocksdb_records` says how each kind of thing is stored.
 
+mod checkpoint;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
@@ -15,6 +17,7 @@ use prost::Message;
 use rocksdb::{BlockBasedOptions, Cache, DB, DBPinnableSlice, Options, ReadOptions};
 use rocksdb::{WriteBatch, WriteOptions};
 
+use self::checkpoint::DIRECTORY;
 use super::query::KeyRange;
 use super::rocksdb_records::{
     APPLIED, CONFIGURATION, KIND_KEY, KIND_LEASE, KIND_LEASE_KEY, KIND_LEASE_LOCK, KIND_LOCK,
@@ -26,6 +29,7 @@ use super::{Changes, Lease, Page, Session, StateStore, StateStoreError};
 use crate::command::{LockHolder, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::snapshot::GroupDirectory;
 
 const MEMTABLE_BYTES: usize = 32 << 20;
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
@@ -37,6 +41,8 @@ const SHORT_KEY_BYTES: usize = 255;
 
 /// State that survives the process once RocksDB has flushed it, which it does when it closes.
 pub struct RocksdbStateStore {
+    group: GroupDirectory,
+    options: Options,
     db: DB,
     applied: LogPosition,
     configuration: Option<Configuration>,
@@ -45,8 +51,30 @@ pub struct RocksdbStateStore {
     scratch: Scratch,
 }
 
+/// An open state, and what is kept of it in memory.
+struct Opened {
+    db: DB,
+    applied: LogPosition,
+    configuration: Option<Configuration>,
+}
+
+impl Opened {
+    fn open(options: &Options, directory: &Path) -> Result<Opened, StateStoreError> {
+        let db = DB::open(options, directory).map_err(|error| engine("open the state", &error))?;
+        let applied = match get(&db, APPLIED)? {
+            None => LogPosition::default(),
+            Some(bytes) => decode_applied(&bytes)?,
+        };
+        let configuration = match get(&db, CONFIGURATION)? {
+            None => None,
+            Some(bytes) => Some(decode(&bytes, "configuration")?),
+        };
+        Ok(Opened { db, applied, configuration })
+    }
+}
+
 impl RocksdbStateStore {
-    /// Opens the state in this directory, which is created if it is missing.
+    /// Opens the state in this directory of its group, which is created if it is missing.
     pub fn open(directory: &Path) -> Result<RocksdbStateStore, StateStoreError> {
         let mut blocks = BlockBasedOptions::default();
         blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
@@ -57,18 +85,13 @@ impl RocksdbStateStore {
         options.set_write_buffer_size(MEMTABLE_BYTES);
         options.set_max_log_file_size(ENGINE_LOG_BYTES);
         options.set_keep_log_file_num(2);
-        let db = DB::open(&options, directory).map_err(|error| engine("open the state", &error))?;
-        let applied = match get(&db, APPLIED)? {
-            None => LogPosition::default(),
-            Some(bytes) => decode_applied(&bytes)?,
-        };
-        let configuration = match get(&db, CONFIGURATION)? {
-            None => None,
-            Some(bytes) => Some(decode(&bytes, "configuration")?),
-        };
+        let group = GroupDirectory::open(directory, DIRECTORY)?;
+        let Opened { db, applied, configuration } = Opened::open(&options, &group.state())?;
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
         Ok(RocksdbStateStore {
+            group,
+            options,
             db,
             applied,
             configuration,

@@ -41,16 +41,21 @@ pub(super) enum Verdict {
 
 impl SessionTable {
     pub(super) fn new(stored: Vec<(u64, Session)>, sessions_max: usize) -> SessionTable {
-        let mut table = SessionTable {
-            sessions_max: sessions_max.max(1),
-            open: HashMap::with_capacity(stored.len()),
-            by_last_use: BTreeSet::new(),
-        };
-        for (id, Session { sequence, last_used, outcome: _ }) in stored {
-            table.open.insert(id, Progress { sequence, last_used });
-            table.by_last_use.insert((last_used, id));
-        }
+        let sessions_max = sessions_max.max(1);
+        let mut table =
+            SessionTable { sessions_max, open: HashMap::new(), by_last_use: BTreeSet::new() };
+        table.rebuild(stored);
         table
+    }
+
+    /// Knows these sessions from now on, and no others.
+    pub(super) fn rebuild(&mut self, stored: Vec<(u64, Session)>) {
+        self.open = HashMap::with_capacity(stored.len());
+        self.by_last_use.clear();
+        for (id, Session { sequence, last_used, outcome: _ }) in stored {
+            self.open.insert(id, Progress { sequence, last_used });
+            self.by_last_use.insert((last_used, id));
+        }
     }
 
     /// What to do with the write of this number.

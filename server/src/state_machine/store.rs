@@ -9,11 +9,12 @@ use super::query::KeyRange;
 use crate::command::{LockHolder, Outcome, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::snapshot::SnapshotError;
 
 /// A place for the state of one group.
 ///
-/// All of it changes through [`Self::write`] alone, so that at every moment it is the state as of
-/// [`Self::applied`], whole.
+/// All of it changes through [`Self::write`] alone, or is replaced by a snapshot, so that at every
+/// moment it is the state as of [`Self::applied`], whole.
 pub trait StateStore: Send {
     /// What a key holds.
     fn get(&self, key: &[u8]) -> Result<Option<Versioned>, StateStoreError>;
@@ -157,4 +158,7 @@ pub enum StateStoreError {
     /// The stored state is damaged.
     #[error("corrupt state: {0}")]
     Corrupt(String),
+    /// A snapshot, or the directory of the state, cannot be used.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
 }

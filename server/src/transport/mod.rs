@@ -39,9 +39,8 @@ mod transfer_counts;
 pub use peer_links::{PeerConnections, PeerLinks, PeersConfig, TransportError};
 pub use peer_service::PeerService;
 pub use snapshot_receiver::SnapshotInbox;
-pub use snapshot_sender::{
-    PeerEndpoints, SnapshotSender, Transfer, TransferError, TransferOptions,
-};
+pub use snapshot_sender::{PeerEndpoints, SnapshotSender};
+pub use transfer::{Transfer, TransferError, TransferOptions};
 pub use transfer_counts::TransferCounts;
 
 /// Version of the peers' protocol.
