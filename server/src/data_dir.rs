@@ -4,7 +4,11 @@
 //! DIR/meta.json   format version, cluster, node; written once
 //! DIR/lock        locked while a process uses the directory
 //! DIR/log/        the Raft log
-//! DIR/state/      the state machine
+//! DIR/state/      the state machine, one directory a group:
+//!   <group>/CURRENT                    which of the next has the state, and where it came from
+//!   <group>/<number>/                  a RocksDB
+//!   <group>/snapshots/<index>-<term>/  snapshots that were taken here: META and files/
+//!   <group>/incoming/                  one that is being received: OFFER and files/
 //! ```
 
 use std::fs::{self, File, TryLockError};
