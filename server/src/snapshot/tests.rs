@@ -192,7 +192,14 @@ fn another_offer_starts_afresh_and_takes_the_room_of_the_first() {
     assert_eq!(sink.position(), FilePosition::default());
     assert_eq!(names(&directory.path().join("incoming/files")).unwrap(), [""; 0]);
     drop(sink);
-    assert_eq!(staging.begin(first).unwrap().position(), FilePosition::default());
+    let mut sink = staging.begin(first.clone()).unwrap();
+    assert_eq!(sink.position(), FilePosition::default());
+    sink.write(sink.position(), b"new").unwrap();
+    drop(sink);
+    // Another node has the same state in other files.
+    let mut same_position = first;
+    same_position.files[0].crc32c ^= 1;
+    assert_eq!(staging.begin(same_position).unwrap().position(), FilePosition::default());
 }
 
 #[test]
