@@ -4,6 +4,9 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+mod pipelined;
+
+pub use pipelined::KvRequest;
 
 /// The client API.
 pub mod kv {

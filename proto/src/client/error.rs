@@ -6,6 +6,7 @@ use prost::Message;
 use tonic::{Code, Status};
 
 use super::connections::was_not_sent;
+use super::pipeline::PipelineCut;
 use crate::kv::{ErrorDetail, ErrorKind};
 
 /// An operation failed.
@@ -72,10 +73,15 @@ impl Failure {
         }
     }
 
+    /// What the client was given to work with is no good: nothing was sent.
+    pub(super) fn unusable(message: String) -> Failure {
+        Failure { transient: false, connected: true, ..Failure::unreachable("client", message) }
+    }
+
     /// The request exceeds a limit: nothing was sent.
     pub(super) fn too_large(address: &str, bytes: usize) -> Failure {
         Failure {
-            kind: Some(ErrorKind::InvalidRequest),
+            kind: Some(ErrorKind::LimitExceeded),
             transient: false,
             connected: true,
             ..Failure::unreachable(address, format!("a request of {bytes} bytes is too large"))
@@ -93,26 +99,60 @@ impl Failure {
     /// An error of gRPC: the server's own, or the connection's.
     pub(super) fn from_status(address: &str, status: &Status) -> Failure {
         if let Some(detail) = error_detail(status) {
-            let leader = detail.leader_address.clone();
-            return Failure {
-                kind: Some(detail.kind()),
-                message: status.message().to_owned(),
-                address: address.to_owned(),
-                leader: Some(leader).filter(|address| !address.is_empty()),
-                indefinite: detail.indefinite,
-                transient: is_transient(detail.kind()),
-                connected: true,
-            };
+            return Failure::from_detail(address, &detail, status.message().to_owned());
         }
         // Without a detail the server's own code did not answer. A request that was never sent, or
-        // of a service that is not there, had no effect; anything else may have.
-        let refused = status.code() == Code::Unimplemented;
+        // was refused before it was looked at, had no effect; anything else may have.
+        let refused = refused_kind(status);
         Failure {
-            indefinite: !refused && !was_not_sent(status),
-            transient: !refused,
-            connected: refused,
+            kind: refused,
+            indefinite: refused.is_none() && !was_not_sent(status),
+            transient: refused.is_none(),
+            connected: refused.is_some(),
             ..Failure::unreachable(address, describe(status))
         }
+    }
+
+    /// The server's own error.
+    pub(super) fn from_detail(address: &str, detail: &ErrorDetail, message: String) -> Failure {
+        let leader = detail.leader_address.clone();
+        Failure {
+            kind: Some(detail.kind()),
+            message,
+            address: address.to_owned(),
+            leader: Some(leader).filter(|address| !address.is_empty()),
+            indefinite: detail.indefinite,
+            transient: is_transient(detail.kind()),
+            connected: true,
+        }
+    }
+
+    /// A pipeline brought no reply.
+    pub(super) fn from_cut(address: &str, cut: &PipelineCut) -> Failure {
+        let failure = Failure::unreachable(address, cut.to_string());
+        match cut {
+            PipelineCut::Busy => {
+                Failure { kind: Some(ErrorKind::Busy), connected: true, ..failure }
+            }
+            PipelineCut::NotSent(_) => failure,
+            PipelineCut::Refused { kind, .. } => {
+                Failure { kind: Some(*kind), transient: is_transient(*kind), ..failure }
+            }
+            PipelineCut::Lost(_) => Failure { indefinite: true, ..failure },
+        }
+    }
+}
+
+/// Was the request refused before anybody looked at what it asks? Then it had no effect.
+pub(super) fn refused_kind(status: &Status) -> Option<ErrorKind> {
+    if let Some(detail) = error_detail(status) {
+        return Some(detail.kind()).filter(|_| !detail.indefinite);
+    }
+    match status.code() {
+        Code::Unimplemented => Some(ErrorKind::Unspecified),
+        Code::Unauthenticated => Some(ErrorKind::Unauthenticated),
+        Code::PermissionDenied => Some(ErrorKind::PermissionDenied),
+        _ => None,
     }
 }
 

@@ -1,41 +1,36 @@
-//! The client itself.
+//! The client itself, and its operations on single keys.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
-use prost::Message;
-use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
 
+use super::attempts::{Random, Repeat};
+use super::cluster_file::{ClusterFileError, ClusterWatch};
 use super::connections::Connections;
-use super::error::{ClientError, Failure};
+use super::error::ClientError;
 use super::options::ClientOptions;
-use crate::admin::admin_client::AdminClient;
-use crate::admin::{StatusRequest, StatusResponse};
-use crate::kv::kv_client::KvClient;
+use super::types::{Read, Swapped, Written, header, key_value};
 use crate::kv::{
-    self, CompareAndSetRequest, DeleteRequest, GetRequest, OpenSessionRequest, PutRequest,
-    ReadMode, RequestContext, ResponseHeader,
+    AppendRequest, CompareAndSetRequest, DeleteRequest, GetRequest, OpenSessionRequest, PutRequest,
+    ReadMode, RequestContext,
 };
-
-/// The server reads no longer requests. Checked here, because the gRPC library's refusal looks like
-/// a failure on the way.
-const REQUEST_BYTES_MAX: usize = 4_000_000;
 
 /// Talks to one node, or to any of several. Makes one operation at a time, which is what a session
 /// needs; clients that share connections come from [`Client::sibling`].
 #[derive(Debug)]
 pub struct Client {
-    addresses: Vec<String>,
-    options: ClientOptions,
-    connections: Arc<Connections>,
+    pub(super) addresses: Vec<String>,
+    pub(super) options: ClientOptions,
+    pub(super) connections: Arc<Connections>,
     /// Which address is asked next.
-    current: usize,
-    /// The leader that a node named, if hints are followed.
-    leader: Option<String>,
+    pub(super) current: usize,
+    pub(super) random: Random,
     session: Option<Session>,
+    cluster: Option<Arc<Mutex<Cluster>>>,
+    /// The generation of `cluster` that `addresses` are of.
+    generation: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,66 +40,12 @@ struct Session {
     sequence: u64,
 }
 
-/// Where and when an operation took effect.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Header {
-    /// The log index at which a write took effect, or as of which a read was answered.
-    pub revision: u64,
-    /// The term of the node that answered.
-    pub term: u64,
-    /// The node that answered.
-    pub node: u64,
-}
-
-/// What a key holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyValue {
-    /// The value.
-    pub value: Bytes,
-    /// Log index of the last write of the key.
-    pub revision: u64,
-    /// Writes of the key since it was created, from 1.
-    pub version: u64,
-}
-
-/// A key was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read {
-    /// Where and when.
-    pub header: Header,
-    /// What it holds, if it exists.
-    pub found: Option<KeyValue>,
-}
-
-/// A key was set or removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// Where and when.
-    pub header: Header,
-    /// What it held before.
-    pub previous: Option<KeyValue>,
-}
-
-/// A key was compared, and set if it was as expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Swapped {
-    /// Where and when.
-    pub header: Header,
-    /// Was it set?
-    pub swapped: bool,
-    /// What it held before.
-    pub previous: Option<KeyValue>,
-}
-
-/// May an attempt that is in doubt be repeated?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Repeat {
-    /// It has no effect, so there is never a doubt.
-    Read,
-    /// It has an effect, and the session sees to it that there is one only.
-    WriteInSession,
-    /// It has an effect each time.
-    Write,
+/// A cluster file that several clients share.
+#[derive(Debug)]
+struct Cluster {
+    watch: ClusterWatch,
+    /// Counts the changes of the file.
+    generation: u64,
 }
 
 impl Client {
@@ -115,19 +56,46 @@ impl Client {
     /// If there is no address.
     pub fn new(addresses: Vec<String>, options: ClientOptions) -> Client {
         assert!(!addresses.is_empty(), "a client needs an address");
-        let connections = Arc::new(Connections::default());
-        Client { addresses, options, connections, current: 0, leader: None, session: None }
+        Client {
+            addresses,
+            connections: Arc::new(Connections::default()),
+            current: 0,
+            random: Random(options.seed),
+            session: None,
+            cluster: None,
+            generation: 0,
+            options,
+        }
     }
 
-    /// Another client that shares this one's connections, but not its session.
+    /// A client of the nodes that a cluster file names. The file is looked at before an operation,
+    /// at most once a second, and read again when it has changed. What it says of security replaces
+    /// what the options say.
+    pub fn from_cluster_file(
+        path: &Path,
+        options: ClientOptions,
+    ) -> Result<Client, ClusterFileError> {
+        let watch = ClusterWatch::open(path)?;
+        let addresses = watch.content().nodes.values().cloned().collect();
+        let mut client = Client::new(addresses, options);
+        if let Some(security) = &watch.content().security {
+            client.options.security = security.clone();
+        }
+        client.cluster = Some(Arc::new(Mutex::new(Cluster { watch, generation: 0 })));
+        Ok(client)
+    }
+
+    /// Another client that shares this one's connections and cluster file, but not its session.
     pub fn sibling(&self) -> Client {
         Client {
             addresses: self.addresses.clone(),
             options: self.options.clone(),
             connections: Arc::clone(&self.connections),
             current: self.current,
-            leader: None,
+            random: Random(self.options.seed.wrapping_add(self.connections.next_sibling())),
             session: None,
+            cluster: self.cluster.clone(),
+            generation: self.generation,
         }
     }
 
@@ -136,11 +104,7 @@ impl Client {
     pub async fn open_session(&mut self) -> Result<u64, ClientError> {
         let message = OpenSessionRequest { no_forward: self.options.follow_leader };
         // A session that nobody knows of is harmless, so opening one can be repeated at will.
-        let response = self
-            .operate(Repeat::Read, message, |channel, request| async move {
-                KvClient::new(channel).open_session(request).await
-            })
-            .await?;
+        let response = self.ask(Repeat::Read, message).await?;
         self.session = Some(Session { id: response.session, sequence: 0 });
         Ok(response.session)
     }
@@ -161,14 +125,9 @@ impl Client {
         key: impl Into<Bytes>,
         mode: ReadMode,
     ) -> Result<Read, ClientError> {
-        let context =
-            RequestContext { session: 0, sequence: 0, no_forward: self.options.follow_leader };
-        let message = GetRequest { context: Some(context), key: key.into(), mode: mode.into() };
-        let response = self
-            .operate(Repeat::Read, message, |channel, request| async move {
-                KvClient::new(channel).get(request).await
-            })
-            .await?;
+        let context = self.read_context();
+        let message = GetRequest { context, key: key.into(), mode: mode.into() };
+        let response = self.ask(Repeat::Read, message).await?;
         Ok(Read { header: header(response.header), found: key_value(response.found) })
     }
 
@@ -178,25 +137,38 @@ impl Client {
         key: impl Into<Bytes>,
         value: impl Into<Bytes>,
     ) -> Result<Written, ClientError> {
+        self.put_with_lease(key, value, 0).await
+    }
+
+    /// Sets a key that is deleted when this lease ends; 0 for none.
+    pub async fn put_with_lease(
+        &mut self,
+        key: impl Into<Bytes>,
+        value: impl Into<Bytes>,
+        lease: u64,
+    ) -> Result<Written, ClientError> {
         let (repeat, context) = self.write_context();
-        let message = PutRequest { context, key: key.into(), value: value.into(), lease: 0 };
-        let response = self
-            .operate(repeat, message, |channel, request| async move {
-                KvClient::new(channel).put(request).await
-            })
-            .await?;
+        let message = PutRequest { context, key: key.into(), value: value.into(), lease };
+        let response = self.ask(repeat, message).await?;
         Ok(Written { header: header(response.header), previous: key_value(response.previous) })
     }
 
     /// Removes a key.
     pub async fn delete(&mut self, key: impl Into<Bytes>) -> Result<Written, ClientError> {
         let (repeat, context) = self.write_context();
-        let message = DeleteRequest { context, key: key.into() };
-        let response = self
-            .operate(repeat, message, |channel, request| async move {
-                KvClient::new(channel).delete(request).await
-            })
-            .await?;
+        let response = self.ask(repeat, DeleteRequest { context, key: key.into() }).await?;
+        Ok(Written { header: header(response.header), previous: key_value(response.previous) })
+    }
+
+    /// Adds bytes at the end of a value; a key that does not exist counts as empty.
+    pub async fn append(
+        &mut self,
+        key: impl Into<Bytes>,
+        suffix: impl Into<Bytes>,
+    ) -> Result<Written, ClientError> {
+        let (repeat, context) = self.write_context();
+        let message = AppendRequest { context, key: key.into(), suffix: suffix.into() };
+        let response = self.ask(repeat, message).await?;
         Ok(Written { header: header(response.header), previous: key_value(response.previous) })
     }
 
@@ -210,11 +182,7 @@ impl Client {
         let (repeat, context) = self.write_context();
         let message =
             CompareAndSetRequest { context, key: key.into(), expected, value: value.into() };
-        let response = self
-            .operate(repeat, message, |channel, request| async move {
-                KvClient::new(channel).compare_and_set(request).await
-            })
-            .await?;
+        let response = self.ask(repeat, message).await?;
         Ok(Swapped {
             header: header(response.header),
             swapped: response.swapped,
@@ -222,15 +190,12 @@ impl Client {
         })
     }
 
-    /// What the node that is asked thinks of itself and of its cluster.
-    pub async fn status(&mut self) -> Result<StatusResponse, ClientError> {
-        self.operate(Repeat::Read, StatusRequest { group: 0 }, |channel, request| async move {
-            AdminClient::new(channel).status(request).await
-        })
-        .await
+    pub(super) fn read_context(&self) -> Option<RequestContext> {
+        let no_forward = self.options.follow_leader;
+        Some(RequestContext { session: 0, sequence: 0, no_forward })
     }
 
-    fn write_context(&mut self) -> (Repeat, Option<RequestContext>) {
+    pub(super) fn write_context(&mut self) -> (Repeat, Option<RequestContext>) {
         let no_forward = self.options.follow_leader;
         match &mut self.session {
             None => {
@@ -245,94 +210,36 @@ impl Client {
         }
     }
 
-    /// Makes attempts until one succeeds, one fails for good, or the budget ends.
-    async fn operate<M, R, F>(
-        &mut self,
-        repeat: Repeat,
-        message: M,
-        call: impl Fn(Channel, Request<M>) -> F,
-    ) -> Result<R, ClientError>
-    where
-        M: Message + Clone,
-        F: Future<Output = Result<Response<R>, Status>>,
-    {
-        let deadline = Instant::now() + self.options.timeout;
-        let mut backoff = self.options.backoff_min;
-        let mut doubt = None;
-        for attempt in 1.. {
-            let failure = match self.attempt(message.clone(), deadline, &call).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
-            };
-            self.choose_next(&failure);
-            let in_doubt = failure.indefinite && repeat != Repeat::Read;
-            if in_doubt {
-                doubt = Some(failure.clone());
-            }
-            let may_repeat = failure.transient && !(in_doubt && repeat == Repeat::Write);
-            let left = deadline.saturating_duration_since(Instant::now());
-            if !may_repeat || attempt >= self.options.attempts_max || left <= backoff {
-                return Err(match doubt {
-                    Some(doubt) => ClientError::Indefinite(doubt),
-                    None => ClientError::Definite(failure),
-                });
-            }
-            tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(self.options.backoff_max);
+    /// Takes over what the cluster file says, if it changed.
+    pub(super) fn refresh(&mut self) {
+        let Some(cluster) = &self.cluster else { return };
+        let mut cluster = lock(cluster);
+        if cluster.watch.look(Instant::now()).is_some() {
+            cluster.generation += 1;
         }
-        unreachable!("the loop ends at attempts_max at the latest")
-    }
-
-    async fn attempt<M, R, F>(
-        &self,
-        message: M,
-        deadline: Instant,
-        call: impl Fn(Channel, Request<M>) -> F,
-    ) -> Result<R, Failure>
-    where
-        M: Message,
-        F: Future<Output = Result<Response<R>, Status>>,
-    {
-        let address = self.leader.as_ref().unwrap_or(&self.addresses[self.current]);
-        let bytes = message.encoded_len();
-        if bytes > REQUEST_BYTES_MAX {
-            return Err(Failure::too_large(address, bytes));
+        if cluster.generation == self.generation {
+            return;
         }
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let channel = self.connections.get(address, self.limit(left())).await?;
-        let timeout = left().min(self.options.attempt_timeout);
-        let mut request = Request::new(message);
-        request.set_timeout(timeout);
-        let failure = match tokio::time::timeout(timeout, call(channel, request)).await {
-            Ok(Ok(response)) => return Ok(response.into_inner()),
-            Ok(Err(status)) => Failure::from_status(address, &status),
-            Err(_) => Failure::silent(address),
-        };
-        if !failure.connected {
-            self.connections.forget(address);
+        let content = cluster.watch.content();
+        let addresses: Vec<String> = content.nodes.values().cloned().collect();
+        let security = content.security.clone();
+        if security.is_some() && security.as_ref() != Some(&self.options.security) {
+            self.addresses.iter().for_each(|address| self.connections.forget(address));
+            self.options.security = security.unwrap_or_default();
         }
-        Err(failure)
-    }
-
-    fn limit(&self, left: Duration) -> Duration {
-        left.min(self.options.connect_timeout)
-    }
-
-    fn choose_next(&mut self, failure: &Failure) {
-        let named = failure.leader.clone().filter(|_| self.options.follow_leader);
-        let asked_the_named = named.as_deref() == Some(failure.address.as_str());
-        self.leader = named.filter(|_| !asked_the_named);
-        if self.leader.is_none() {
-            self.current = (self.current + 1) % self.addresses.len();
+        for gone in self.addresses.iter().filter(|address| !addresses.contains(address)) {
+            self.connections.forget(gone);
         }
+        if self.connections.leader().is_some_and(|leader| !addresses.contains(&leader)) {
+            self.connections.set_leader(None);
+        }
+        self.generation = cluster.generation;
+        self.addresses = addresses;
+        self.current = 0;
     }
 }
 
-fn header(header: Option<ResponseHeader>) -> Header {
-    let ResponseHeader { revision, term, node, group: _ } = header.unwrap_or_default();
-    Header { revision, term, node }
-}
-
-fn key_value(found: Option<kv::KeyValue>) -> Option<KeyValue> {
-    found.map(|it| KeyValue { value: it.value, revision: it.revision, version: it.version })
+fn lock(cluster: &Mutex<Cluster>) -> MutexGuard<'_, Cluster> {
+    // A reader of files never leaves it half changed.
+    cluster.lock().unwrap_or_else(PoisonError::into_inner)
 }

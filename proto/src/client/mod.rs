@@ -6,6 +6,9 @@
 //!                  └──────────── backoff <──────────yes──┘
 //! ```
 //!
+//! Requests to a node travel on one stream, which all clients that share connections share
+//! ([`Pipeline`]): a frame carries whatever waits when the connection can take it.
+//!
 //! Invariants:
 //! - a [`ClientError::Definite`] write had no effect and never will; every doubt is
 //!   [`ClientError::Indefinite`], also when only an earlier attempt of several was in doubt;
@@ -13,15 +16,33 @@
 //!   number, so that it is applied once;
 //! - an operation ends within its time budget.
 
+mod admin;
+mod attempts;
+mod cluster_file;
 mod connections;
 mod error;
 mod kv;
+mod lease;
 mod options;
+mod pipeline;
+mod scan;
+mod txn;
+mod types;
+mod unary;
+mod watch;
 
+pub use cluster_file::{ClusterFile, ClusterFileError};
 pub use connections::was_not_sent;
 pub use error::{ClientError, Failure};
-pub use kv::{Client, Header, KeyValue, Read, Swapped, Written};
-pub use options::ClientOptions;
+pub use kv::Client;
+pub use lease::{Lease, LeaseKeeper, Locked};
+pub use options::{ClientIdentity, ClientOptions, ClientTls, Security, Token, Travel};
+pub use pipeline::{Pipeline, PipelineCut, PipelineSink};
+pub use scan::{Keys, Page, Scan};
+pub use txn::{Comparison, Step, Txn, TxnDone};
+pub use types::{Header, KeyValue, Read, Swapped, Written};
+pub use watch::{Change, Changes, Watch};
 
-pub use crate::admin::StatusResponse;
-pub use crate::kv::{ErrorKind, ReadMode};
+pub use crate::admin::change_members_request::Change as MemberChange;
+pub use crate::admin::{ListMembersResponse, Member, StatusResponse};
+pub use crate::kv::{ErrorKind, ReadMode, Relation};
