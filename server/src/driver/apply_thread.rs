@@ -11,6 +11,7 @@ use crate::watch::WatchFeed;
 
 use super::inbox::{Inbox, PendingRead};
 use super::node::ReadReply;
+use super::reply_to::Bells;
 
 /// What to do next.
 #[derive(Debug)]
@@ -61,11 +62,11 @@ impl<S: StateStore> ApplyThread<S> {
             }
             ApplyTask::Reads(reads) => {
                 self.reads_waiting.fetch_sub(reads.len(), Ordering::Relaxed);
+                let mut bells = Bells::default();
                 for read in reads {
                     let reply = self.machine.query(&read.query)?;
                     let reply = ReadReply { reply, applied: self.machine.applied().index };
-                    // A client that has gone needs no answer.
-                    let _ = read.reply.send(Ok(reply));
+                    read.reply.send(Ok(reply), &mut bells);
                 }
             }
         }

@@ -8,15 +8,16 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use raft::eraftpb;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::replica::{Effects, Input, Persist, Replica, ReplicaStatus, Reply};
 use crate::types::{LogIndex, NodeId, PersistNumber, RequestId};
 
 use super::apply_thread::ApplyTask;
-use super::inbox::{Inbox, Intake, PendingRead, Request, Taken};
+use super::inbox::{Inbox, Intake, PendingRead, Request, Taken, refuse_all};
 use super::log_thread::persist_bytes;
 use super::node::{NodeError, WriteReply};
+use super::reply_to::{Bells, ReplyTo};
 use super::ticker::Ticker;
 
 /// Entries that may wait for the log thread before the core takes no more work.
@@ -50,7 +51,7 @@ pub(super) struct CoreThread {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     last_request: u64,
-    writes: HashMap<RequestId, oneshot::Sender<Result<WriteReply, NodeError>>>,
+    writes: HashMap<RequestId, ReplyTo<WriteReply>>,
     reads: HashMap<RequestId, PendingRead>,
     unreachable: BTreeSet<NodeId>,
 }
@@ -72,7 +73,7 @@ impl CoreThread {
                 if self.is_backlogged() { Intake::CompletionsOnly } else { Intake::Everything };
             let taken = self.inbox.take(intake, self.ticker.next());
             if taken.closed {
-                refuse_all(taken.requests);
+                refuse_all(taken.requests, NodeError::Stopping);
                 // Dropping the senders of `pending` tells their clients that the fate is unknown.
                 return Ok(());
             }
@@ -146,8 +147,9 @@ impl CoreThread {
         let safe = effects.reads.iter();
         let safe = safe.filter_map(|request| self.pending.reads.remove(request)).collect();
         self.serve(safe);
+        let mut bells = Bells::default();
         for (request, reply) in effects.replies {
-            self.pending.resolve(request, reply);
+            self.pending.resolve(request, reply, &mut bells);
         }
     }
 
@@ -183,17 +185,17 @@ impl Pending {
         RequestId(self.last_request)
     }
 
-    /// Clients that have gone need no answer, so failures to send are ignored.
-    fn resolve(&mut self, request: RequestId, reply: Reply) {
-        if let Some(sender) = self.writes.remove(&request) {
-            let _ = sender.send(match reply {
+    fn resolve(&mut self, request: RequestId, reply: Reply, bells: &mut Bells) {
+        if let Some(waiter) = self.writes.remove(&request) {
+            let answer = match reply {
                 Reply::Applied { term, outcome } => Ok(WriteReply { term, outcome }),
                 Reply::Rejected(rejection) => Err(NodeError::Rejected(rejection)),
-            });
+            };
+            waiter.send(answer, bells);
         } else if let Some(read) = self.reads.remove(&request)
             && let Reply::Rejected(rejection) = reply
         {
-            let _ = read.reply.send(Err(NodeError::Rejected(rejection)));
+            read.reply.send(Err(NodeError::Rejected(rejection)), bells);
         }
     }
 }
@@ -227,17 +229,6 @@ impl Backlog {
             | Input::Write { .. }
             | Input::Read { .. }
             | Input::Unreachable(_) => unreachable!("only threads of the driver complete tasks"),
-        }
-    }
-}
-
-fn refuse_all(requests: Vec<Request>) {
-    for request in requests {
-        match request {
-            Request::Write { reply, .. } => drop(reply.send(Err(NodeError::Stopping))),
-            Request::Read(read) | Request::LocalRead(read) => {
-                drop(read.reply.send(Err(NodeError::Stopping)));
-            }
         }
     }
 }

@@ -5,13 +5,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use raft::eraftpb;
-use tokio::sync::oneshot;
 
 use crate::command::LogCommand;
 use crate::replica::Input;
 use crate::state_machine::Query;
 
 use super::node::{NodeError, ReadReply, WriteReply};
+use super::reply_to::{Bells, ReplyTo};
 
 /// Requests of clients that may wait for the core.
 const REQUESTS_MAX: usize = 16_384;
@@ -24,7 +24,7 @@ const MESSAGE_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) enum Request {
     /// Apply a command.
-    Write { command: LogCommand, reply: oneshot::Sender<Result<WriteReply, NodeError>> },
+    Write { command: LogCommand, reply: ReplyTo<WriteReply> },
     /// Query the state, linearizably.
     Read(PendingRead),
     /// Query this node's state, however old.
@@ -35,7 +35,7 @@ pub(super) enum Request {
 #[derive(Debug)]
 pub(super) struct PendingRead {
     pub(super) query: Query,
-    pub(super) reply: oneshot::Sender<Result<ReadReply, NodeError>>,
+    pub(super) reply: ReplyTo<ReadReply>,
 }
 
 /// Which queues to take from.
@@ -93,6 +93,21 @@ impl Inbox {
         Ok(())
     }
 
+    /// Adds requests, in their order, under one lock; those that find no room are refused.
+    pub(super) fn requests(&self, requests: Vec<Request>) {
+        let mut queues = self.lock();
+        let room = match queues.closed {
+            true => 0,
+            false => REQUESTS_MAX.saturating_sub(queues.requests.len()),
+        };
+        let refusal = if queues.closed { NodeError::Stopping } else { NodeError::Busy };
+        let mut requests = requests.into_iter();
+        queues.requests.extend(requests.by_ref().take(room));
+        drop(queues);
+        self.bell.notify_one();
+        refuse_all(requests, refusal);
+    }
+
     /// Adds a peer's message. Returns false and drops it if too many wait; Raft repeats itself.
     pub(super) fn message(&self, message: eraftpb::Message) -> bool {
         let bytes = message_bytes(&message);
@@ -148,6 +163,19 @@ impl Inbox {
     fn lock(&self) -> MutexGuard<'_, Queues> {
         // Nothing that holds the lock can leave the queues half changed.
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells everyone who asked that nothing will come of it.
+pub(super) fn refuse_all(requests: impl IntoIterator<Item = Request>, refusal: NodeError) {
+    let mut bells = Bells::default();
+    for request in requests {
+        match request {
+            Request::Write { reply, .. } => reply.send(Err(refusal), &mut bells),
+            Request::Read(read) | Request::LocalRead(read) => {
+                read.reply.send(Err(refusal), &mut bells);
+            }
+        }
     }
 }
 

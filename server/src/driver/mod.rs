@@ -24,10 +24,14 @@ mod core_thread;
 mod inbox;
 mod log_thread;
 mod node;
+mod reply_to;
 mod ticker;
 mod vital;
 
 pub use core_thread::PeerSender;
 pub(crate) use inbox::message_bytes;
 pub use log_thread::Fsync;
-pub use node::{Node, NodeConfig, NodeError, NodeHandle, ReadReply, StartError, WriteReply};
+pub use node::{
+    Ask, Leadership, Node, NodeConfig, NodeError, NodeHandle, ReadReply, StartError, WriteReply,
+};
+pub use reply_to::{AnswerSink, Answered};

@@ -15,13 +15,14 @@ use crate::log_store::{LogStore, LogStoreError};
 use crate::replica::{Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
 use crate::state_machine::{KeyRange, Query, QueryReply};
 use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, StateStore};
-use crate::types::{GroupId, LogIndex, NodeId, Term};
+use crate::types::{GroupId, LogIndex, NodeId, Role, Term};
 use crate::watch::{Watch, WatchError, WatchFeed, WatchHub, WatchLimits};
 
 use super::apply_thread::ApplyThread;
 use super::core_thread::{Backlog, CoreThread, PeerSender, Pending};
 use super::inbox::{Inbox, PendingRead, Request};
 use super::log_thread::{Fsync, LogThread};
+use super::reply_to::{AnswerSink, Answered, ReplyTo};
 use super::ticker::Ticker;
 use super::vital;
 
@@ -111,6 +112,28 @@ pub struct ReadReply {
     pub reply: QueryReply,
     /// The last entry that was applied when it was read.
     pub applied: LogIndex,
+}
+
+/// What a request asks of a node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// Apply a command, if this node leads.
+    Write(LogCommand),
+    /// Query the state linearizably, if this node leads.
+    Read(Query),
+    /// Query this node's state, however old.
+    ReadLocal(Query),
+}
+
+/// Who leads, as far as the replica here knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leadership {
+    /// What the replica here is.
+    pub role: Role,
+    /// Its term.
+    pub term: Term,
+    /// Who leads.
+    pub leader: Option<NodeId>,
 }
 
 /// A replica with its threads.
@@ -212,13 +235,14 @@ impl NodeHandle {
     /// Applies a command, if this node leads. Dropping the future does not undo it.
     pub async fn write(&self, command: LogCommand) -> Result<WriteReply, NodeError> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.request(Request::Write { command, reply })?;
+        self.inbox.request(Request::Write { command, reply: ReplyTo::caller(reply) })?;
         answer.await.unwrap_or(Err(NodeError::Lost))
     }
 
     /// Queries the state linearizably, if this node leads.
     pub async fn read(&self, query: Query) -> Result<ReadReply, NodeError> {
         let (reply, answer) = oneshot::channel();
+        let reply = ReplyTo::caller(reply);
         self.inbox.request(Request::Read(PendingRead { query, reply }))?;
         answer.await.unwrap_or(Err(NodeError::Lost))
     }
@@ -226,6 +250,7 @@ impl NodeHandle {
     /// Queries this node's state, however old.
     pub async fn read_local(&self, query: Query) -> Result<ReadReply, NodeError> {
         let (reply, answer) = oneshot::channel();
+        let reply = ReplyTo::caller(reply);
         self.inbox.request(Request::LocalRead(PendingRead { query, reply }))?;
         answer.await.unwrap_or(Err(NodeError::Lost))
     }
@@ -235,9 +260,43 @@ impl NodeHandle {
         self.watches.watch(range, start_revision)
     }
 
+    /// Performs what is asked, and waits for the answer.
+    pub async fn ask(&self, ask: Ask) -> Result<Answered, NodeError> {
+        match ask {
+            Ask::Write(command) => self.write(command).await.map(Answered::Write),
+            Ask::Read(query) => self.read(query).await.map(Answered::Read),
+            Ask::ReadLocal(query) => self.read_local(query).await.map(Answered::Read),
+        }
+    }
+
+    /// Hands many requests over at once, each with a tag. Each gets exactly one answer, which `sink`
+    /// takes, possibly before this returns.
+    pub fn submit(&self, requests: Vec<(u64, Ask)>, sink: &Arc<dyn AnswerSink>) {
+        let requests = requests.into_iter().map(|(tag, ask)| match ask {
+            Ask::Write(command) => {
+                Request::Write { command, reply: ReplyTo::sink(Arc::clone(sink), tag) }
+            }
+            Ask::Read(query) => {
+                let reply = ReplyTo::sink(Arc::clone(sink), tag);
+                Request::Read(PendingRead { query, reply })
+            }
+            Ask::ReadLocal(query) => {
+                let reply = ReplyTo::sink(Arc::clone(sink), tag);
+                Request::LocalRead(PendingRead { query, reply })
+            }
+        });
+        self.inbox.requests(requests.collect());
+    }
+
     /// Gives it a peer's message; false if it was dropped because too many wait.
     pub fn deliver(&self, message: eraftpb::Message) -> bool {
         self.inbox.message(message)
+    }
+
+    /// Who leads; cheap, unlike [`Self::status`].
+    pub fn leadership(&self) -> Leadership {
+        let status = self.status.borrow();
+        Leadership { role: status.role, term: status.term, leader: status.leader }
     }
 
     /// What the replica looks like.
