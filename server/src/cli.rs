@@ -78,6 +78,9 @@ pub struct ServeArgs {
     /// Seed of the election timeouts [default: the node's number].
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Let clients end this process, for tests.
+    #[arg(long)]
+    pub test_hooks: bool,
     /// Plant a bug, to see that the harness finds it.
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
@@ -185,6 +188,7 @@ impl ServeArgs {
             heartbeat_ticks: self.heartbeat_ticks,
             seed: self.seed.unwrap_or(node.0),
             limits: Limits::STANDARD,
+            test_hooks: self.test_hooks,
             bugs,
         })
     }
@@ -198,6 +202,7 @@ async fn serve(config: ServerConfig) -> Result<(), ServerError> {
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        () = server.stop_wanted() => tracing::info!("told to die: stopping"),
     }
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, server.shutdown()).await.is_err() {
         tracing::warn!("closing the stores takes too long; the log will be replayed");

@@ -35,6 +35,8 @@ pub struct ServerConfig {
     pub seed: u64,
     /// Limits of the API.
     pub limits: Limits,
+    /// May a client end the process? For tests only.
+    pub test_hooks: bool,
     /// The defect planted in this server, if any.
     pub bugs: Bugs,
 }
@@ -70,8 +72,26 @@ pub struct Limits {
     pub value_bytes_max: usize,
     /// Bytes of a gRPC message.
     pub message_bytes_max: usize,
+    /// Bytes of a reply to a transaction or of a watch. Other replies are smaller.
+    pub reply_bytes_max: usize,
     /// Requests that are worked on at once.
     pub concurrent_requests_max: usize,
+    /// Requests of one pipeline that are worked on at once; it is not read while there are as many.
+    pub pipeline_requests_max: usize,
+    /// Watches at once.
+    pub watches_max: usize,
+    /// Comparisons and operations of a transaction, both lists together.
+    pub txn_operations_max: usize,
+    /// Bytes of all keys and values in a transaction.
+    pub txn_bytes_max: usize,
+    /// Keys of a page of a scan.
+    pub scan_keys_max: usize,
+    /// Bytes of keys and values in a page of a scan; one key always fits.
+    pub scan_bytes_max: usize,
+    /// The shortest time to live of a lease.
+    pub lease_ttl_min: Duration,
+    /// The longest time to live of a lease.
+    pub lease_ttl_max: Duration,
     /// Sessions that are remembered. Must be the same on all nodes.
     pub sessions_max: usize,
     /// How long a request may take, unless the client allows less.
@@ -84,7 +104,16 @@ impl Limits {
         key_bytes_max: 4 << 10,
         value_bytes_max: 1 << 20,
         message_bytes_max: 4 << 20,
+        reply_bytes_max: 32 << 20,
         concurrent_requests_max: 4_096,
+        pipeline_requests_max: 1_024,
+        watches_max: 1_024,
+        txn_operations_max: 128,
+        txn_bytes_max: 1 << 20,
+        scan_keys_max: 10_000,
+        scan_bytes_max: 1 << 20,
+        lease_ttl_min: Duration::from_millis(100),
+        lease_ttl_max: Duration::from_secs(24 * 3_600),
         sessions_max: 10_000,
         request_timeout: Duration::from_secs(2),
     };

@@ -150,12 +150,19 @@ impl Server {
         self.node.handle()
     }
 
+    /// Returns when a client wants this server to stop, which needs
+    /// [`ServerConfig::test_hooks`].
+    pub async fn stop_wanted(&self) {
+        self.api.stop_wanted().await;
+    }
+
     /// Stops accepting, lets running requests end, and closes the stores.
     pub async fn shutdown(mut self) {
         self.stop_accepting.send_replace(true);
         if tokio::time::timeout(DRAIN_TIMEOUT, self.api.drain()).await.is_err() {
             tracing::debug!("some requests are given up");
         }
+        self.api.close_streams();
         self.stop_peers.send_replace(true);
         if tokio::time::timeout(DISCONNECT_TIMEOUT, &mut self.serving).await.is_err() {
             self.serving.abort();
@@ -226,6 +233,8 @@ fn api_config(config: &ServerConfig) -> ApiConfig {
         storage: config.storage.name(),
         addresses: config.peers.clone(),
         limits: config.limits,
+        tick: config.tick,
+        test_hooks: config.test_hooks,
         bugs: config.bugs,
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Cluster {
     #[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "nothing is on disk"))]
     directory: TempDir,
     storage: Kind,
+    limits: Limits,
     addresses: BTreeMap<u64, SocketAddr>,
     running: BTreeMap<u64, Server>,
 }
@@ -32,12 +33,17 @@ pub(crate) enum Kind {
 
 impl Cluster {
     pub(crate) async fn start(nodes: u64, storage: Kind) -> Cluster {
+        Cluster::start_with_limits(nodes, storage, Limits::STANDARD).await
+    }
+
+    pub(crate) async fn start_with_limits(nodes: u64, storage: Kind, limits: Limits) -> Cluster {
         let listeners: BTreeMap<u64, TcpListener> =
             (1..=nodes).map(|node| (node, TcpListener::bind("127.0.0.1:0").unwrap())).collect();
         let addresses =
             listeners.iter().map(|(node, it)| (*node, it.local_addr().unwrap())).collect();
         let directory = tempfile::tempdir().unwrap();
-        let mut cluster = Cluster { directory, storage, addresses, running: BTreeMap::new() };
+        let running = BTreeMap::new();
+        let mut cluster = Cluster { directory, storage, limits, addresses, running };
         for (node, listener) in listeners {
             let server = Server::start_on(cluster.config(node), listener).await.unwrap();
             cluster.running.insert(node, server);
@@ -65,7 +71,8 @@ impl Cluster {
             election_ticks: 15,
             heartbeat_ticks: 2,
             seed: node,
-            limits: Limits::STANDARD,
+            limits: self.limits,
+            test_hooks: false,
             bugs: Bugs::NONE,
         }
     }

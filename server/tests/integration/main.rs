@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
 
+mod client_watches;
+mod clients;
 mod cluster;
 mod eventually;
 mod failures;
 mod operations;
+mod pipeline;
 #[cfg(feature = "rocksdb")]
 mod processes;
+mod proxy;
 mod sessions;
+mod several_keys;
 mod start;
 mod watches;

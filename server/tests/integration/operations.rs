@@ -102,7 +102,7 @@ async fn what_is_too_large_is_refused() {
     for (key, value) in [(4 << 10, (1 << 20) + 1), ((4 << 10) + 1, 1), (1, 5 << 20)] {
         let error = client.put(vec![7; key], vec![7; value]).await.unwrap_err();
         assert!(!error.is_indefinite(), "{error}");
-        assert_eq!(error.failure().kind, Some(ErrorKind::InvalidRequest));
+        assert_eq!(error.failure().kind, Some(ErrorKind::LimitExceeded));
     }
 }
 

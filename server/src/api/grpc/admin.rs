@@ -1,9 +1,11 @@
 //! The service for operators.
 
 use proto::admin::admin_server::{Admin, AdminServer};
-use proto::admin::{StatusRequest, StatusResponse};
+use proto::admin::{DieRequest, DieResponse, StatusRequest, StatusResponse};
+use proto::kv::ErrorKind;
 use tonic::{Request, Response, Status};
 
+use super::refusal::Refusal;
 use super::router::Api;
 
 /// The service for operators.
@@ -70,10 +72,18 @@ impl Admin for AdminService {
         Err(Status::unimplemented("snapshot"))
     }
 
-    async fn die(
-        &self,
-        _request: Request<proto::admin::DieRequest>,
-    ) -> Result<Response<proto::admin::DieResponse>, Status> {
-        Err(Status::unimplemented("die"))
+    async fn die(&self, request: Request<DieRequest>) -> Result<Response<DieResponse>, Status> {
+        if !self.0.config.test_hooks {
+            let message = "this server was not started with --test-hooks";
+            let refusal = Refusal::definite(ErrorKind::PermissionDenied, message);
+            return Err(self.0.status_of(refusal));
+        }
+        if request.get_ref().at_once {
+            tracing::warn!("told to die at once");
+            std::process::abort();
+        }
+        tracing::warn!("told to die");
+        self.0.want_stop();
+        Ok(Response::new(DieResponse {}))
     }
 }

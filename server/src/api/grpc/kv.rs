@@ -2,12 +2,19 @@
 
 use proto::kv::kv_server::{Kv, KvServer};
 use proto::kv::{
-    CompareAndSetRequest, CompareAndSetResponse, DeleteRequest, DeleteResponse, GetRequest,
-    GetResponse, OpenSessionRequest, OpenSessionResponse, PutRequest, PutResponse,
+    AppendRequest, AppendResponse, CompareAndSetRequest, CompareAndSetResponse, DeleteRequest,
+    DeleteResponse, GetRequest, GetResponse, GrantLeaseRequest, GrantLeaseResponse,
+    KeepAliveRequest, KeepAliveResponse, LockRequest, LockResponse, OpenSessionRequest,
+    OpenSessionResponse, PipelineRequest, PipelineResponse, PutRequest, PutResponse,
+    RevokeLeaseRequest, RevokeLeaseResponse, ScanRequest, ScanResponse, TxnRequest, TxnResponse,
+    UnlockRequest, UnlockResponse, WatchRequest,
 };
-use tonic::{Request, Response, Status};
+use tonic::codegen::BoxStream;
+use tonic::{Request, Response, Status, Streaming};
 
+use super::pipeline::PipelineStream;
 use super::router::Api;
+use super::watch::{self, WatchStream};
 
 /// The service for clients.
 #[derive(Debug)]
@@ -16,10 +23,12 @@ pub struct KvService(Api);
 impl KvService {
     /// As a gRPC service.
     pub fn server(api: Api) -> KvServer<KvService> {
-        let limit = api.config.limits.message_bytes_max;
+        let limits = api.config.limits;
+        // A frame of a pipeline ends with the reply that fills it.
+        let reply_bytes_max = limits.reply_bytes_max + limits.message_bytes_max;
         KvServer::new(KvService(api))
-            .max_decoding_message_size(limit)
-            .max_encoding_message_size(limit)
+            .max_decoding_message_size(limits.message_bytes_max)
+            .max_encoding_message_size(reply_bytes_max)
     }
 }
 
@@ -56,77 +65,68 @@ impl Kv for KvService {
 
     async fn append(
         &self,
-        _request: Request<proto::kv::AppendRequest>,
-    ) -> Result<Response<proto::kv::AppendResponse>, Status> {
-        Err(Status::unimplemented("append"))
+        request: Request<AppendRequest>,
+    ) -> Result<Response<AppendResponse>, Status> {
+        self.0.handle(request).await
     }
 
-    async fn txn(
-        &self,
-        _request: Request<proto::kv::TxnRequest>,
-    ) -> Result<Response<proto::kv::TxnResponse>, Status> {
-        Err(Status::unimplemented("txn"))
+    async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        self.0.handle(request).await
     }
 
-    async fn scan(
-        &self,
-        _request: Request<proto::kv::ScanRequest>,
-    ) -> Result<Response<proto::kv::ScanResponse>, Status> {
-        Err(Status::unimplemented("scan"))
+    async fn scan(&self, request: Request<ScanRequest>) -> Result<Response<ScanResponse>, Status> {
+        self.0.handle(request).await
     }
 
     async fn grant_lease(
         &self,
-        _request: Request<proto::kv::GrantLeaseRequest>,
-    ) -> Result<Response<proto::kv::GrantLeaseResponse>, Status> {
-        Err(Status::unimplemented("grant_lease"))
+        request: Request<GrantLeaseRequest>,
+    ) -> Result<Response<GrantLeaseResponse>, Status> {
+        self.0.handle(request).await
     }
 
     async fn keep_alive(
         &self,
-        _request: Request<proto::kv::KeepAliveRequest>,
-    ) -> Result<Response<proto::kv::KeepAliveResponse>, Status> {
-        Err(Status::unimplemented("keep_alive"))
+        request: Request<KeepAliveRequest>,
+    ) -> Result<Response<KeepAliveResponse>, Status> {
+        self.0.handle(request).await
     }
 
     async fn revoke_lease(
         &self,
-        _request: Request<proto::kv::RevokeLeaseRequest>,
-    ) -> Result<Response<proto::kv::RevokeLeaseResponse>, Status> {
-        Err(Status::unimplemented("revoke_lease"))
+        request: Request<RevokeLeaseRequest>,
+    ) -> Result<Response<RevokeLeaseResponse>, Status> {
+        self.0.handle(request).await
     }
 
-    async fn lock(
-        &self,
-        _request: Request<proto::kv::LockRequest>,
-    ) -> Result<Response<proto::kv::LockResponse>, Status> {
-        Err(Status::unimplemented("lock"))
+    async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
+        self.0.handle(request).await
     }
 
     async fn unlock(
         &self,
-        _request: Request<proto::kv::UnlockRequest>,
-    ) -> Result<Response<proto::kv::UnlockResponse>, Status> {
-        Err(Status::unimplemented("unlock"))
+        request: Request<UnlockRequest>,
+    ) -> Result<Response<UnlockResponse>, Status> {
+        self.0.handle(request).await
     }
 
-    type WatchStream =
-        tokio_stream::wrappers::ReceiverStream<Result<proto::kv::WatchResponse, Status>>;
+    type WatchStream = WatchStream;
 
     async fn watch(
         &self,
-        _request: Request<proto::kv::WatchRequest>,
+        request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("watch"))
+        let stream = watch::start(&self.0, request.get_ref());
+        stream.map(Response::new).map_err(|refusal| self.0.status_of(refusal))
     }
 
-    type PipelineStream =
-        tokio_stream::wrappers::ReceiverStream<Result<proto::kv::PipelineResponse, Status>>;
+    type PipelineStream = BoxStream<PipelineResponse>;
 
     async fn pipeline(
         &self,
-        _request: Request<tonic::Streaming<proto::kv::PipelineRequest>>,
+        request: Request<Streaming<PipelineRequest>>,
     ) -> Result<Response<Self::PipelineStream>, Status> {
-        Err(Status::unimplemented("pipeline"))
+        let stream = PipelineStream::new(self.0.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(stream)))
     }
 }

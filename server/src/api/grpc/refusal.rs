@@ -1,8 +1,8 @@
 //! Why a request has no answer, and what that means for its effect.
 
 use prost::Message;
-use proto::client::was_not_sent;
-use proto::kv::{ErrorDetail, ErrorKind};
+use proto::client::PipelineCut;
+use proto::kv::{ErrorDetail, ErrorKind, PipelineError};
 use tonic::{Code, Status};
 
 use crate::driver::NodeError;
@@ -24,12 +24,50 @@ pub(super) struct Refusal {
     pub(super) indefinite: bool,
     pub(super) message: String,
     pub(super) leader: Option<NodeId>,
+    /// For a limit that was exceeded.
+    pub(super) excess: Option<Box<Excess>>,
+    /// For a watch that comes too late: the first revision that is still remembered.
+    pub(super) first_revision: u64,
+}
+
+/// A limit was exceeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Excess {
+    /// Its name, such as `value-bytes`.
+    pub(super) limit: String,
+    /// What is allowed.
+    pub(super) max: u64,
+    /// What was asked for; 0 if that is not known.
+    pub(super) asked: u64,
 }
 
 impl Refusal {
     /// Surely without an effect.
     pub(super) fn definite(kind: ErrorKind, message: impl Into<String>) -> Refusal {
-        Refusal { kind, indefinite: false, message: message.into(), leader: None }
+        Refusal {
+            kind,
+            indefinite: false,
+            message: message.into(),
+            leader: None,
+            excess: None,
+            first_revision: 0,
+        }
+    }
+
+    /// More than is allowed.
+    pub(super) fn over_limit(limit: &str, max: u64, asked: u64) -> Refusal {
+        let message = format!("{asked} exceeds the limit {limit} of {max}");
+        let excess = Some(Box::new(Excess { limit: limit.to_owned(), max, asked }));
+        Refusal { excess, ..Refusal::definite(ErrorKind::LimitExceeded, message) }
+    }
+
+    /// Changes of that revision are not remembered any more.
+    pub(super) fn compacted(first_revision: u64) -> Refusal {
+        let message = format!(
+            "changes before revision {first_revision} are not remembered\n\
+             hint: read the keys, and watch from the revision of that reply on"
+        );
+        Refusal { first_revision, ..Refusal::definite(ErrorKind::Compacted, message) }
     }
 
     pub(super) fn not_leader(leader: Option<NodeId>) -> Refusal {
@@ -72,25 +110,41 @@ impl Refusal {
         }
     }
 
-    /// The leader's answer to a request that was forwarded, or the failure on the way.
-    pub(super) fn from_leader(access: Access, leader: NodeId, status: &Status) -> Refusal {
-        let detail = Some(status.details()).filter(|details| !details.is_empty());
-        if let Some(detail) = detail.and_then(|details| ErrorDetail::decode(details).ok()) {
-            return Refusal {
-                kind: detail.kind(),
-                indefinite: detail.indefinite,
-                message: status.message().to_owned(),
-                leader: Some(NodeId(detail.leader_node)).filter(|leader| leader.0 != 0),
-            };
-        }
-        if was_not_sent(status) {
-            return Refusal::leader_unreachable(leader);
-        }
-        let message = format!("the request was lost on the way to node {leader}: {status}");
+    /// The leader's answer to a request that was forwarded.
+    pub(super) fn from_leader(error: PipelineError) -> Refusal {
+        let PipelineError { message, detail } = error;
+        let detail = detail.unwrap_or_default();
+        let excess = Some(&detail).filter(|detail| !detail.limit.is_empty()).map(|detail| {
+            let limit = detail.limit.clone();
+            Box::new(Excess { limit, max: detail.limit_max, asked: detail.limit_asked })
+        });
         Refusal {
-            indefinite: access == Access::Write,
-            leader: Some(leader),
-            ..Refusal::definite(ErrorKind::Uncertain, message)
+            kind: detail.kind(),
+            indefinite: detail.indefinite,
+            message,
+            leader: Some(NodeId(detail.leader_node)).filter(|leader| leader.0 != 0),
+            excess,
+            first_revision: detail.first_revision,
+        }
+    }
+
+    /// The failure of a request on the way to the leader.
+    pub(super) fn from_cut(access: Access, leader: NodeId, cut: &PipelineCut) -> Refusal {
+        let definite = |kind| {
+            let message = format!("not the leader; node {leader} is, but {cut}");
+            Refusal { leader: Some(leader), ..Refusal::definite(kind, message) }
+        };
+        match cut {
+            PipelineCut::Busy => definite(ErrorKind::Busy),
+            PipelineCut::NotSent(_) | PipelineCut::Refused { .. } => definite(ErrorKind::NotLeader),
+            PipelineCut::Lost(reason) => {
+                let message = format!("the request was lost on the way to node {leader}: {reason}");
+                Refusal {
+                    indefinite: access == Access::Write,
+                    leader: Some(leader),
+                    ..Refusal::definite(ErrorKind::Uncertain, message)
+                }
+            }
         }
     }
 
@@ -119,14 +173,28 @@ impl Refusal {
 
     /// As a gRPC status. `address` is the leader's.
     pub(super) fn into_status(self, address: Option<&String>) -> Status {
-        let detail = ErrorDetail {
+        let code = code(self.kind);
+        let PipelineError { message, detail } = self.into_error(address);
+        let detail = detail.unwrap_or_default();
+        Status::with_details(code, message, detail.encode_to_vec().into())
+    }
+
+    /// As an error on a pipeline. `address` is the leader's.
+    pub(super) fn into_error(self, address: Option<&String>) -> PipelineError {
+        let mut detail = ErrorDetail {
             kind: self.kind.into(),
             indefinite: self.indefinite,
             leader_node: self.leader.map_or(0, |leader| leader.0),
             leader_address: address.cloned().unwrap_or_default(),
+            first_revision: self.first_revision,
             ..ErrorDetail::default()
         };
-        Status::with_details(code(self.kind), self.message, detail.encode_to_vec().into())
+        if let Some(excess) = self.excess {
+            detail.limit = excess.limit;
+            detail.limit_max = excess.max;
+            detail.limit_asked = excess.asked;
+        }
+        PipelineError { message: self.message, detail: Some(detail) }
     }
 }
 

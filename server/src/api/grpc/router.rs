@@ -2,26 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use proto::kv::kv_client::KvClient;
-use proto::kv::{ErrorKind, ResponseHeader};
-use tokio::sync::Semaphore;
+use proto::KvRequest;
+use proto::kv::ErrorKind;
+use proto::kv::pipelined_request::Request as AnyRequest;
+use proto::kv::pipelined_response::Response as AnyResponse;
+use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status};
 
 use crate::bug::{Bug, Bugs};
 use crate::config::Limits;
-use crate::driver::NodeHandle;
+use crate::driver::{Answered, Leadership, NodeError, NodeHandle};
 use crate::transport::PeerConnections;
-use crate::types::{LogIndex, NodeId, Role, Term};
+use crate::types::{NodeId, Role};
 
+use super::admission::Admission;
 use super::deadline::deadline;
-use super::operation::{Operation, Place};
-use super::refusal::Refusal;
+use super::forward::Forwarding;
+use super::operation::{self, Place, Speaker};
+use super::refusal::{Access, Refusal};
 
 /// How long to wait for a new leader before the next attempt.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
 /// A node that knows no leader for so long says so, while the client can still try elsewhere.
 const LEADER_PATIENCE: f32 = 0.8;
 
@@ -38,6 +41,10 @@ pub struct ApiConfig {
     pub addresses: BTreeMap<NodeId, String>,
     /// Limits of requests.
     pub limits: Limits,
+    /// Time between ticks, in which leases are counted.
+    pub tick: Duration,
+    /// May a client end this process?
+    pub test_hooks: bool,
     /// The defect planted in this server, if any.
     pub bugs: Bugs,
 }
@@ -47,126 +54,196 @@ pub struct ApiConfig {
 pub struct Api {
     pub(super) config: Arc<ApiConfig>,
     pub(super) node: NodeHandle,
-    connections: PeerConnections,
-    permits: Arc<Semaphore>,
-    draining: Arc<AtomicBool>,
+    pub(super) admission: Admission,
+    pub(super) forwarding: Forwarding,
+    /// One permit a watch.
+    pub(super) watches: Arc<Semaphore>,
+    closing: Arc<watch::Sender<bool>>,
+    stop_wanted: Arc<watch::Sender<bool>>,
+}
+
+/// Where a request is to be performed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// At this node.
+    Here,
+    /// At that one, which leads.
+    Leader(NodeId),
+    /// Nowhere for now: the client must look elsewhere, or wait.
+    Nowhere {
+        /// Who leads, if anyone is known to.
+        leader: Option<NodeId>,
+    },
+}
+
+/// How long a request may take, and how long it may look for a leader.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) deadline: Instant,
+    last_attempt: Instant,
+}
+
+impl Patience {
+    pub(super) fn until(now: Instant, deadline: Instant) -> Patience {
+        let patience = deadline.saturating_duration_since(now).mul_f32(LEADER_PATIENCE);
+        Patience { deadline, last_attempt: now + patience }
+    }
+
+    /// May a request that was refused so be tried again?
+    pub(super) fn allows_another(self, now: Instant, place: Place, refusal: &Refusal) -> bool {
+        !place.is_bound() && refusal.is_worth_another_attempt() && now + PAUSE < self.last_attempt
+    }
 }
 
 impl Api {
     /// An API in front of this node.
     pub fn new(config: ApiConfig, node: NodeHandle, connections: PeerConnections) -> Api {
-        let permits = Arc::new(Semaphore::new(config.limits.concurrent_requests_max));
-        let draining = Arc::new(AtomicBool::new(false));
-        Api { config: Arc::new(config), node, connections, permits, draining }
+        Api {
+            admission: Admission::new(config.limits.concurrent_requests_max),
+            watches: Arc::new(Semaphore::new(config.limits.watches_max)),
+            config: Arc::new(config),
+            node,
+            forwarding: Forwarding::new(connections),
+            closing: Arc::new(watch::Sender::new(false)),
+            stop_wanted: Arc::new(watch::Sender::new(false)),
+        }
     }
 
     /// Refuses new requests from now on, and returns when the running ones have ended.
     pub async fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        let all = u32::try_from(self.config.limits.concurrent_requests_max).unwrap_or(u32::MAX);
-        // The semaphore is never closed, so this cannot fail.
-        let _ = self.permits.acquire_many(all).await;
+        self.admission.drain().await;
+    }
+
+    /// Ends the streams of clients, which would otherwise hold their connections open.
+    pub fn close_streams(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Returns when the streams of clients must end.
+    pub(super) async fn streams_close(&self) {
+        // An error means that the server is gone, which is a reason to end too.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+
+    /// Returns when a client wants this server to stop; see [`ApiConfig::test_hooks`].
+    pub async fn stop_wanted(&self) {
+        // An error cannot be: this holds the sender.
+        let _ = self.stop_wanted.subscribe().wait_for(|wanted| *wanted).await;
+    }
+
+    pub(super) fn want_stop(&self) {
+        self.stop_wanted.send_replace(true);
     }
 
     /// Answers a request here or at the leader.
-    pub(super) async fn handle<O: Operation>(
+    pub(super) async fn handle<K: KvRequest>(
         &self,
-        request: Request<O>,
-    ) -> Result<Response<O::Response>, Status> {
+        request: Request<K>,
+    ) -> Result<Response<K::Reply>, Status> {
         let deadline = deadline(&request, self.config.limits.request_timeout);
-        let result = match self.permits.try_acquire() {
-            _ if self.draining.load(Ordering::Relaxed) => {
-                Err(Refusal::definite(ErrorKind::Stopping, "the node is shutting down"))
-            }
-            Err(_) => Err(Refusal::definite(ErrorKind::Busy, "too many requests at once")),
-            Ok(_permit) => self.attempt_until(request.into_inner(), deadline).await,
+        let result = match self.admission.enter() {
+            Ok(_admitted) => self.attempt_until(request.into_inner().into(), deadline).await,
+            Err(refusal) => Err(refusal),
         };
-        result.map(Response::new).map_err(|refusal| {
-            let address = refusal.leader.and_then(|leader| self.config.addresses.get(&leader));
-            refusal.into_status(address)
-        })
+        let reply = result.and_then(|response| K::reply(response).ok_or_else(wrong_reply));
+        reply.map(Response::new).map_err(|refusal| self.status_of(refusal))
     }
 
-    async fn attempt_until<O: Operation>(
+    /// A refusal as a gRPC status.
+    pub(super) fn status_of(&self, refusal: Refusal) -> Status {
+        let address = self.leader_address(&refusal).cloned();
+        refusal.into_status(address.as_ref())
+    }
+
+    /// Where the leader is that the refusal names.
+    pub(super) fn leader_address(&self, refusal: &Refusal) -> Option<&String> {
+        refusal.leader.and_then(|leader| self.config.addresses.get(&leader))
+    }
+
+    /// Where a request is to be performed now.
+    pub(super) fn route(&self, request: &AnyRequest, leadership: Leadership) -> Route {
+        let place = operation::place(request);
+        // With this planted bug every node answers reads.
+        let astray =
+            self.config.bugs.has(Bug::LocalReads) && operation::access(request) == Access::Read;
+        match place {
+            Place::Here => Route::Here,
+            Place::Leader | Place::LeaderHere if astray || leadership.role == Role::Leader => {
+                Route::Here
+            }
+            Place::Leader => match leadership.leader.filter(|it| *it != self.config.node) {
+                Some(leader) => Route::Leader(leader),
+                None => Route::Nowhere { leader: None },
+            },
+            Place::LeaderHere => {
+                let leader = leadership.leader.filter(|it| *it != self.config.node);
+                Route::Nowhere { leader }
+            }
+        }
+    }
+
+    /// What the node's answer means to the client.
+    pub(super) fn reply(
         &self,
-        operation: O,
+        request: &AnyRequest,
+        answer: Result<Answered, NodeError>,
+    ) -> Result<AnyResponse, Refusal> {
+        let access = operation::access(request);
+        let answered = answer.map_err(|error| Refusal::from_node(access, error))?;
+        let speaker = Speaker { config: &self.config, term: self.node.leadership().term };
+        operation::reply(request, answered, speaker)
+    }
+
+    async fn attempt_until(
+        &self,
+        request: AnyRequest,
         deadline: Instant,
-    ) -> Result<O::Response, Refusal> {
-        operation.check(&self.config.limits)?;
-        let now = Instant::now();
-        let last_attempt = now + deadline.saturating_duration_since(now).mul_f32(LEADER_PATIENCE);
+    ) -> Result<AnyResponse, Refusal> {
+        operation::check(&request, &self.config.limits)?;
+        let patience = Patience::until(Instant::now(), deadline);
         loop {
-            let refusal = match self.attempt(&operation, deadline).await {
-                Ok(response) => return Ok(response),
-                Err(refusal) => refusal,
+            let attempt = self.attempt(&request, deadline);
+            let refusal = match tokio::time::timeout_at(deadline.into(), attempt).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(refusal)) => refusal,
+                Err(_) => Refusal::timeout(operation::access(&request)),
             };
-            let again = !operation.place().is_bound() && refusal.is_worth_another_attempt();
-            if !again || Instant::now() + PAUSE >= last_attempt {
+            if !patience.allows_another(Instant::now(), operation::place(&request), &refusal) {
                 return Err(refusal);
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    async fn attempt<O: Operation>(
+    async fn attempt(
         &self,
-        operation: &O,
+        request: &AnyRequest,
         deadline: Instant,
-    ) -> Result<O::Response, Refusal> {
-        let status = self.node.status();
-        let here = match operation.place() {
-            // With this planted bug every node answers.
-            Place::Leader | Place::LeaderHere if self.config.bugs.has(Bug::LocalReads) => {
-                O::IS_READ || status.role == Role::Leader
+    ) -> Result<AnyResponse, Refusal> {
+        match self.route(request, self.node.leadership()) {
+            Route::Here => {
+                let ask = operation::ask(request, &self.config)?;
+                self.reply(request, self.node.ask(ask).await)
             }
-            Place::Leader | Place::LeaderHere => status.role == Role::Leader,
-            Place::Here => true,
-        };
-        let attempt = async {
-            if here {
-                return operation.perform(self).await;
-            }
-            match status.leader.filter(|leader| *leader != self.config.node) {
-                Some(leader) if operation.place() == Place::Leader => {
-                    self.forward(operation, leader, deadline).await
+            Route::Leader(leader) => {
+                let Some(pipeline) = self.forwarding.to(leader) else {
+                    return Err(Refusal::leader_unreachable(leader));
+                };
+                let left = deadline.saturating_duration_since(Instant::now());
+                let bound = operation::bound(request.clone());
+                match pipeline.call(bound, left).await {
+                    Ok(AnyResponse::Error(error)) => Err(Refusal::from_leader(error)),
+                    Ok(response) => Ok(response),
+                    Err(cut) => Err(Refusal::from_cut(operation::access(request), leader, &cut)),
                 }
-                leader => Err(Refusal::not_leader(leader)),
             }
-        };
-        match tokio::time::timeout_at(deadline.into(), attempt).await {
-            Ok(result) => result,
-            Err(_) => Err(Refusal::timeout(O::ACCESS)),
+            Route::Nowhere { leader } => Err(Refusal::not_leader(leader)),
         }
     }
+}
 
-    async fn forward<O: Operation>(
-        &self,
-        operation: &O,
-        leader: NodeId,
-        deadline: Instant,
-    ) -> Result<O::Response, Refusal> {
-        let Some(channel) = self.connections.get(leader) else {
-            return Err(Refusal::leader_unreachable(leader));
-        };
-        let limit = self.config.limits.message_bytes_max;
-        let client = KvClient::new(channel)
-            .max_decoding_message_size(limit)
-            .max_encoding_message_size(limit);
-        let mut request = Request::new(operation.without_forwarding());
-        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-        match O::send(client, request).await {
-            Ok(response) => Ok(response.into_inner()),
-            Err(status) => Err(Refusal::from_leader(O::ACCESS, leader, &status)),
-        }
-    }
-
-    /// The header of a reply of this node.
-    pub(super) fn header(&self, revision: LogIndex, term: Term) -> Option<ResponseHeader> {
-        Some(ResponseHeader {
-            revision: revision.0,
-            term: term.0,
-            node: self.config.node.0,
-            group: 0,
-        })
-    }
+/// The leader replied to another question: a mistake of ours.
+fn wrong_reply() -> Refusal {
+    let message = "the leader's reply does not fit the request";
+    Refusal { indefinite: true, ..Refusal::definite(ErrorKind::Unspecified, message) }
 }

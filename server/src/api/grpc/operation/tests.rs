@@ -1,0 +1,130 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proto::kv::{
+    Bound, Comparison, GetRequest, GrantLeaseRequest, KeepAliveRequest, KeyRange, LockRequest,
+    PutRequest, RequestContext, ScanRequest, TxnGet, TxnOperation, TxnPut, TxnRequest, comparison,
+    txn_operation,
+};
+
+use super::*;
+use crate::bug::Bugs;
+use crate::types::NodeId;
+
+const CONTEXT: Option<RequestContext> =
+    Some(RequestContext { session: 0, sequence: 0, no_forward: false });
+
+fn config() -> ApiConfig {
+    ApiConfig {
+        node: NodeId(1),
+        cluster: "test".to_owned(),
+        storage: "memory",
+        addresses: BTreeMap::new(),
+        limits: Limits::STANDARD,
+        tick: Duration::from_millis(50),
+        test_hooks: false,
+        bugs: Bugs::NONE,
+    }
+}
+
+#[track_caller]
+fn refused(request: impl Into<Request>, kind: ErrorKind, words: &str) {
+    let request = request.into();
+    let refusal = check(&request, &Limits::STANDARD).unwrap_err();
+    assert_eq!((refusal.kind, refusal.indefinite), (kind, false), "{refusal:?}");
+    assert!(refusal.message.contains(words), "{refusal:?}");
+    // Whoever forgets to check meets no panic either.
+    let _ = ask(&request, &config());
+}
+
+#[track_caller]
+fn invalid(request: impl Into<Request>, words: &str) {
+    refused(request, ErrorKind::InvalidRequest, words);
+}
+
+#[test]
+fn what_lacks_a_field_is_invalid() {
+    invalid(GetRequest::default(), "no context");
+    invalid(PutRequest::default(), "no context");
+    let context = Some(RequestContext { session: 7, sequence: 0, no_forward: false });
+    invalid(PutRequest { context, ..PutRequest::default() }, "begin with 1");
+    invalid(GetRequest { context: CONTEXT, mode: 9, ..GetRequest::default() }, "read mode 9");
+    invalid(ScanRequest { context: CONTEXT, mode: -1, ..ScanRequest::default() }, "read mode -1");
+    invalid(KeepAliveRequest { context: CONTEXT, lease: 0 }, "no lease");
+    invalid(LockRequest { context: CONTEXT, ..LockRequest::default() }, "no lease");
+    let compare = |comparison| TxnRequest {
+        context: CONTEXT,
+        compare: vec![comparison],
+        ..TxnRequest::default()
+    };
+    invalid(compare(Comparison::default()), "a comparison");
+    let right = Some(comparison::Right::Version(0));
+    invalid(compare(Comparison { relation: 17, right, ..Comparison::default() }), "relation 17");
+    let then = vec![TxnOperation::default()];
+    invalid(TxnRequest { context: CONTEXT, then, ..TxnRequest::default() }, "an operation");
+}
+
+#[test]
+fn a_scan_has_one_range() {
+    let bound = |key: &'static str| Some(Bound { key: key.into(), exclusive: false });
+    let range = Some(KeyRange { start: bound("b"), end: bound("a") });
+    let scan = ScanRequest { context: CONTEXT, range, ..ScanRequest::default() };
+    invalid(scan.clone(), "ends before it begins");
+    invalid(ScanRequest { prefix: Some("p".into()), ..scan }, "not both");
+}
+
+#[track_caller]
+fn over(request: impl Into<Request>, limit: &str, max: usize, asked: usize) {
+    let refusal = check(&request.into(), &Limits::STANDARD).unwrap_err();
+    assert_eq!(refusal.kind, ErrorKind::LimitExceeded);
+    let excess = refusal.excess.unwrap();
+    assert_eq!(
+        (excess.limit.as_str(), excess.max, excess.asked),
+        (limit, max as u64, asked as u64)
+    );
+}
+
+#[test]
+fn limits_say_which_how_much_and_what_was_asked() {
+    let limits = Limits::STANDARD;
+    let bytes = |length| vec![7; length].into();
+    let key_max = limits.key_bytes_max;
+    let get = GetRequest { context: CONTEXT, key: bytes(key_max + 1), mode: 0 };
+    over(get, "key-bytes", key_max, key_max + 1);
+    let value_max = limits.value_bytes_max;
+    let value = bytes(value_max + 1);
+    let put = PutRequest { context: CONTEXT, value, ..PutRequest::default() };
+    over(put, "value-bytes", value_max, value_max + 1);
+    let limit = u32::try_from(limits.scan_keys_max).unwrap() + 1;
+    let scan = ScanRequest { context: CONTEXT, limit, ..ScanRequest::default() };
+    over(scan, "scan-keys", limits.scan_keys_max, limits.scan_keys_max + 1);
+    let lease = |ttl_ms| GrantLeaseRequest { context: CONTEXT, ttl_ms };
+    over(lease(0), "lease-ttl-ms-min", 100, 0);
+    over(lease(u64::MAX >> 1), "lease-ttl-ms", 86_400_000, (u64::MAX >> 1) as usize);
+}
+
+#[test]
+fn a_transaction_is_limited_in_number_and_size() {
+    let limits = Limits::STANDARD;
+    let txn = |operation: txn_operation::Operation, count| TxnRequest {
+        context: CONTEXT,
+        otherwise: vec![TxnOperation { operation: Some(operation) }; count],
+        ..TxnRequest::default()
+    };
+    let get = txn_operation::Operation::Get(TxnGet { key: "k".into() });
+    let max = limits.txn_operations_max;
+    check(&txn(get.clone(), max).into(), &limits).unwrap();
+    over(txn(get, max + 1), "txn-operations", max, max + 1);
+    let half = vec![7; limits.txn_bytes_max / 2].into();
+    let put = txn_operation::Operation::Put(TxnPut { key: "k".into(), value: half, lease: 0 });
+    over(txn(put, 2), "txn-bytes", limits.txn_bytes_max, limits.txn_bytes_max + 2);
+}
+
+#[test]
+fn what_is_sent_on_is_not_sent_on_again() {
+    let put = PutRequest { context: CONTEXT, ..PutRequest::default() };
+    assert_eq!(place(&put.clone().into()), Place::Leader);
+    assert_eq!(place(&bound(put.into())), Place::LeaderHere);
+    let open = proto::kv::OpenSessionRequest { no_forward: false };
+    assert_eq!(place(&bound(open.into())), Place::LeaderHere);
+}
