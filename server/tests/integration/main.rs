@@ -5,6 +5,7 @@
 mod client_watches;
 mod clients;
 mod cluster;
+mod ctl;
 mod eventually;
 mod failures;
 mod operations;

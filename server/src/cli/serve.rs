@@ -1,12 +1,11 @@
-//! The command line of a server, also used by programs that run a server within themselves.
+//! `server serve`: one node of a cluster.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -16,31 +15,12 @@ use crate::driver::Fsync;
 use crate::server::{Server, ServerError};
 use crate::types::NodeId;
 
-/// The server ended as it was told to.
-pub const EXIT_OK: i32 = 0;
-/// The server could not start.
-pub const EXIT_FAILURE: i32 = 1;
-/// The command line makes no sense.
-pub const EXIT_USAGE: i32 = 254;
+use super::{EXIT_FAILURE, EXIT_OK, EXIT_USAGE, fail};
 
 /// Threads for the network. The replica, the log and the state machine have their own.
 const NETWORK_THREADS: usize = 2;
 /// After a signal, the process ends within two seconds; this much is for closing the stores.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_800);
-
-/// A replicated key-value store.
-#[derive(Debug, Parser)]
-#[command(name = "server", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: CliCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum CliCommand {
-    /// Run one node of a cluster.
-    Serve(ServeArgs),
-}
 
 /// Runs one node of a cluster.
 #[derive(Debug, Clone, Args)]
@@ -119,19 +99,6 @@ pub enum UsageError {
     /// The node is missing in its peers.
     #[error("node {0} is not in --peers\nhint: --peers lists every node, this one included")]
     NotAPeer(NodeId),
-}
-
-/// Parses the process's arguments, runs what they say, and returns the exit code.
-pub fn main() -> i32 {
-    match Cli::try_parse() {
-        Ok(Cli { command: CliCommand::Serve(args) }) => run(args),
-        Err(error) => {
-            let code = if error.use_stderr() { EXIT_USAGE } else { EXIT_OK };
-            // Where nobody can read the message, the exit code must do.
-            let _ = error.print();
-            code
-        }
-    }
 }
 
 /// Runs a server until a signal ends it, and returns the exit code. Starts its own tokio runtime.
@@ -222,11 +189,6 @@ fn start_logging() {
         .try_init();
 }
 
-fn fail(error: &dyn fmt::Display, code: i32) -> i32 {
-    eprintln!("error: {error}");
-    code
-}
-
 fn plant(name: String) -> Result<Bugs, UsageError> {
     let Some(bug) = Bug::from_name(&name) else { return Err(UsageError::NoSuchBug(name)) };
     planted(bug).ok_or(UsageError::BugsNotBuilt(name))
@@ -271,7 +233,7 @@ fn parse_peers(text: &str) -> Result<Peers, String> {
 }
 
 /// Reads `50ms` and `2s`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let (digits, millis) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(digits), _) => (digits, 1),
         (None, Some(digits)) => (digits, 1_000),
@@ -284,12 +246,15 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
+    use super::super::{Cli, CliCommand};
     use super::*;
 
     fn config(arguments: &str) -> Result<ServerConfig, String> {
         let arguments = ["server", "serve"].into_iter().chain(arguments.split_whitespace());
         let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        let CliCommand::Serve(args) = cli.command;
+        let CliCommand::Serve(args) = cli.command else { panic!("it says `serve`") };
         args.into_config().map_err(|error| error.to_string())
     }
 
