@@ -5,6 +5,9 @@
 #[cfg(feature = "client")]
 pub mod client;
 
+/// A `google.protobuf.FileDescriptorSet` of all of them, for gRPC's reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 /// The client API.
 pub mod kv {
     tonic::include_proto!("breakwater.kv.v1");
