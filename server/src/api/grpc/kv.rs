@@ -14,6 +14,11 @@ use super::router::Api;
 pub struct KvService(Api);
 
 impl KvService {
+    /// For those who call it from within the process.
+    pub fn new(api: Api) -> KvService {
+        KvService(api)
+    }
+
     /// As a gRPC service.
     pub fn server(api: Api) -> KvServer<KvService> {
         let limit = api.config.limits.message_bytes_max;

@@ -1,6 +1,5 @@
 //! Brings a request to the leader, within its time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,9 +10,9 @@ use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use crate::bug::{Bug, Bugs};
-use crate::config::Limits;
+use crate::config::{Limits, Mode};
 use crate::driver::NodeHandle;
-use crate::transport::PeerConnections;
+use crate::transport::{Directory, PeerConnections};
 use crate::types::{LogIndex, NodeId, Role, Term};
 
 use super::deadline::deadline;
@@ -34,8 +33,10 @@ pub struct ApiConfig {
     pub cluster: String,
     /// The storage's name.
     pub storage: &'static str,
-    /// Where the nodes are.
-    pub addresses: BTreeMap<NodeId, String>,
+    /// One node, or a cluster?
+    pub mode: Mode,
+    /// Where clients find the nodes.
+    pub directory: Directory,
     /// Limits of requests.
     pub limits: Limits,
     /// The defect planted in this server, if any.
@@ -82,8 +83,9 @@ impl Api {
             Ok(_permit) => self.attempt_until(request.into_inner(), deadline).await,
         };
         result.map(Response::new).map_err(|refusal| {
-            let address = refusal.leader.and_then(|leader| self.config.addresses.get(&leader));
-            refusal.into_status(address)
+            let leader = refusal.leader;
+            let address = leader.and_then(|leader| self.config.directory.client(leader));
+            refusal.into_status(address.as_ref())
         })
     }
 
@@ -154,6 +156,7 @@ impl Api {
             .max_encoding_message_size(limit);
         let mut request = Request::new(operation.without_forwarding());
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        self.connections.authorize(&mut request);
         match O::send(client, request).await {
             Ok(response) => Ok(response.into_inner()),
             Err(status) => Err(Refusal::from_leader(O::ACCESS, leader, &status)),
