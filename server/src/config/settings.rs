@@ -308,6 +308,9 @@ impl Settings {
             let number = number.parse().map_err(|_| UsageError::Peer(number.clone()))?;
             peers.insert(NodeId(number), address.clone());
         }
+        if !peers.is_empty() && !self.join && !peers.contains_key(&node) {
+            return Err(UsageError::NotAPeer(node));
+        }
         let listen = self.resolve_listen(peers.get(&node))?;
         if self.mode == Mode::Single || self.join {
             let own = self.peer_listen.unwrap_or(listen);

@@ -84,6 +84,7 @@ fn nonsense_is_refused_with_its_reason() {
     refused("--node 1 --peers 1=a", "HOST:PORT");
     refused("--node 1 --peers x=a:1", "number of a node");
     refused("--node 1 --peers 1=a:1,1=b:1", "twice");
+    refused("--node 3 --peers 1=a:1", "not in --peers");
     refused("--node 3 --listen 127.0.0.1:1 --peers 1=a:1", "not in --peers");
     refused("--node 1 --peers 1=a:1 --tick 5", "50ms");
     refused("--node 1 --peers 1=a:1 --storage tape", "rocksdb");
