@@ -8,6 +8,9 @@ mod pipelined;
 
 pub use pipelined::KvRequest;
 
+/// A `google.protobuf.FileDescriptorSet` of all of them, for gRPC's reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 /// The client API.
 pub mod kv {
     tonic::include_proto!("breakwater.kv.v1");

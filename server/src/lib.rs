@@ -14,14 +14,17 @@ pub mod api;
 pub mod bug;
 pub mod cli;
 pub mod command;
-mod config;
+pub mod config;
 pub mod consensus;
 pub mod data_dir;
 pub mod driver;
 pub mod log_store;
 pub mod membership;
+pub mod metrics;
 mod raft_log_bridge;
 pub mod replica;
+mod rim;
+pub mod security;
 mod server;
 pub mod snapshot;
 pub mod state_machine;
@@ -29,6 +32,7 @@ pub mod transport;
 pub mod types;
 pub mod watch;
 
-pub use config::{ConfigError, Limits, ServerConfig, Storage};
+pub use config::{ConfigError, Limits, ServerConfig, Settings, Storage};
 
+pub use rim::Listeners;
 pub use server::{Server, ServerError};

@@ -2,44 +2,43 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
-use tonic::transport::server::TcpIncoming;
 
-use crate::api::{AdminService, Api, ApiConfig, KvService};
+use crate::api::{Api, ApiConfig, Readiness};
 use crate::config::{ConfigError, ServerConfig, Storage};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::driver::{Node, NodeConfig, NodeHandle, PeerSender, StartError};
 use crate::log_store::{LogStoreError, MemoryLogStore};
+use crate::metrics::{GroupView, Metrics};
 use crate::raft_log_bridge::raft_logger;
 use crate::replica::ReplicaConfig;
+use crate::rim::{Checkpoint, Listeners, Ports, Served, first_directory};
+use crate::security::{TlsError, TokenError};
 use crate::state_machine::{MemoryStateStore, StateStoreError};
-use crate::transport::{PeerLinks, PeerService, PeersConfig, TransportError};
+use crate::transport::{
+    Directory, PeerLinks, PeerService, PeerServiceConfig, PeersConfig, TransportError,
+};
 
 /// How long running requests may take to end when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long open connections may take to end after that.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(200);
-/// How long a client or peer may be silent before its connection is closed.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(4);
-/// Requests on one connection. A peer forwards all of its clients' requests on one, and what waits
-/// for a stream cannot be told from what was sent.
-const STREAMS_MAX: u32 = 16_384;
-/// What a client or peer may have on the way unacknowledged.
-const STREAM_WINDOW_BYTES: u32 = 4 << 20;
-
 /// A running server. Dropping it stops it too, but without a farewell to its clients.
 pub struct Server {
     address: SocketAddr,
+    http_address: Option<SocketAddr>,
     api: Api,
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
     /// Ends the listener.
     stop_accepting: watch::Sender<bool>,
     /// Ends the peers' streams, without which no write can end well.
     stop_peers: watch::Sender<bool>,
-    serving: JoinHandle<()>,
+    serving: Vec<JoinHandle<()>>,
     // The order of the fields counts: the stores are closed before the directory is given back.
     node: Node,
     data: Option<DataDir>,
@@ -77,6 +76,12 @@ pub enum ServerError {
     /// The node cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Keys or certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     /// The operating system does not let us hear its signals.
     #[error("listen for signals: {0}")]
     Signals(#[source] std::io::Error),
@@ -96,53 +101,109 @@ impl Server {
     pub async fn start(config: ServerConfig) -> Result<Server, ServerError> {
         // Before the port: a configuration that cannot work is bad usage, whoever may use the port.
         config.check()?;
-        let address = config.listen;
-        let listener =
-            TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source })?;
-        Server::start_on(config, listener).await
+        let listeners = Listeners::bind(&config)?;
+        Server::start_with(config, listeners).await
     }
 
-    /// Starts a server on a listener, whose port the operating system may have chosen.
+    /// Starts a server on a listener for clients, whose port the operating system may have chosen.
     pub async fn start_on(
         config: ServerConfig,
         listener: TcpListener,
     ) -> Result<Server, ServerError> {
         config.check()?;
-        let listen_error = |source| ServerError::Listen { address: config.listen, source };
-        listener.set_nonblocking(true).map_err(listen_error)?;
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        let listeners = Listeners::with_clients(listener, &config)?;
+        Server::start_with(config, listeners).await
+    }
+
+    /// Starts a server on listeners, whose ports the operating system may have chosen.
+    pub async fn start_with(
+        config: ServerConfig,
+        listeners: Listeners,
+    ) -> Result<Server, ServerError> {
+        config.check()?;
+        let checkpoint = Checkpoint::load(&config)?;
+        let ports = Ports::open(listeners, &config, &checkpoint)?;
+        let advertised = ports.advertised(&config);
+        let directory = first_directory(&config, &advertised);
+        let metrics = Arc::clone(&checkpoint.metrics);
 
         let (peers, connections) = PeerLinks::start(PeersConfig {
             node: config.node,
             cluster: config.cluster.clone(),
             peers: config.peers.clone(),
+            credentials: checkpoint.credentials.clone(),
+            advertised,
+            metrics: Arc::clone(&metrics),
         })?;
-        let opening = config.clone();
+        let (opening, measured) = (config.clone(), Arc::clone(&metrics));
         // Opening the stores may take seconds, which the runtime's threads must not wait.
-        let (node, data) =
-            tokio::task::spawn_blocking(move || open(&opening, Box::new(peers))).await??;
-        let api = Api::new(api_config(&config), node.handle(), connections);
+        let opened = tokio::task::spawn_blocking(move || open(&opening, measured, Box::new(peers)));
+        let (node, data) = opened.await??;
+        let api = Api::new(api_config(&config, &directory), node.handle(), connections);
+        let readiness = Readiness::new(node.handle());
         let (stop_accepting, accepting_stops) = watch::channel(false);
         let (stop_peers, peers_stop) = watch::channel(false);
-        let voters = config.peers.keys().copied().collect();
-        let cluster = config.cluster.clone();
-        let peers = PeerService::new(config.node, cluster, voters, node.handle(), peers_stop);
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let serving = tokio::spawn(serve(incoming, api.clone(), peers, accepting_stops));
+        let peers = PeerServiceConfig {
+            node: config.node,
+            cluster: config.cluster.clone(),
+            voters: config.peers.keys().copied().collect(),
+            directory: directory.clone(),
+            metrics: Arc::clone(&metrics),
+            refusals: Arc::clone(&checkpoint.refusals),
+        };
+        let (address, http_address) = (ports.client_address, ports.http_address);
         tracing::info!(
             node = config.node.0,
             cluster = config.cluster,
             %address,
+            peers = ports.peer_address.map(tracing::field::display),
+            http = http_address.map(tracing::field::display),
             storage = config.storage.name(),
             "serving"
         );
-        Ok(Server { address, api, stop_accepting, stop_peers, serving, node, data })
+        let serving = ports.serve(
+            &config,
+            &checkpoint,
+            Served {
+                api: api.clone(),
+                peers: PeerService::new(peers, node.handle(), peers_stop),
+                readiness: readiness.clone(),
+                directory,
+                stops: accepting_stops,
+            },
+        );
+        Ok(Server {
+            address,
+            http_address,
+            api,
+            readiness,
+            metrics,
+            stop_accepting,
+            stop_peers,
+            serving,
+            node,
+            data,
+        })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for HTTP, if it does.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
+    }
+
+    /// What it counts and measures.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// The replicas on this node, as they are now.
+    pub fn groups(&self) -> Vec<GroupView> {
+        self.readiness.groups()
     }
 
     /// Its node, for requests from within the process.
@@ -158,14 +219,18 @@ impl Server {
 
     /// Stops accepting, lets running requests end, and closes the stores.
     pub async fn shutdown(mut self) {
+        self.readiness.drain();
         self.stop_accepting.send_replace(true);
         if tokio::time::timeout(DRAIN_TIMEOUT, self.api.drain()).await.is_err() {
             tracing::debug!("some requests are given up");
         }
         self.api.close_streams();
         self.stop_peers.send_replace(true);
-        if tokio::time::timeout(DISCONNECT_TIMEOUT, &mut self.serving).await.is_err() {
-            self.serving.abort();
+        let deadline = tokio::time::Instant::now() + DISCONNECT_TIMEOUT;
+        for serving in &mut self.serving {
+            if tokio::time::timeout_at(deadline, &mut *serving).await.is_err() {
+                serving.abort();
+            }
         }
         let (node, data) = (self.node, self.data);
         let closed = tokio::task::spawn_blocking(move || {
@@ -181,9 +246,10 @@ impl Server {
 
 fn open(
     config: &ServerConfig,
+    metrics: Arc<Metrics>,
     peers: Box<dyn PeerSender>,
 ) -> Result<(Node, Option<DataDir>), ServerError> {
-    let node_config = node_config(config);
+    let node_config = node_config(config, metrics);
     match &config.storage {
         Storage::Memory => {
             let log = Box::new(MemoryLogStore::new());
@@ -194,7 +260,8 @@ fn open(
         Storage::Rocksdb { data } => {
             let data = DataDir::open(data, &config.cluster, config.node)?;
             let log = Box::new(crate::log_store::RocksdbLogStore::open(&data.log())?);
-            let state = crate::state_machine::RocksdbStateStore::open(&data.state().join("0"))?;
+            let path = data.state().join("0");
+            let state = crate::state_machine::RocksdbStateStore::open(&path, &config.rocksdb)?;
             Ok((Node::start(node_config, log, state, peers)?, Some(data)))
         }
         #[cfg(not(feature = "rocksdb"))]
@@ -202,7 +269,7 @@ fn open(
     }
 }
 
-fn node_config(config: &ServerConfig) -> NodeConfig {
+fn node_config(config: &ServerConfig, metrics: Arc<Metrics>) -> NodeConfig {
     let timeout = config.limits.request_timeout.as_nanos() / config.tick.as_nanos();
     NodeConfig {
         replica: ReplicaConfig {
@@ -213,53 +280,31 @@ fn node_config(config: &ServerConfig) -> NodeConfig {
             // The standard library draws the keys of its hashers from the operating system.
             boot: RandomState::new().hash_one(std::process::id()),
             request_timeout_ticks: u64::try_from(timeout).unwrap_or(u64::MAX).max(1),
-            pending_writes_max: config.limits.concurrent_requests_max,
+            pending_writes_max: config.limits.proposals_max,
             pending_reads_max: config.limits.concurrent_requests_max,
             bugs: config.bugs,
             logger: raft_logger(),
         },
-        voters: config.peers.keys().copied().collect(),
+        // A node that joins learns its cluster's members from the one that adds it.
+        voters: if config.join { Vec::new() } else { config.peers.keys().copied().collect() },
         tick: config.tick,
         fsync: config.fsync,
         sessions_max: config.limits.sessions_max,
+        metrics,
         bugs: config.bugs,
     }
 }
 
-fn api_config(config: &ServerConfig) -> ApiConfig {
+fn api_config(config: &ServerConfig, directory: &Directory) -> ApiConfig {
     ApiConfig {
         node: config.node,
         cluster: config.cluster.clone(),
         storage: config.storage.name(),
-        addresses: config.peers.clone(),
+        mode: config.mode,
+        directory: directory.clone(),
         limits: config.limits,
         tick: config.tick,
         test_hooks: config.test_hooks,
         bugs: config.bugs,
-    }
-}
-
-/// Serves clients and peers on one port until it is told to stop.
-async fn serve(
-    incoming: TcpIncoming,
-    api: Api,
-    peers: PeerService,
-    mut stops: watch::Receiver<bool>,
-) {
-    let router = tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-        .max_concurrent_streams(Some(STREAMS_MAX))
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(STREAM_WINDOW_BYTES * 2)
-        .add_service(KvService::server(api.clone()))
-        .add_service(AdminService::server(api))
-        .add_service(peers.into_server());
-    let stopped = async move {
-        // An error means that the server is gone, which is a reason to stop too.
-        let _ = stops.wait_for(|stops| *stops).await;
-    };
-    if let Err(error) = router.serve_with_incoming_shutdown(incoming, stopped).await {
-        tracing::error!("serve: {error}");
     }
 }

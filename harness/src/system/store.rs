@@ -43,6 +43,8 @@ impl System for Store {
         push("node");
         push("--node");
         push(&context.node.0.to_string());
+        // The platform's network has no way in but the harness's.
+        push("--insecure-bind");
         push("--cluster");
         push(&self.options.cluster);
         push("--listen");

@@ -1,4 +1,5 @@
-//! The command line: `server serve` runs a node, `server ctl` speaks to a cluster. Also used by
+//! The command line: `server serve` runs a node, `server config` prints its settings file,
+//! `server ctl` speaks to a cluster. Also used by
 //! programs that run a server within themselves.
 
 mod ctl;
@@ -30,6 +31,8 @@ struct Cli {
 enum CliCommand {
     /// Run one node of a cluster.
     Serve(Box<ServeArgs>),
+    /// Print a settings file with every key, its default and what it means.
+    Config,
     /// Speak to a cluster.
     Ctl(Box<CtlArgs>),
 }
@@ -38,6 +41,7 @@ enum CliCommand {
 pub fn main() -> i32 {
     match Cli::try_parse() {
         Ok(Cli { command: CliCommand::Serve(args) }) => run(*args),
+        Ok(Cli { command: CliCommand::Config }) => serve::print_sample(),
         Ok(Cli { command: CliCommand::Ctl(args) }) => ctl::run(*args),
         Err(error) => {
             let code = if error.use_stderr() { EXIT_USAGE } else { EXIT_OK };

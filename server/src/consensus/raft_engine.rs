@@ -7,7 +7,7 @@
 //! - persistence is asynchronous: the leader's messages leave at once, so that its sync overlaps the
 //!   followers' (Raft thesis §10.2.1), everybody else's leave after theirs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 
 use protobuf::Message as _;
@@ -291,6 +291,16 @@ impl RaftEngine {
         let mut voters: Vec<u64> = configuration.take_voters();
         voters.sort_unstable();
         voters.into_iter().map(NodeId).collect()
+    }
+
+    /// Entries by which each other node is behind, as the leader knows; empty elsewhere.
+    pub fn lags(&self) -> BTreeMap<NodeId, u64> {
+        if self.role() != Role::Leader {
+            return BTreeMap::new();
+        }
+        let (own, last) = (self.node.raft.id, self.node.raft.raft_log.last_index());
+        let others = self.node.raft.prs().iter().filter(|(node, _)| **node != own);
+        others.map(|(node, it)| (NodeId(*node), last.saturating_sub(it.matched))).collect()
     }
 
     /// Entries that were handed out for persistence, from index 1.

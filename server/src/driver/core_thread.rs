@@ -10,6 +10,7 @@ use std::time::Instant;
 use raft::eraftpb;
 use tokio::sync::watch;
 
+use crate::metrics::Metrics;
 use crate::replica::{Effects, Input, Persist, Replica, ReplicaStatus, Reply};
 use crate::types::{LogIndex, NodeId, PersistNumber, RequestId};
 
@@ -45,6 +46,7 @@ pub(super) struct CoreThread {
     pub(super) reads_waiting: Arc<AtomicUsize>,
     pub(super) pending: Pending,
     pub(super) backlog: Backlog,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// Who waits for what.
@@ -122,9 +124,23 @@ impl CoreThread {
         for peer in std::mem::take(&mut self.pending.unreachable) {
             self.replica.step(Input::Unreachable(peer));
         }
-        for _ in 0..self.ticker.due(Instant::now()) {
+        let ticks = self.ticker.due(Instant::now());
+        for _ in 0..ticks {
             self.replica.step(Input::Tick);
         }
+        if ticks > 0 {
+            self.measure();
+        }
+    }
+
+    /// Once a tick, because nobody looks more often.
+    fn measure(&self) {
+        self.metrics.group(0).set_lags(self.replica.lags());
+        self.metrics.log_queue_bytes.set(self.backlog.log_bytes as u64);
+        self.metrics.apply_queue_bytes.set(self.backlog.apply_bytes as u64);
+        let (requests, messages) = self.inbox.lengths();
+        self.metrics.inbox_requests.set(requests as u64);
+        self.metrics.inbox_messages.set(messages as u64);
     }
 
     /// The two other threads end after this one only, or end the process, so sends cannot fail.

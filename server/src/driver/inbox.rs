@@ -129,6 +129,12 @@ impl Inbox {
         self.bell.notify_one();
     }
 
+    /// How many requests and how many messages wait.
+    pub(super) fn lengths(&self) -> (usize, usize) {
+        let queues = self.lock();
+        (queues.requests.len(), queues.messages.len())
+    }
+
     /// Takes what waits; if nothing does, waits for something until the deadline.
     pub(super) fn take(&self, intake: Intake, deadline: Instant) -> Taken {
         let mut queues = self.lock();

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
 
 use crate::bug::{Bug, Bugs};
 use crate::log_store::{LogBatch, LogStore, LogStoreError};
+use crate::metrics::Metrics;
 use crate::replica::{Input, Persist};
 use crate::types::GroupId;
 
@@ -14,7 +18,8 @@ use super::inbox::Inbox;
 const GROUP_COMMIT_BYTES_MAX: usize = 8 << 20;
 
 /// When the log is synced to disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fsync {
     /// Before anything in it counts: survives power loss.
     Always,
@@ -28,6 +33,7 @@ pub(super) struct LogThread {
     pub(super) tasks: Receiver<Persist>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) fsync: Fsync,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) bugs: Bugs,
 }
 
@@ -52,7 +58,11 @@ impl LogThread {
                 let full = bytes >= GROUP_COMMIT_BYTES_MAX;
                 next = if full { None } else { self.tasks.try_recv().ok() };
             }
+            let started = Instant::now();
             self.store.write(&batches, sync && may_sync)?;
+            if sync && may_sync {
+                self.metrics.fsync.observe(started.elapsed());
+            }
             if let Some(last) = last {
                 self.inbox.completion(Input::Persisted(last));
             }

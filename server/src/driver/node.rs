@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use crate::bug::Bugs;
 use crate::command::{LogCommand, Outcome};
 use crate::log_store::{LogStore, LogStoreError};
+use crate::metrics::Metrics;
 use crate::replica::{Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
 use crate::state_machine::{KeyRange, Query, QueryReply};
 use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, StateStore};
@@ -39,6 +40,8 @@ pub struct NodeConfig {
     pub fsync: Fsync,
     /// Sessions that are remembered; the least recently used is expired when there are more.
     pub sessions_max: usize,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// The defect planted in this node, if any.
     pub bugs: Bugs,
 }
@@ -185,6 +188,7 @@ impl Node {
             tasks: log_tasks,
             inbox: Arc::clone(&inbox),
             fsync: config.fsync,
+            metrics: Arc::clone(&config.metrics),
             bugs: config.bugs,
         };
         let apply_thread = ApplyThread {
@@ -206,6 +210,7 @@ impl Node {
             reads_waiting,
             pending: Pending::default(),
             backlog: Backlog::default(),
+            metrics: config.metrics,
         };
         let mut node = Node { handle: NodeHandle { inbox, watches, status }, threads: Vec::new() };
         node.threads.push(vital::spawn("log", || log_thread.run())?);

@@ -1,5 +1,6 @@
 //! The replica: engine, proposals and reads.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use super::effects::{CommittedEntry, Effects, Rejection, Reply};
@@ -177,6 +178,11 @@ impl Replica {
             last_index: self.engine.last_index(),
             voters: self.engine.voters(),
         }
+    }
+
+    /// Entries by which each other node is behind, as the leader knows; empty elsewhere.
+    pub fn lags(&self) -> BTreeMap<NodeId, u64> {
+        self.engine.lags()
     }
 
     /// What it is; cheap, unlike [`Self::status`].

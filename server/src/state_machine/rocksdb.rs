@@ -27,13 +27,11 @@ use super::rocksdb_records::{
 use super::store::PageFiller;
 use super::{Changes, Lease, Page, Session, StateStore, StateStoreError};
 use crate::command::{LockHolder, Versioned};
+use crate::config::RocksdbConfig;
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
 use crate::snapshot::GroupDirectory;
 
-const MEMTABLE_BYTES: usize = 32 << 20;
-const BLOCK_CACHE_BYTES: usize = 32 << 20;
-const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const ENGINE_LOG_BYTES: usize = 1 << 20;
 
 /// Longer keys than this need an allocation to be looked up.
@@ -75,14 +73,19 @@ impl Opened {
 
 impl RocksdbStateStore {
     /// Opens the state in this directory of its group, which is created if it is missing.
-    pub fn open(directory: &Path) -> Result<RocksdbStateStore, StateStoreError> {
+    pub fn open(
+        directory: &Path,
+        config: &RocksdbConfig,
+    ) -> Result<RocksdbStateStore, StateStoreError> {
         let mut blocks = BlockBasedOptions::default();
-        blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
-        blocks.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
+        if config.bloom_bits > 0.0 {
+            blocks.set_bloom_filter(config.bloom_bits, false);
+        }
+        blocks.set_block_cache(&Cache::new_lru_cache(config.block_cache_bytes));
         let mut options = Options::default();
         options.create_if_missing(true);
         options.set_block_based_table_factory(&blocks);
-        options.set_write_buffer_size(MEMTABLE_BYTES);
+        options.set_write_buffer_size(config.write_buffer_bytes);
         options.set_max_log_file_size(ENGINE_LOG_BYTES);
         options.set_keep_log_file_num(2);
         let group = GroupDirectory::open(directory, DIRECTORY)?;

@@ -22,7 +22,15 @@ fn on_every_kind(test: impl Fn(&Open<'_>)) {
     #[cfg(feature = "rocksdb")]
     {
         let directory = tempfile::tempdir().unwrap();
-        test(&|name| Box::new(RocksdbStateStore::open(&directory.path().join(name)).unwrap()));
+        test(&|name| {
+            Box::new(
+                RocksdbStateStore::open(
+                    &directory.path().join(name),
+                    &crate::config::RocksdbConfig::STANDARD,
+                )
+                .unwrap(),
+            )
+        });
     }
 }
 
@@ -197,7 +205,13 @@ mod on_disk {
     #[test]
     fn an_installed_state_and_the_snapshots_survive_the_process() {
         let directory = tempfile::tempdir().unwrap();
-        let open = |name| RocksdbStateStore::open(&directory.path().join(name)).unwrap();
+        let open = |name| {
+            RocksdbStateStore::open(
+                &directory.path().join(name),
+                &crate::config::RocksdbConfig::STANDARD,
+            )
+            .unwrap()
+        };
         let (mut from, mut to) = (open("from"), open("to"));
         fill(&mut from);
         put(&mut to, 1, "deleted", value("old", 1));
@@ -220,13 +234,15 @@ mod on_disk {
     fn a_snapshot_makes_the_state_durable() {
         let directory = tempfile::tempdir().unwrap();
         let (path, copied) = (directory.path().join("a"), directory.path().join("b"));
-        let mut store = RocksdbStateStore::open(&path).unwrap();
+        let mut store =
+            RocksdbStateStore::open(&path, &crate::config::RocksdbConfig::STANDARD).unwrap();
         fill(&mut store);
         store.take_snapshot(&first()).unwrap();
         put(&mut store, 8, "k", value("later", 8));
         // The files as they are now are what a process that ends here leaves.
         copy_directory(&path, &copied);
-        let found = RocksdbStateStore::open(&copied).unwrap();
+        let found =
+            RocksdbStateStore::open(&copied, &crate::config::RocksdbConfig::STANDARD).unwrap();
         assert_eq!(found.applied(), at(7));
         assert_eq!(found.get(b"k").unwrap(), value("", 4));
     }
@@ -234,7 +250,9 @@ mod on_disk {
     #[test]
     fn the_two_kinds_refuse_each_others_snapshots() {
         let directory = tempfile::tempdir().unwrap();
-        let mut on_disk = RocksdbStateStore::open(directory.path()).unwrap();
+        let mut on_disk =
+            RocksdbStateStore::open(directory.path(), &crate::config::RocksdbConfig::STANDARD)
+                .unwrap();
         let mut in_memory = MemoryStateStore::default();
         fill(&mut on_disk);
         fill(&mut in_memory);

@@ -22,7 +22,8 @@ fn on_every_store(test: impl Fn(&mut Reopen<'_>)) {
     #[cfg(feature = "rocksdb")]
     {
         let directory = tempfile::tempdir().unwrap();
-        test(&mut |part| part(&mut RocksdbStateStore::open(directory.path()).unwrap()));
+        let config = crate::config::RocksdbConfig::STANDARD;
+        test(&mut |part| part(&mut RocksdbStateStore::open(directory.path(), &config).unwrap()));
     }
 }
 

@@ -1,65 +1,77 @@
 //! Decides who may open a stream to this node.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use proto::raft::Handshake;
 use tonic::Status;
 
+use crate::metrics::{Metrics, Refused};
+use crate::security::RefusalLog;
 use crate::types::NodeId;
 
 use super::PEER_FORMAT;
+use super::directory::{Advertised, Directory};
 
-/// Different refusals that are logged; a cluster that is set up wrong repeats a few for ever.
-const LOGGED_REFUSALS_MAX: usize = 64;
+/// Whose streams are taken, and what is told of them.
+#[derive(Debug)]
+pub struct PeerServiceConfig {
+    /// This node.
+    pub node: NodeId,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The nodes of the cluster.
+    pub voters: BTreeSet<NodeId>,
+    /// Learns where clients find the peers.
+    pub directory: Directory,
+    /// Counts refusals.
+    pub metrics: Arc<Metrics>,
+    /// Logs them.
+    pub refusals: Arc<RefusalLog>,
+}
 
 /// Admits the peers of this node, and nobody else.
 #[derive(Debug)]
-pub(super) struct Doorkeeper {
-    node: NodeId,
-    cluster: String,
-    voters: BTreeSet<NodeId>,
-    refusals: Mutex<BTreeSet<String>>,
-}
+pub(super) struct Doorkeeper(PeerServiceConfig);
 
 impl Doorkeeper {
-    pub(super) fn new(node: NodeId, cluster: String, voters: BTreeSet<NodeId>) -> Doorkeeper {
-        Doorkeeper { node, cluster, voters, refusals: Mutex::new(BTreeSet::new()) }
+    pub(super) fn new(config: PeerServiceConfig) -> Doorkeeper {
+        Doorkeeper(config)
     }
 
     /// The sender of a stream that begins so, if we take anything from it.
     pub(super) fn admit(&self, first: Option<Handshake>) -> Result<NodeId, Status> {
-        let Some(Handshake { format, cluster, from, to }) = first else {
+        let Some(handshake) = first else {
             return Err(self.refuse("the stream does not begin with a handshake".to_owned()));
         };
+        let Handshake { format, cluster, from, to, client_address, http_address } = handshake;
         if format != PEER_FORMAT {
             return Err(self.refuse(format!(
                 "node {from} speaks peer protocol {format}, and this node speaks {PEER_FORMAT}"
             )));
         }
-        if cluster != self.cluster {
+        if cluster != self.0.cluster {
             return Err(self.refuse(format!(
                 "node {from} belongs to cluster {cluster:?}, and this node to {:?}",
-                self.cluster
+                self.0.cluster
             )));
         }
-        if to != self.node.0 {
-            return Err(
-                self.refuse(format!("node {from} looks for node {to}, and this is {}", self.node))
-            );
+        if to != self.0.node.0 {
+            return Err(self
+                .refuse(format!("node {from} looks for node {to}, and this is {}", self.0.node)));
         }
-        if !self.voters.contains(&NodeId(from)) || from == to {
+        if !self.0.voters.contains(&NodeId(from)) || from == to {
             return Err(self.refuse(format!("node {from} is not a peer of node {to}")));
         }
+        let advertised = Advertised { client: client_address, http: http_address };
+        self.0.directory.learn(NodeId(from), advertised);
         Ok(NodeId(from))
     }
 
-    /// Logs each kind of refusal once.
+    /// Counts it, and logs each kind of refusal once.
     pub(super) fn refuse(&self, reason: String) -> Status {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusals.len() < LOGGED_REFUSALS_MAX && refusals.insert(reason.clone()) {
-            tracing::warn!("refused a peer's stream: {reason}");
-        }
+        self.0.metrics.refused(Refused::Peer);
+        self.0.refusals.warn("peer", &reason);
         Status::failed_precondition(reason)
     }
 }

@@ -24,6 +24,8 @@
 //! - a connection that is silent for two seconds counts as broken, and a new one is tried at least
 //!   twice a second.
 
+mod credentials;
+mod directory;
 mod doorkeeper;
 mod peer_link;
 mod peer_links;
@@ -36,6 +38,9 @@ mod snapshot_tests;
 mod transfer;
 mod transfer_counts;
 
+pub use credentials::PeerCredentials;
+pub use directory::{Advertised, Directory};
+pub use doorkeeper::PeerServiceConfig;
 pub use peer_links::{PeerConnections, PeerLinks, PeersConfig, TransportError};
 pub use peer_service::PeerService;
 pub use snapshot_receiver::SnapshotInbox;

@@ -10,12 +10,15 @@ use protobuf::Message as _;
 use raft::eraftpb;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
 
 use crate::driver::message_bytes;
+use crate::metrics::PeerMetrics;
 use crate::types::NodeId;
 
+use super::credentials::PeerCredentials;
+use super::directory::Advertised;
 use super::{FRAME_BYTES_MAX, PEER_FORMAT, STREAM_WINDOW_BYTES};
 
 /// Messages that may wait for the stream.
@@ -44,6 +47,9 @@ pub(super) struct LinkConfig {
     pub(super) from: NodeId,
     pub(super) to: NodeId,
     pub(super) address: String,
+    pub(super) credentials: PeerCredentials,
+    pub(super) advertised: Advertised,
+    pub(super) metrics: Arc<PeerMetrics>,
 }
 
 /// The sending end of a link.
@@ -51,6 +57,7 @@ pub(super) struct LinkConfig {
 pub(super) struct LinkQueue {
     messages: mpsc::Sender<eraftpb::Message>,
     bytes: Arc<AtomicUsize>,
+    metrics: Arc<PeerMetrics>,
     channel: watch::Receiver<Option<Channel>>,
 }
 
@@ -60,13 +67,16 @@ impl LinkQueue {
         let bytes = message_bytes(&message);
         let fits = self.bytes.load(Ordering::Relaxed) + bytes <= QUEUE_BYTES_MAX;
         if !fits || self.channel.borrow().is_none() {
+            self.metrics.dropped.increment();
             return false;
         }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let sent = self.messages.try_send(message).is_ok();
         if !sent {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.metrics.dropped.increment();
         }
+        self.metrics.queue_bytes.set(self.bytes.load(Ordering::Relaxed) as u64);
         sent
     }
 }
@@ -75,7 +85,9 @@ impl LinkQueue {
 pub(super) fn start(
     config: LinkConfig,
 ) -> Result<(LinkQueue, watch::Receiver<Option<Channel>>), tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(format!("http://{}", config.address))?
+    let endpoint = config
+        .credentials
+        .endpoint(&config.address)?
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
@@ -85,10 +97,11 @@ pub(super) fn start(
         .initial_connection_window_size(STREAM_WINDOW_BYTES * 2);
     let (messages, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
+    let metrics = Arc::clone(&config.metrics);
     let (publish, channel) = watch::channel(None);
     let task = LinkTask { config, endpoint, queue, bytes: Arc::clone(&bytes), publish };
     tokio::spawn(task.run());
-    Ok((LinkQueue { messages, bytes, channel: channel.clone() }, channel))
+    Ok((LinkQueue { messages, bytes, metrics, channel: channel.clone() }, channel))
 }
 
 struct LinkTask {
@@ -119,7 +132,9 @@ impl LinkTask {
             let started = Instant::now();
             let end = self.stream().await;
             self.publish.send_replace(None);
+            self.config.metrics.connected.set(0);
             self.discard_queue();
+            self.config.metrics.queue_bytes.set(0);
             match end {
                 End::Stopped => return,
                 End::Lost(reason) => tracing::debug!(to, reason, "no stream to peer"),
@@ -152,13 +167,18 @@ impl LinkTask {
             cluster: self.config.cluster.clone(),
             from: self.config.from.0,
             to: self.config.to.0,
+            client_address: self.config.advertised.client.clone(),
+            http_address: self.config.advertised.http.clone(),
         };
         let first = Frame { frame: Some(frame::Frame::Handshake(handshake)) };
         frames.try_send(first).expect("the channel is new and has room");
         let mut client = PeerClient::new(channel.clone());
-        let response = client.stream(ReceiverStream::new(outgoing));
+        let mut request = Request::new(ReceiverStream::new(outgoing));
+        self.config.credentials.authorize(&mut request);
+        let response = client.stream(request);
         tokio::pin!(response);
         self.publish.send_replace(Some(channel));
+        self.config.metrics.connected.set(1);
 
         let mut batch = Vec::new();
         loop {
@@ -217,7 +237,14 @@ impl LinkTask {
 fn stream_end(end: Result<(), Status>) -> End {
     match end {
         Ok(()) => End::Lost("the peer ended the stream".to_owned()),
-        Err(status) if status.code() == tonic::Code::FailedPrecondition => End::Refused(status),
+        Err(status)
+            if matches!(
+                status.code(),
+                Code::FailedPrecondition | Code::PermissionDenied | Code::Unimplemented
+            ) =>
+        {
+            End::Refused(status)
+        }
         Err(status) => End::Lost(status.to_string()),
     }
 }

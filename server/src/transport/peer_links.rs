@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use raft::eraftpb;
 use tokio::sync::watch;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
 use crate::driver::PeerSender;
+use crate::metrics::Metrics;
 use crate::types::NodeId;
 
+use super::credentials::PeerCredentials;
+use super::directory::Advertised;
 use super::peer_link::{self, LinkConfig, LinkQueue};
 
 /// Who the peers are.
@@ -21,6 +25,12 @@ pub struct PeersConfig {
     pub cluster: String,
     /// The address, `host:port`, of every node; this one may be among them.
     pub peers: BTreeMap<NodeId, String>,
+    /// What this node shows its peers.
+    pub credentials: PeerCredentials,
+    /// Where clients find this node, which its peers are told.
+    pub advertised: Advertised,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A peer cannot be reached ever.
@@ -52,6 +62,7 @@ pub struct PeerLinks {
 #[derive(Debug, Clone)]
 pub struct PeerConnections {
     channels: Arc<BTreeMap<NodeId, watch::Receiver<Option<Channel>>>>,
+    credentials: PeerCredentials,
 }
 
 impl PeerLinks {
@@ -68,13 +79,17 @@ impl PeerLinks {
                 from: config.node,
                 to: peer,
                 address: address.clone(),
+                credentials: config.credentials.clone(),
+                advertised: config.advertised.clone(),
+                metrics: config.metrics.peer(peer),
             };
             let (queue, channel) = peer_link::start(link)
                 .map_err(|source| TransportError::Address { node: peer, address, source })?;
             queues.insert(peer, queue);
             channels.insert(peer, channel);
         }
-        let connections = PeerConnections { channels: Arc::new(channels) };
+        let connections =
+            PeerConnections { channels: Arc::new(channels), credentials: config.credentials };
         Ok((PeerLinks { queues }, connections))
     }
 }
@@ -92,5 +107,10 @@ impl PeerConnections {
     /// The connection to a peer, if there is one now.
     pub fn get(&self, peer: NodeId) -> Option<Channel> {
         self.channels.get(&peer)?.borrow().clone()
+    }
+
+    /// What shows in a request that it comes from a node of the cluster, if anything has to.
+    pub fn authorization(&self) -> Option<MetadataValue<Ascii>> {
+        self.credentials.authorization()
     }
 }

@@ -1,6 +1,5 @@
 //! Receives the streams that peers open.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +14,7 @@ use crate::driver::NodeHandle;
 use crate::types::NodeId;
 
 use super::FRAME_BYTES_MAX;
-use super::doorkeeper::Doorkeeper;
+use super::doorkeeper::{Doorkeeper, PeerServiceConfig};
 use super::snapshot_receiver::{SnapshotAnswers, SnapshotInbox, SnapshotReceiver};
 use super::transfer_counts::TransferCounts;
 
@@ -33,14 +32,13 @@ pub struct PeerService {
 impl PeerService {
     /// Takes messages for this node from these peers.
     pub fn new(
-        node: NodeId,
-        cluster: String,
-        voters: BTreeSet<NodeId>,
+        config: PeerServiceConfig,
         handle: NodeHandle,
         stopping: watch::Receiver<bool>,
     ) -> PeerService {
         let dropped = AtomicU64::new(0);
-        let door = Arc::new(Doorkeeper::new(node, cluster, voters));
+        let node = config.node;
+        let door = Arc::new(Doorkeeper::new(config));
         PeerService { node, door, handle, stopping, dropped, snapshots: None }
     }
 

@@ -11,13 +11,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 use tonic::transport::Endpoint;
+use tonic::{Request, Streaming};
 
 use crate::snapshot::{FilePosition, SnapshotMeta};
 use crate::types::{GroupId, NodeId};
 
 use super::PEER_FORMAT;
+use super::credentials::PeerCredentials;
 use super::snapshot_offer::{CHUNK_BYTES_MAX, from_wire, offer};
 use super::transfer::{Transfer, TransferError, TransferOptions};
 use super::transfer_counts::TransferCounts;
@@ -29,6 +30,9 @@ const FRAMES_MAX: usize = 2;
 pub trait PeerEndpoints: std::fmt::Debug + Send + Sync + 'static {
     /// How to connect to a peer, with timeouts and keys; none if it is not known.
     fn endpoint(&self, peer: NodeId) -> Option<Endpoint>;
+
+    /// What this node shows its peers; the endpoint has the part of it that is TLS.
+    fn credentials(&self) -> PeerCredentials;
 }
 
 /// Sends snapshots in the background. When it is dropped, transfers end.
@@ -136,6 +140,7 @@ impl Shared {
             cluster: self.cluster.clone(),
             from: self.node.0,
             to: transfer.to.0,
+            ..Handshake::default()
         };
         let offer = offer(transfer.group, meta, &transfer.message);
         let greeting =
@@ -144,7 +149,9 @@ impl Shared {
             frames.try_send(frame(first)).expect("the channel is new and has room for both");
         }
         let mut client = PeerClient::new(channel);
-        let opened = client.snapshot(ReceiverStream::new(outgoing));
+        let mut request = Request::new(ReceiverStream::new(outgoing));
+        self.endpoints.credentials().authorize(&mut request);
+        let opened = client.snapshot(request);
         let mut answers = self.in_time("opening a stream", opened).await??.into_inner();
         let Some(snapshot_answer::Answer::Resume(resume)) = self.answer(&mut answers).await? else {
             return Err(TransferError::OddAnswer);

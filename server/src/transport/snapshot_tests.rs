@@ -112,7 +112,14 @@ impl World {
         let (delivered, inbox) = mpsc::unbounded_channel();
         let inbox_end = Arc::new(TestInbox { staging, busy: busy.into(), delivered });
         let peers = [SENDER, RECEIVER].into();
-        let door = Arc::new(Doorkeeper::new(RECEIVER, "test".to_owned(), peers));
+        let door = Arc::new(Doorkeeper::new(PeerServiceConfig {
+            node: RECEIVER,
+            cluster: "test".to_owned(),
+            voters: peers,
+            directory: Directory::default(),
+            metrics: Arc::default(),
+            refusals: Arc::default(),
+        }));
         let (stopping, stops) = watch::channel(false);
         let counts = Arc::<TransferCounts>::default();
         let mut receiver =
@@ -175,6 +182,10 @@ struct Addresses(BTreeMap<NodeId, Endpoint>);
 impl PeerEndpoints for Addresses {
     fn endpoint(&self, peer: NodeId) -> Option<Endpoint> {
         self.0.get(&peer).cloned()
+    }
+
+    fn credentials(&self) -> PeerCredentials {
+        PeerCredentials::default()
     }
 }
 
@@ -311,7 +322,13 @@ async fn a_snapshot_that_cannot_be_taken_now_is_offered_again_and_not_sent_again
 
 fn handshake(cluster: &str) -> snapshot_frame::Frame {
     let (from, to) = (SENDER.0, RECEIVER.0);
-    let handshake = Handshake { format: PEER_FORMAT, cluster: cluster.to_owned(), from, to };
+    let handshake = Handshake {
+        format: PEER_FORMAT,
+        cluster: cluster.to_owned(),
+        from,
+        to,
+        ..Handshake::default()
+    };
     snapshot_frame::Frame::Handshake(handshake)
 }
 
@@ -414,7 +431,13 @@ async fn hostile_frames_are_refused_before_anything_is_received() {
     let foreign = |offer: &mut proto::raft::SnapshotOffer| offer.group = 77;
     let code = refused(vec![handshake("test"), offer_with(foreign)]).await;
     assert_eq!(code, Code::NotFound);
-    let stranger = Handshake { format: PEER_FORMAT, cluster: "test".into(), from: 9, to: 2 };
+    let stranger = Handshake {
+        format: PEER_FORMAT,
+        cluster: "test".into(),
+        from: 9,
+        to: 2,
+        ..Handshake::default()
+    };
     let odd = [
         vec![offer_with(|_| {})],
         vec![handshake("test"), handshake("test")],

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use proto::client::{Client, ClientOptions};
 use server::bug::Bugs;
-use server::driver::{Fsync, NodeHandle};
-use server::types::NodeId;
-use server::{Limits, Server, ServerConfig, Storage};
+use server::driver::NodeHandle;
+use server::{Limits, Server, ServerConfig, Settings, Storage};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -37,6 +36,24 @@ impl Cluster {
     }
 
     pub(crate) async fn start_with_limits(nodes: u64, storage: Kind, limits: Limits) -> Cluster {
+        Cluster::start_all(nodes, storage, limits, |config| config).await
+    }
+
+    /// With configurations that are not the ordinary ones.
+    pub(crate) async fn start_with(
+        nodes: u64,
+        storage: Kind,
+        change: impl Fn(ServerConfig) -> ServerConfig,
+    ) -> Cluster {
+        Cluster::start_all(nodes, storage, Limits::STANDARD, change).await
+    }
+
+    async fn start_all(
+        nodes: u64,
+        storage: Kind,
+        limits: Limits,
+        change: impl Fn(ServerConfig) -> ServerConfig,
+    ) -> Cluster {
         let listeners: BTreeMap<u64, TcpListener> =
             (1..=nodes).map(|node| (node, TcpListener::bind("127.0.0.1:0").unwrap())).collect();
         let addresses =
@@ -45,7 +62,7 @@ impl Cluster {
         let running = BTreeMap::new();
         let mut cluster = Cluster { directory, storage, limits, addresses, running };
         for (node, listener) in listeners {
-            let server = Server::start_on(cluster.config(node), listener).await.unwrap();
+            let server = Server::start_on(change(cluster.config(node)), listener).await.unwrap();
             cluster.running.insert(node, server);
         }
         cluster.leader().await;
@@ -53,12 +70,17 @@ impl Cluster {
     }
 
     pub(crate) fn config(&self, node: u64) -> ServerConfig {
-        let address = |(node, address): (&u64, &SocketAddr)| (NodeId(*node), address.to_string());
+        let settings = Settings {
+            node: Some(node),
+            listen: Some(self.addresses[&node]),
+            ..Settings::default()
+        };
+        let address =
+            |(node, address): (&u64, &SocketAddr)| (node.to_string(), address.to_string());
+        let peers = self.addresses.iter().map(address).collect();
+        let config = Settings { peers, ..settings }.resolve(Bugs::NONE).unwrap();
         ServerConfig {
-            node: NodeId(node),
             cluster: "test".to_owned(),
-            listen: self.addresses[&node],
-            peers: self.addresses.iter().map(address).collect(),
             storage: match self.storage {
                 Kind::Memory => Storage::Memory,
                 #[cfg(feature = "rocksdb")]
@@ -66,19 +88,19 @@ impl Cluster {
                     Storage::Rocksdb { data: self.directory.path().join(node.to_string()) }
                 }
             },
-            fsync: Fsync::Always,
             tick: Duration::from_millis(20),
             election_ticks: 15,
-            heartbeat_ticks: 2,
-            seed: node,
             limits: self.limits,
-            test_hooks: false,
-            bugs: Bugs::NONE,
+            ..config
         }
     }
 
     pub(crate) fn nodes(&self) -> impl Iterator<Item = u64> {
         self.addresses.keys().copied()
+    }
+
+    pub(crate) fn server(&self, node: u64) -> &Server {
+        &self.running[&node]
     }
 
     pub(crate) fn address(&self, node: u64) -> String {

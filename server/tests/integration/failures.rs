@@ -61,8 +61,13 @@ async fn a_node_that_is_gone_had_no_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_are_refused_by_the_peer_service() {
     let cluster = Cluster::start(3, Kind::Memory).await;
-    let handshake =
-        |format, cluster: &str, from, to| Handshake { format, cluster: cluster.into(), from, to };
+    let handshake = |format, cluster: &str, from, to| Handshake {
+        format,
+        cluster: cluster.into(),
+        from,
+        to,
+        ..Handshake::default()
+    };
     let strangers = [
         (handshake(1, "other", 2, 1), "cluster"),
         (handshake(1, "test", 2, 3), "looks for node 3"),

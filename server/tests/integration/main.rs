@@ -2,17 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
 
+mod certificates;
 mod client_watches;
 mod clients;
 mod cluster;
 mod ctl;
 mod eventually;
+mod example;
 mod failures;
+mod hostile;
+mod http;
+mod observability;
 mod operations;
 mod pipeline;
 #[cfg(feature = "rocksdb")]
 mod processes;
 mod proxy;
+mod security;
 mod sessions;
 mod several_keys;
 mod start;

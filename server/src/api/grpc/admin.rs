@@ -13,6 +13,11 @@ use super::router::Api;
 pub struct AdminService(Api);
 
 impl AdminService {
+    /// For those who call it from within the process.
+    pub fn new(api: Api) -> AdminService {
+        AdminService(api)
+    }
+
     /// As a gRPC service.
     pub fn server(api: Api) -> AdminServer<AdminService> {
         AdminServer::new(AdminService(api))
@@ -40,6 +45,7 @@ impl Admin for AdminService {
             voters: replica.voters.iter().map(|voter| voter.0).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             storage: config.storage.to_owned(),
+            mode: config.mode.name().to_owned(),
             ..StatusResponse::default()
         }))
     }

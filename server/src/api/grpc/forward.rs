@@ -27,7 +27,8 @@ impl Forwarding {
         if let Some(pipeline) = pipelines.get(&peer).filter(|pipeline| !pipeline.is_cut()) {
             return Some(pipeline.clone());
         }
-        let pipeline = Pipeline::open(self.connections.get(peer)?, None);
+        let pipeline =
+            Pipeline::open(self.connections.get(peer)?, self.connections.authorization());
         pipelines.insert(peer, pipeline.clone());
         Some(pipeline)
     }

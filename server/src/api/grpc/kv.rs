@@ -21,6 +21,11 @@ use super::watch::{self, WatchStream};
 pub struct KvService(Api);
 
 impl KvService {
+    /// For those who call it from within the process.
+    pub fn new(api: Api) -> KvService {
+        KvService(api)
+    }
+
     /// As a gRPC service.
     pub fn server(api: Api) -> KvServer<KvService> {
         let limits = api.config.limits;

@@ -1,6 +1,5 @@
 //! Brings a request to the leader, within its time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +11,9 @@ use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status};
 
 use crate::bug::{Bug, Bugs};
-use crate::config::Limits;
+use crate::config::{Limits, Mode};
 use crate::driver::{Answered, Leadership, NodeError, NodeHandle};
-use crate::transport::PeerConnections;
+use crate::transport::{Directory, PeerConnections};
 use crate::types::{NodeId, Role};
 
 use super::admission::Admission;
@@ -37,8 +36,10 @@ pub struct ApiConfig {
     pub cluster: String,
     /// The storage's name.
     pub storage: &'static str,
-    /// Where the nodes are.
-    pub addresses: BTreeMap<NodeId, String>,
+    /// One node, or a cluster?
+    pub mode: Mode,
+    /// Where clients find the nodes.
+    pub directory: Directory,
     /// Limits of requests.
     pub limits: Limits,
     /// Time between ticks, in which leases are counted.
@@ -151,13 +152,13 @@ impl Api {
 
     /// A refusal as a gRPC status.
     pub(super) fn status_of(&self, refusal: Refusal) -> Status {
-        let address = self.leader_address(&refusal).cloned();
+        let address = self.leader_address(&refusal);
         refusal.into_status(address.as_ref())
     }
 
     /// Where the leader is that the refusal names.
-    pub(super) fn leader_address(&self, refusal: &Refusal) -> Option<&String> {
-        refusal.leader.and_then(|leader| self.config.addresses.get(&leader))
+    pub(super) fn leader_address(&self, refusal: &Refusal) -> Option<String> {
+        refusal.leader.and_then(|leader| self.config.directory.client(leader))
     }
 
     /// Where a request is to be performed now.

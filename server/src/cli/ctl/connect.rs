@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use proto::client::{Client, ClientIdentity, ClientOptions, ClientTls, Security, Token};
 
-use super::super::serve::parse_duration;
 use super::CtlError;
+use crate::config::parse_duration;
 
 /// Where the nodes are, if the command line does not say.
 const ENDPOINTS_VARIABLE: &str = "BREAKWATER_ENDPOINTS";

@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 use proto::client::Client;
 use serde_json::json;
 
-use super::super::serve::parse_duration;
 use super::output::{Output, header_json};
 use super::{Answer, CtlError, in_session};
+use crate::config::parse_duration;
 
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum LeaseCommand {

@@ -127,7 +127,7 @@ pub(super) fn in_rocksdb() -> impl Machine {
     let directory = tempfile::tempdir().unwrap();
     On::new(move |store: Option<RocksdbStateStore>| {
         drop(store);
-        RocksdbStateStore::open(directory.path()).unwrap()
+        RocksdbStateStore::open(directory.path(), &crate::config::RocksdbConfig::STANDARD).unwrap()
     })
 }
 

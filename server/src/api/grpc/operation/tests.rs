@@ -9,6 +9,8 @@ use proto::kv::{
 
 use super::*;
 use crate::bug::Bugs;
+use crate::config::Mode;
+use crate::transport::Directory;
 use crate::types::NodeId;
 
 const CONTEXT: Option<RequestContext> =
@@ -19,7 +21,8 @@ fn config() -> ApiConfig {
         node: NodeId(1),
         cluster: "test".to_owned(),
         storage: "memory",
-        addresses: BTreeMap::new(),
+        mode: Mode::Replicated,
+        directory: Directory::new(BTreeMap::new()),
         limits: Limits::STANDARD,
         tick: Duration::from_millis(50),
         test_hooks: false,

@@ -117,7 +117,7 @@ impl PipelineStream {
 
     fn respond(&mut self, id: u64, result: Result<Response, Refusal>) {
         let response = result.unwrap_or_else(|refusal| {
-            let address = self.api.leader_address(&refusal).cloned();
+            let address = self.api.leader_address(&refusal);
             Response::Error(refusal.into_error(address.as_ref()))
         });
         self.outgoing.push_back(PipelinedResponse { id, response: Some(response) });
