@@ -139,7 +139,7 @@ impl Server {
         // Opening the stores may take seconds, which the runtime's threads must not wait.
         let opened = tokio::task::spawn_blocking(move || open(&opening, measured, Box::new(peers)));
         let (node, data) = opened.await??;
-        let api = Api::new(api_config(&config, &directory), node.handle(), connections);
+        let api = Api::new(api_config(&config, &directory, &metrics), node.handle(), connections);
         let readiness = Readiness::new(node.handle());
         let (stop_accepting, accepting_stops) = watch::channel(false);
         let (stop_peers, peers_stop) = watch::channel(false);
@@ -295,7 +295,7 @@ fn node_config(config: &ServerConfig, metrics: Arc<Metrics>) -> NodeConfig {
     }
 }
 
-fn api_config(config: &ServerConfig, directory: &Directory) -> ApiConfig {
+fn api_config(config: &ServerConfig, directory: &Directory, metrics: &Arc<Metrics>) -> ApiConfig {
     ApiConfig {
         node: config.node,
         cluster: config.cluster.clone(),
@@ -304,6 +304,7 @@ fn api_config(config: &ServerConfig, directory: &Directory) -> ApiConfig {
         directory: directory.clone(),
         limits: config.limits,
         tick: config.tick,
+        metrics: Arc::clone(metrics),
         test_hooks: config.test_hooks,
         bugs: config.bugs,
     }

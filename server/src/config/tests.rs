@@ -178,7 +178,7 @@ fn what_is_printed_gives_the_same_configuration() {
         TWO.to_owned(),
         format!("{TWO} --timing slow --http 127.0.0.1:9001 --storage memory --fsync off --join"),
         format!("{TWO} --listen 127.0.0.1:1 --peer-listen 127.0.0.1:2 {tls} --token-file t"),
-        format!("{TWO} --cluster-token-file x --set limits.lease-ttl=90s --seed 7"),
+        format!("{TWO} --cluster-token-file x --set limits.lease-ttl-max=90s --seed 7"),
     ] {
         let config = config(&arguments).unwrap();
         let printed = Settings::of(&config).to_toml();

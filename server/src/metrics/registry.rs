@@ -72,12 +72,15 @@ pub const LIMITS: &[&str] = &[
     "key-bytes",
     "value-bytes",
     "message-bytes",
+    "reply-bytes",
     "txn-operations",
+    "txn-bytes",
     "scan-keys",
-    "concurrent-requests",
+    "requests-in-flight",
     "proposals",
-    "watchers",
-    "lease-ttl",
+    "watches",
+    "lease-ttl-ms",
+    "lease-ttl-ms-min",
     "other",
 ];
 

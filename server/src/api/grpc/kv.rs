@@ -12,6 +12,8 @@ use proto::kv::{
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::security::{Caller, Right};
+
 use super::pipeline::PipelineStream;
 use super::router::Api;
 use super::watch::{self, WatchStream};
@@ -131,7 +133,10 @@ impl Kv for KvService {
         &self,
         request: Request<Streaming<PipelineRequest>>,
     ) -> Result<Response<Self::PipelineStream>, Status> {
-        let stream = PipelineStream::new(self.0.clone(), request.into_inner());
+        // In front of every port there is a guard, who says who calls; without one nobody may write.
+        let caller = request.extensions().get::<Caller>().copied();
+        let caller = caller.unwrap_or(Caller::Client(Right::Read));
+        let stream = PipelineStream::new(self.0.clone(), caller, request.into_inner());
         Ok(Response::new(Box::pin(stream)))
     }
 }

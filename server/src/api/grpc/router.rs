@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 use crate::bug::{Bug, Bugs};
 use crate::config::{Limits, Mode};
 use crate::driver::{Answered, Leadership, NodeError, NodeHandle};
+use crate::metrics::Metrics;
 use crate::transport::{Directory, PeerConnections};
 use crate::types::{NodeId, Role};
 
@@ -44,6 +45,8 @@ pub struct ApiConfig {
     pub limits: Limits,
     /// Time between ticks, in which leases are counted.
     pub tick: Duration,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// May a client end this process?
     pub test_hooks: bool,
     /// The defect planted in this server, if any.

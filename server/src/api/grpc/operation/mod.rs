@@ -22,6 +22,8 @@ use proto::kv::{ErrorKind, ResponseHeader};
 
 use crate::config::Limits;
 use crate::driver::{Answered, Ask};
+use crate::metrics::Operation as Label;
+use crate::security::Right;
 use crate::types::{LogIndex, Term};
 
 use super::refusal::{Access, Refusal};
@@ -114,6 +116,33 @@ pub(super) fn access(request: &Request) -> Access {
         O::ACCESS
     }
     on_any!(request, operation => of(operation))
+}
+
+/// Its label in the metrics.
+pub(super) fn label(request: &Request) -> Label {
+    match request {
+        Request::OpenSession(_) => Label::OpenSession,
+        Request::Get(_) => Label::Get,
+        Request::Put(_) => Label::Put,
+        Request::Delete(_) => Label::Delete,
+        Request::CompareAndSet(_) => Label::CompareAndSet,
+        Request::Append(_) => Label::Append,
+        Request::Txn(_) => Label::Txn,
+        Request::Scan(_) => Label::Scan,
+        Request::GrantLease(_) => Label::GrantLease,
+        Request::KeepAlive(_) => Label::KeepAlive,
+        Request::RevokeLease(_) => Label::RevokeLease,
+        Request::Lock(_) => Label::Lock,
+        Request::Unlock(_) => Label::Unlock,
+    }
+}
+
+/// The right that a client needs for it.
+pub(super) fn right(request: &Request) -> Right {
+    match access(request) {
+        Access::Read => Right::Read,
+        Access::Write => Right::Write,
+    }
 }
 
 /// Refuses what breaks a limit, lacks a field or makes no sense.

@@ -25,6 +25,7 @@ fn config() -> ApiConfig {
         directory: Directory::new(BTreeMap::new()),
         limits: Limits::STANDARD,
         tick: Duration::from_millis(50),
+        metrics: Default::default(),
         test_hooks: false,
         bugs: Bugs::NONE,
     }

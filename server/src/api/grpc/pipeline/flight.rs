@@ -16,6 +16,8 @@ pub(super) struct Flight {
     pub(super) id: u64,
     pub(super) request: Request,
     pub(super) patience: Patience,
+    /// When it was read.
+    pub(super) began: Instant,
     pub(super) whereabouts: Whereabouts,
 }
 

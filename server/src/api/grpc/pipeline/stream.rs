@@ -18,6 +18,8 @@ use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
 use crate::driver::AnswerSink;
+use crate::metrics::{GroupMetrics, Refused};
+use crate::security::Caller;
 
 use super::super::admission::Admitted;
 use super::super::operation;
@@ -35,6 +37,8 @@ const FRAMES_AT_ONCE: usize = 16;
 /// this is polled.
 pub(in super::super) struct PipelineStream {
     api: Api,
+    caller: Caller,
+    metrics: Arc<GroupMetrics>,
     /// None once the client has said everything.
     requests: Option<Streaming<PipelineRequest>>,
     flights: Flights,
@@ -48,11 +52,17 @@ pub(in super::super) struct PipelineStream {
 }
 
 impl PipelineStream {
-    pub(in super::super) fn new(api: Api, requests: Streaming<PipelineRequest>) -> Self {
+    pub(in super::super) fn new(
+        api: Api,
+        caller: Caller,
+        requests: Streaming<PipelineRequest>,
+    ) -> Self {
         let mut sweep = tokio::time::interval(PAUSE);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let closes = api.clone();
         PipelineStream {
+            caller,
+            metrics: api.config.metrics.group(0),
             admitted: api.admission.party(),
             api,
             requests: Some(requests),
@@ -110,13 +120,25 @@ impl PipelineStream {
             }
         }
         if let Some(flight) = self.flights.remove(tag) {
-            self.admitted.leave(1);
-            self.respond(flight.id, result);
+            self.finish(&flight, result, now);
         }
+    }
+
+    fn finish(&mut self, flight: &Flight, result: Result<Response, Refusal>, now: Instant) {
+        self.admitted.leave(1);
+        let label = operation::label(&flight.request);
+        self.metrics.operation(label, now.saturating_duration_since(flight.began));
+        if result.is_err() {
+            self.metrics.failure(label);
+        }
+        self.respond(flight.id, result);
     }
 
     fn respond(&mut self, id: u64, result: Result<Response, Refusal>) {
         let response = result.unwrap_or_else(|refusal| {
+            if let Some(excess) = &refusal.excess {
+                self.api.config.metrics.limit_hit(&excess.limit);
+            }
             let address = self.api.leader_address(&refusal);
             Response::Error(refusal.into_error(address.as_ref()))
         });
@@ -153,6 +175,13 @@ impl PipelineStream {
                 Refusal::definite(ErrorKind::InvalidRequest, "the request is of no known kind")
             });
             let checked = checked.and_then(|request| {
+                if !self.caller.may(operation::right(&request)) {
+                    self.api.config.metrics.refused(Refused::Permission);
+                    return Err(Refusal::definite(
+                        ErrorKind::PermissionDenied,
+                        "the token's role does not allow this",
+                    ));
+                }
                 operation::check(&request, &self.api.config.limits)?;
                 self.admitted.enter()?;
                 Ok(request)
@@ -161,7 +190,13 @@ impl PipelineStream {
                 Ok(request) => {
                     let patience = Patience::until(now, now + self.time_for(timeout_ms));
                     let whereabouts = Whereabouts::Parked;
-                    tags.push(self.flights.insert(Flight { id, request, patience, whereabouts }));
+                    tags.push(self.flights.insert(Flight {
+                        id,
+                        request,
+                        patience,
+                        began: now,
+                        whereabouts,
+                    }));
                 }
                 Err(refusal) => self.respond(id, Err(refusal)),
             }
@@ -227,14 +262,13 @@ impl PipelineStream {
             let (late, parked) = self.flights.late_and_parked(now);
             for tag in late {
                 let Some(flight) = self.flights.remove(tag) else { continue };
-                self.admitted.leave(1);
                 let refusal = match flight.whereabouts {
                     Whereabouts::Parked => Refusal::not_leader(None),
                     Whereabouts::Here | Whereabouts::Leader(_) => {
                         Refusal::timeout(operation::access(&flight.request))
                     }
                 };
-                self.respond(flight.id, Err(refusal));
+                self.finish(&flight, Err(refusal), now);
             }
             self.launch(&parked, now);
         }
