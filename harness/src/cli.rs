@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,16 @@ pub enum Command {
     Report {
         /// The run's folder.
         run: PathBuf,
+    },
+    /// Run a command inside the namespaces of a run whose nodes live; see --hold
+    ///
+    /// `server` stands for the store's own command line, as in `exec results/... -- server ctl status`.
+    Exec {
+        /// The run's folder.
+        run: PathBuf,
+        /// The command and its arguments.
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
     },
     /// List what there is
     List {
@@ -142,6 +153,15 @@ pub struct RunArgs {
     /// Keep the nodes' data directories even if the run is valid
     #[arg(long)]
     pub keep_data: bool,
+    /// Keep the nodes after the last operations until Ctrl-C, for `exec`
+    #[arg(long)]
+    pub hold: bool,
+    /// Raft groups that share the keys
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: u16,
+    /// Log entries from one snapshot of a node to the next
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub snapshot_entries: u64,
     /// Plant a defect in the store; see `list bugs`
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,

@@ -23,6 +23,10 @@ use crate::{output, several_runs};
 /// Must be called on the main thread before any other is started: a process with several threads
 /// cannot enter a user namespace.
 pub fn main() -> i32 {
+    #[cfg(feature = "store")]
+    if is_called("server") {
+        return server::cli::main();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -51,6 +55,9 @@ fn perform(cli: Cli) -> i32 {
         Some(Command::Node(_)) => unreachable!("a node is no command of a user"),
         Some(Command::Check(args)) => (commands::check(&args), exit_code::BAD_USAGE),
         Some(Command::Report { run }) => (commands::report(&run), exit_code::BAD_USAGE),
+        Some(Command::Exec { run, command }) => {
+            (crate::exec::exec(&run, &command), exit_code::BAD_USAGE)
+        }
         Some(Command::List { table }) => {
             output::result(&commands::list(table));
             (Ok(exit_code::VALID), exit_code::VALID)
@@ -69,6 +76,13 @@ fn perform(cli: Cli) -> i32 {
         output::note(&format!("error: {}", output::chain(error.as_ref())));
         code_of_errors
     })
+}
+
+/// Was this binary started under this name? So it is by `exec RUN -- server ...`.
+#[cfg(feature = "store")]
+fn is_called(name: &str) -> bool {
+    let called = std::env::args_os().next();
+    called.is_some_and(|called| called == name)
 }
 
 fn doctor() -> anyhow::Result<i32> {
@@ -113,14 +127,14 @@ fn one_run(options: RunOptions) -> anyhow::Result<i32> {
     let chosen = platform::choose(options.args.platform, options.args.fabric, &capabilities)?;
     let chosen = match chosen {
         Chosen::Namespaces { fabric, why } => {
-            enter(&EnterOptions { user_namespace: UserNamespace::WhenNeeded })?;
+            let entered = enter(&EnterOptions { user_namespace: UserNamespace::WhenNeeded })?;
             let platform: Arc<dyn Platform> =
                 Arc::new(Namespaces::new(options.args.nodes, fabric)?);
-            ChosenPlatform { platform, why }
+            ChosenPlatform { platform, why, namespaces: Some(entered) }
         }
         Chosen::Loopback { why } => {
             let platform: Arc<dyn Platform> = Arc::new(Loopback::new(options.args.nodes)?);
-            ChosenPlatform { platform, why }
+            ChosenPlatform { platform, why, namespaces: None }
         }
     };
     log_to_stderr();

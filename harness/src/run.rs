@@ -27,6 +27,7 @@ use crate::node_id::NodeId;
 use crate::options::RunOptions;
 use crate::output;
 use crate::platform::Platform;
+use crate::platform::namespaces::Entered;
 use crate::progress::ProgressPrinter;
 use crate::recorder::{HistoryRecorder, Recorder};
 use crate::repeat;
@@ -37,6 +38,7 @@ use crate::run_store::{RunStore, RunStoreError};
 use crate::runner::{
     ClientFactory, Dispatched, Dispatcher, DispatcherOptions, NemesisThread, RunnerError, Workers,
 };
+use crate::running::Running;
 use crate::scheduler::{Scheduler, SchedulerOptions};
 use crate::seed::stream;
 use crate::stop::Stop;
@@ -48,6 +50,8 @@ pub struct ChosenPlatform {
     pub platform: Arc<dyn Platform>,
     /// In words, for the report.
     pub why: String,
+    /// The namespaces that this process entered, if any.
+    pub namespaces: Option<Entered>,
 }
 
 /// The run could not be made or reported.
@@ -88,6 +92,8 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
         storage: args.storage,
         fsync: args.fsync,
         read_mode: args.read_mode,
+        shards: args.shards,
+        snapshot_entries: args.snapshot_entries,
         bug: args.bug.clone(),
         seed: stream(options.seed, "system"),
     }));
@@ -115,8 +121,17 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
         cluster.stop();
         return Err(error.into());
     }
+    let running = announce(&chosen, &store, &cluster)?;
     let recorded =
         record(&options, &chosen, &store, &system, &cluster, progress, stop.clone()).await;
+    if args.hold && recorded.is_ok() && !stop.requested() {
+        output::note(&format!(
+            "the nodes are kept until Ctrl-C; such as: harness exec {} -- server ctl status",
+            relative(store.path())
+        ));
+        stop.wait().await;
+    }
+    drop(running);
     let findings = tokio::task::spawn_blocking({
         let cluster = cluster.clone();
         move || cluster.stop()
@@ -151,6 +166,19 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
             Ok(exit_code::worst([results.exit_code, exit_code::HARNESS_FAILURE]))
         }
     }
+}
+
+/// Tells other processes how to reach the nodes.
+fn announce(
+    chosen: &ChosenPlatform,
+    store: &RunStore,
+    cluster: &Cluster,
+) -> Result<Running, WriteError> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let pid = chosen.namespaces.map_or(own, |entered| entered.outside_pid);
+    let address = |node: &NodeId| (node.to_string(), cluster.address(*node).to_string());
+    let nodes = cluster.nodes().iter().map(address).collect();
+    Running::announce(&store.path(), pid, chosen.namespaces.is_some(), nodes)
 }
 
 /// What a run left behind.

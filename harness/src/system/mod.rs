@@ -55,6 +55,10 @@ pub struct SystemOptions {
     pub fsync: FsyncMode,
     /// How reads are done.
     pub read_mode: ReadMode,
+    /// Raft groups that share the keys.
+    pub shards: u16,
+    /// Log entries from one snapshot of a node to the next.
+    pub snapshot_entries: u64,
     /// The planted bug, if any.
     pub bug: Option<String>,
     /// Seed of whatever a node or a client draws.

@@ -63,6 +63,10 @@ impl Nodes for Store {
         });
         push("--seed");
         push(&(self.options.seed.wrapping_add(u64::from(context.node.0))).to_string());
+        push("--shards");
+        push(&self.options.shards.to_string());
+        push("--snapshot-entries");
+        push(&self.options.snapshot_entries.to_string());
         if let Some(bug) = &self.options.bug {
             push("--bug");
             push(bug);

@@ -49,6 +49,8 @@ pub enum UserNamespace {
 pub struct Entered {
     /// A user namespace was made.
     pub user_namespace: bool,
+    /// This process, numbered as outside of its namespaces.
+    pub outside_pid: i32,
 }
 
 /// The namespaces could not be entered. The process may be in some of them by then, so the only
@@ -99,8 +101,9 @@ pub fn enter(options: &EnterOptions) -> Result<Entered, EnterError> {
         ForkResult::Child => {
             drop(parent);
             become_inner(&alive, &mask)?;
+            let outside_pid = outside_pid()?;
             furnish()?;
-            Ok(Entered { user_namespace })
+            Ok(Entered { user_namespace, outside_pid })
         }
     }
 }
@@ -140,6 +143,14 @@ pub(crate) fn furnish() -> Result<(), PlatformError> {
     mount(Some("tmpfs"), "/run", Some("tmpfs"), hidden, none)
         .map_err(|e| os("mount a tmpfs on /run", e))?;
     Route::open()?.link_up("lo")
+}
+
+/// The pid of this process as /proc has it, which is still that of the outer namespaces.
+fn outside_pid() -> Result<i32, PlatformError> {
+    let error = |error| PlatformError::os("read /proc/self", error);
+    let link = std::fs::read_link("/proc/self").map_err(error)?;
+    let pid = link.to_str().and_then(|pid| pid.parse().ok());
+    pid.ok_or_else(|| error(io::Error::other(format!("{} is no pid", link.display()))))
 }
 
 fn os(what: &str, errno: Errno) -> PlatformError {
