@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::platform::{FabricChoice, PlatformChoice};
-use crate::system::{FsyncMode, ReadMode, StorageMode};
+use crate::system::{FsyncMode, ReadMode, SNAPSHOT_ENTRIES, StorageMode};
 use crate::usage::{bytes, duration};
 
 /// Runs a replicated store, breaks it, records every operation and judges the history.
@@ -160,7 +160,7 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub shards: u16,
     /// Log entries from one snapshot of a node to the next
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = SNAPSHOT_ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
     pub snapshot_entries: u64,
     /// Plant a defect in the store; see `list bugs`
     #[arg(long, value_name = "NAME")]

@@ -51,6 +51,9 @@ pub struct BenchArgs {
     /// Whether nodes sync their log
     #[arg(long, value_enum, default_value_t = FsyncMode::Always)]
     pub fsync: FsyncMode,
+    /// Raft groups that share the keys of the store
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: u16,
     /// Clients that share one connection
     #[arg(long, default_value_t = 16, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     pub clients_per_connection: u16,

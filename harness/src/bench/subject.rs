@@ -229,6 +229,8 @@ fn store(args: &BenchArgs, bench: &str) -> Result<Arc<dyn Nodes>, SubjectError> 
         storage: StorageMode::Rocksdb,
         fsync: args.fsync,
         read_mode: ReadMode::Linearizable,
+        shards: args.shards,
+        snapshot_entries: crate::system::SNAPSHOT_ENTRIES,
         bug: None,
         seed: crate::seed::stream(args.seed, "system"),
     });

@@ -44,6 +44,9 @@ pub fn system(name: &str) -> Option<&'static SystemEntry> {
     SYSTEMS.iter().find(|entry| entry.name == name)
 }
 
+/// Log entries from one snapshot of a node to the next, unless a run says otherwise.
+pub const SNAPSHOT_ENTRIES: u64 = 10_000;
+
 /// What a system is told about the run.
 #[derive(Debug, Clone)]
 pub struct SystemOptions {

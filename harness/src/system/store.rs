@@ -65,8 +65,8 @@ impl Nodes for Store {
         push(&(self.options.seed.wrapping_add(u64::from(context.node.0))).to_string());
         push("--shards");
         push(&self.options.shards.to_string());
-        push("--snapshot-entries");
-        push(&self.options.snapshot_entries.to_string());
+        push("--set");
+        push(&format!("snapshot.entries={}", self.options.snapshot_entries));
         if let Some(bug) = &self.options.bug {
             push("--bug");
             push(bug);

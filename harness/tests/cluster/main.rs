@@ -18,6 +18,7 @@ mod binary;
 #[cfg(feature = "planted-bugs")]
 mod bugs;
 mod ended;
+mod held;
 mod interrupted;
 mod run_folder;
 mod valid_runs;
@@ -34,6 +35,7 @@ const TABLES: &[&[(&str, TestFn)]] = &[
     valid_runs::TESTS,
     interrupted::TESTS,
     ended::TESTS,
+    held::TESTS,
     #[cfg(feature = "planted-bugs")]
     bugs::TESTS,
 ];
