@@ -85,7 +85,7 @@ pub(crate) async fn main() -> anyhow::Result<()> {
 async fn leader(servers: &BTreeMap<u64, Server>) -> anyhow::Result<u64> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        let mut leaders = servers.values().map(|server| server.node().status().leader);
+        let mut leaders = servers.values().map(|server| server.groups().first()?.status.leader);
         let first = leaders.next().flatten();
         if let Some(first) = first
             && servers.contains_key(&first.0)

@@ -4,7 +4,8 @@
 //! DIR/meta.json   format version, cluster, node; written once
 //! DIR/lock        locked while a process uses the directory
 //! DIR/log/        the Raft log
-//! DIR/state/      the state machine, one directory a group:
+//! DIR/shards      the shard map; written when all groups of the first start are there
+//! DIR/state/      the state machines, one directory a group:
 //!   <group>/CURRENT                    which of the next has the state, and where it came from
 //!   <group>/<number>/                  a RocksDB
 //!   <group>/snapshots/<index>-<term>/  snapshots that were taken here: META and files/
@@ -17,10 +18,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::shard::{ShardMap, ShardMapError};
 use crate::types::NodeId;
 
 /// Version of the layout of a data directory and of everything in it.
 pub const DATA_FORMAT: u32 = 2;
+
+const SHARDS_FILE: &str = "shards";
 
 /// A data directory that is ours until this is dropped.
 #[derive(Debug)]
@@ -67,6 +71,16 @@ pub enum DataDirError {
         /// Why it cannot be read.
         source: serde_json::Error,
     },
+    /// The shard map is not what this program writes.
+    #[error("read {}: {source}\n\
+             hint: use the version of the server that wrote it; if it is damaged, start this node \
+             with an empty directory", path.display())]
+    Shards {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ShardMapError,
+    },
     /// A later version of the store wrote it.
     #[error("use data directory {}: it has format {found}, and this build reads format \
              {DATA_FORMAT}\nhint: use the version of the server that wrote it", path.display())]
@@ -107,7 +121,10 @@ impl DataDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 check_unused(path)?;
                 let meta = Meta { format: DATA_FORMAT, cluster: cluster.into(), node: node.0 };
-                write_meta(path, &meta_path, &meta)?;
+                let mut text = serde_json::to_vec_pretty(&meta)
+                    .expect("a struct of plain fields is valid JSON");
+                text.push(b'\n');
+                write_file(path, "meta.json", &text)?;
             }
             Err(error) => return Err(io("read", &meta_path)(error)),
         }
@@ -122,9 +139,29 @@ impl DataDir {
         self.path.join("log")
     }
 
-    /// Where the state machine is.
+    /// Where the state machines are, each in a directory of its own.
     pub fn state(&self) -> PathBuf {
         self.path.join("state")
+    }
+}
+
+impl DataDir {
+    /// The shard map, if this node has ever had one.
+    pub fn read_shards(&self) -> Result<Option<ShardMap>, DataDirError> {
+        let path = self.path.join(SHARDS_FILE);
+        match fs::read(&path) {
+            Ok(bytes) => match ShardMap::decode_map(&bytes) {
+                Ok(map) => Ok(Some(map)),
+                Err(source) => Err(DataDirError::Shards { path, source }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io("read", &path)(error)),
+        }
+    }
+
+    /// Replaces the shard map. After a crash there is the old one or the new one.
+    pub fn write_shards(&self, map: &ShardMap) -> Result<(), DataDirError> {
+        write_file(&self.path, SHARDS_FILE, &map.encode_map())
     }
 }
 
@@ -203,15 +240,14 @@ fn check_meta(
 }
 
 /// Writes a new file, syncs it, moves it in place and syncs the directory, so that after a power
-/// loss there is either no meta.json or a whole one.
-fn write_meta(directory: &Path, path: &Path, meta: &Meta) -> Result<(), DataDirError> {
-    let new = directory.join("meta.json.new");
-    let mut text = serde_json::to_vec_pretty(meta).expect("a struct of plain fields is valid JSON");
-    text.push(b'\n');
+/// loss there is either the old file (or none) or the whole new one.
+fn write_file(directory: &Path, name: &str, content: &[u8]) -> Result<(), DataDirError> {
+    let new = directory.join(format!("{name}.new"));
+    let path = directory.join(name);
     let mut file = File::create(&new).map_err(io("create", &new))?;
-    file.write_all(&text).map_err(io("write", &new))?;
+    file.write_all(content).map_err(io("write", &new))?;
     file.sync_all().map_err(io("sync", &new))?;
-    fs::rename(&new, path).map_err(io("create", path))?;
+    fs::rename(&new, &path).map_err(io("create", &path))?;
     sync_directory(directory)
 }
 
@@ -280,5 +316,19 @@ mod tests {
         let path = directory.path().join("file");
         fs::write(&path, "").unwrap();
         assert!(matches!(open(&path, "c", 1), Err(DataDirError::Io { .. })));
+    }
+
+    #[test]
+    fn a_shard_map_is_kept_and_a_damaged_one_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let directory = open(&path, "c", 1).unwrap();
+        assert_eq!(directory.read_shards().unwrap(), None);
+        let map = ShardMap::first(&[NodeId(1)].into(), 3);
+        directory.write_shards(&map).unwrap();
+        assert_eq!(directory.read_shards().unwrap(), Some(map));
+        fs::write(path.join("shards"), "{").unwrap();
+        let error = directory.read_shards().unwrap_err();
+        assert!(matches!(error, DataDirError::Shards { .. }), "{error}");
     }
 }

@@ -1,6 +1,5 @@
 //! A whole server: stores, node, peers, API.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +8,16 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::api::{Api, ApiConfig, Readiness};
-use crate::config::{ConfigError, ServerConfig, Storage};
+use crate::config::{ConfigError, ServerConfig};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::driver::{Node, NodeConfig, NodeHandle, PeerSender, StartError};
-use crate::log_store::{LogStoreError, MemoryLogStore};
+use crate::driver::{Node, NodeHandle, StartError};
+use crate::log_store::LogStoreError;
 use crate::metrics::{GroupView, Metrics};
-use crate::raft_log_bridge::raft_logger;
-use crate::replica::ReplicaConfig;
+use crate::open::open;
 use crate::rim::{Checkpoint, Listeners, Ports, Served, first_directory};
 use crate::security::{TlsError, TokenError};
-use crate::state_machine::{MemoryStateStore, StateStoreError};
+use crate::shard::{NoGroups, Shards};
+use crate::state_machine::StateStoreError;
 use crate::transport::{
     Directory, PeerLinks, PeerService, PeerServiceConfig, PeersConfig, TransportError,
 };
@@ -70,6 +69,9 @@ pub enum ServerError {
     /// The state cannot be opened.
     #[error(transparent)]
     State(#[from] StateStoreError),
+    /// There is no group for any key.
+    #[error("read the shard map: {0}")]
+    Shards(#[from] NoGroups),
     /// A peer's address makes no sense.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -138,8 +140,9 @@ impl Server {
         let (opening, measured) = (config.clone(), Arc::clone(&metrics));
         // Opening the stores may take seconds, which the runtime's threads must not wait.
         let opened = tokio::task::spawn_blocking(move || open(&opening, measured, Box::new(peers)));
-        let (node, data) = opened.await??;
-        let api = Api::new(api_config(&config, &directory, &metrics), node.handle(), connections);
+        let (node, data, map) = opened.await??;
+        let api_config = api_config(&config, &directory, &metrics);
+        let api = Api::new(api_config, node.handle(), connections, Shards::new(map)?);
         let readiness = Readiness::new(node.handle());
         let (stop_accepting, accepting_stops) = watch::channel(false);
         let (stop_peers, peers_stop) = watch::channel(false);
@@ -159,6 +162,7 @@ impl Server {
             peers = ports.peer_address.map(tracing::field::display),
             http = http_address.map(tracing::field::display),
             storage = config.storage.name(),
+            groups = node.handle().groups().len(),
             "serving"
         );
         let serving = ports.serve(
@@ -241,57 +245,6 @@ impl Server {
             tracing::error!("close the stores: {error}");
         }
         tracing::info!("stopped");
-    }
-}
-
-fn open(
-    config: &ServerConfig,
-    metrics: Arc<Metrics>,
-    peers: Box<dyn PeerSender>,
-) -> Result<(Node, Option<DataDir>), ServerError> {
-    let node_config = node_config(config, metrics);
-    match &config.storage {
-        Storage::Memory => {
-            let log = Box::new(MemoryLogStore::new());
-            let state = MemoryStateStore::default();
-            Ok((Node::start(node_config, log, state, peers)?, None))
-        }
-        #[cfg(feature = "rocksdb")]
-        Storage::Rocksdb { data } => {
-            let data = DataDir::open(data, &config.cluster, config.node)?;
-            let log = Box::new(crate::log_store::RocksdbLogStore::open(&data.log())?);
-            let path = data.state().join("0");
-            let state = crate::state_machine::RocksdbStateStore::open(&path, &config.rocksdb)?;
-            Ok((Node::start(node_config, log, state, peers)?, Some(data)))
-        }
-        #[cfg(not(feature = "rocksdb"))]
-        Storage::Rocksdb { data: _ } => Err(ServerError::NoRocksdb),
-    }
-}
-
-fn node_config(config: &ServerConfig, metrics: Arc<Metrics>) -> NodeConfig {
-    let timeout = config.limits.request_timeout.as_nanos() / config.tick.as_nanos();
-    NodeConfig {
-        replica: ReplicaConfig {
-            id: config.node,
-            election_ticks: config.election_ticks,
-            heartbeat_ticks: config.heartbeat_ticks,
-            seed: config.seed,
-            // The standard library draws the keys of its hashers from the operating system.
-            boot: RandomState::new().hash_one(std::process::id()),
-            request_timeout_ticks: u64::try_from(timeout).unwrap_or(u64::MAX).max(1),
-            pending_writes_max: config.limits.proposals_max,
-            pending_reads_max: config.limits.concurrent_requests_max,
-            bugs: config.bugs,
-            logger: raft_logger(),
-        },
-        // A node that joins learns its cluster's members from the one that adds it.
-        voters: if config.join { Vec::new() } else { config.peers.keys().copied().collect() },
-        tick: config.tick,
-        fsync: config.fsync,
-        sessions_max: config.limits.sessions_max,
-        metrics,
-        bugs: config.bugs,
     }
 }
 

@@ -37,7 +37,8 @@ number!(
     PersistNumber
 );
 
-/// A Raft group. One node hosts a replica of many groups; there is only group 0 so far.
+/// A Raft group. Each has its own log and state, and a part of the keys; a node hosts replicas of
+/// many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(pub u32);
 

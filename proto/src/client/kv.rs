@@ -102,7 +102,8 @@ impl Client {
     /// Opens a session and carries it from now on: a write that is in doubt is then repeated until
     /// its budget ends, and takes effect once.
     pub async fn open_session(&mut self) -> Result<u64, ClientError> {
-        let message = OpenSessionRequest { no_forward: self.options.follow_leader };
+        let no_forward = self.options.follow_leader;
+        let message = OpenSessionRequest { no_forward, ..OpenSessionRequest::default() };
         // A session that nobody knows of is harmless, so opening one can be repeated at will.
         let response = self.ask(Repeat::Read, message).await?;
         self.session = Some(Session { id: response.session, sequence: 0 });

@@ -10,13 +10,15 @@ use tonic_health::server::HealthReporter;
 
 use crate::driver::NodeHandle;
 use crate::metrics::GroupView;
+use crate::types::GroupId;
 
 /// How often watchers of the health service hear of a change, at most.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// What the health service knows besides the server as a whole, which has the empty name.
 const SERVICE: &str = "breakwater.kv.v1.Kv";
 
-/// Whether a node can serve: it knows a leader, and is not about to stop. Cheap to clone.
+/// Whether a node can serve: it knows the leaders of its groups, and is not about to stop. Cheap to
+/// clone.
 #[derive(Debug, Clone)]
 pub struct Readiness {
     node: NodeHandle,
@@ -36,14 +38,21 @@ impl Readiness {
 
     /// Can it serve?
     pub fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed) && self.node.status().leader.is_some()
+        let knows_leader =
+            |group| self.node.leadership(group).is_some_and(|replica| replica.leader.is_some());
+        !self.draining.load(Ordering::Relaxed) && self.node.groups().into_iter().all(knows_leader)
     }
 
     /// The replicas on this node, as they are now.
     pub fn groups(&self) -> Vec<GroupView> {
-        let status = self.node.status();
-        let log_entries = status.last_index.0;
-        vec![GroupView { group: 0, status, is_healthy: self.is_ready(), log_entries }]
+        let draining = self.draining.load(Ordering::Relaxed);
+        let view = |group: GroupId| {
+            let status = self.node.status(group)?;
+            let is_healthy = !draining && status.leader.is_some();
+            let log_entries = status.last_index.0;
+            Some(GroupView { group: group.0, status, is_healthy, log_entries })
+        };
+        self.node.groups().into_iter().filter_map(view).collect()
     }
 
     /// gRPC's health service. Its task ends when the service is dropped and `stopped` is done.

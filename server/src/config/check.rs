@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::shard::SHARDS_MAX;
 use crate::types::NodeId;
 
 use super::server_config::{Mode, ServerConfig};
@@ -127,7 +128,7 @@ impl ServerConfig {
         // The bounds are those of the semaphores and queues that these numbers size.
         let counts = 1..=1 << 20;
         for (is_fine, key, rule) in [
-            (self.shards > 0, "shards", "at least 1"),
+            ((1..=SHARDS_MAX).contains(&self.shards), "shards", "between 1 and 64"),
             (self.snapshot.entries > 0, "snapshot.entries", "at least 1"),
             (self.snapshot.bytes > 0, "snapshot.bytes", "at least 1"),
             (self.snapshot.retain > 0, "snapshot.retain", "at least 1"),

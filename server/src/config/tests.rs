@@ -225,6 +225,7 @@ fn senseless_numbers_are_refused() {
     senseless("--mode single --election-ticks 2", "heartbeat");
     senseless("--mode single --tick 0ms", "millisecond");
     senseless("--mode single --shards 0", "shards");
+    senseless("--mode single --shards 65", "between 1 and 64");
     senseless("--mode single --set limits.connections=0", "limits.connections");
     senseless("--mode single --set limits.value-bytes=4194304", "limits.message-bytes");
     senseless("--mode single --join", "mode single");

@@ -1,75 +1,143 @@
-//! The thread that owns the state machine: applies entries and answers reads.
+//! The thread that owns the state machines of all groups: applies entries and answers reads.
+//!
+//! One thread for all of them: it keeps the order within each group without any bookkeeping, and on
+//! few cores a second one would only take time from the network's threads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
 use crate::bug::{Bug, Bugs};
-use crate::replica::{CommittedEntry, Input};
-use crate::state_machine::{Applied, StateMachine, StateMachineError, StateStore};
-use crate::watch::WatchFeed;
+use crate::state_machine::{
+    Applied, StateMachine, StateMachineConfig, StateMachineError, StateStores,
+};
+use crate::types::GroupId;
+use crate::watch::{WatchFeed, WatchLimits};
 
+use super::group::{AddedState, ApplyTask, Completion};
 use super::inbox::{Inbox, PendingRead};
-use super::node::ReadReply;
+use super::node::{NodeError, ReadReply};
 use super::reply_to::Bells;
 
-/// What to do next.
-#[derive(Debug)]
-pub(super) enum ApplyTask {
-    /// Apply these.
-    Entries(Vec<CommittedEntry>),
-    /// Answer these from the state as it is then.
-    Reads(Vec<PendingRead>),
+/// The state machines of a node.
+pub(super) type Machines<S> = BTreeMap<GroupId, Machine<S>>;
+
+/// The state machine of a group, and who is told what it changed.
+pub(super) struct Machine<S: StateStores> {
+    machine: StateMachine<S::Store>,
+    feed: WatchFeed,
+}
+
+/// What the state machines of a node have in common.
+#[derive(Debug, Clone)]
+pub(super) struct MachinesConfig {
+    pub(super) machine: StateMachineConfig,
+    pub(super) watch: WatchLimits,
+}
+
+impl<S: StateStores> Machine<S> {
+    /// Opens the state machine of a group.
+    pub(super) fn open(
+        states: &mut S,
+        group: GroupId,
+        config: &MachinesConfig,
+    ) -> Result<Machine<S>, StateMachineError> {
+        let mut machine = StateMachine::new(states.open(group)?, config.machine.clone())?;
+        machine.report_events();
+        let feed = WatchFeed::new(config.watch, machine.applied().index);
+        Ok(Machine { machine, feed })
+    }
+
+    /// Where it stands, and where watches of it begin.
+    pub(super) fn added(&self) -> AddedState {
+        AddedState { applied: self.machine.applied().index, watches: self.feed.hub() }
+    }
 }
 
 /// What the thread owns.
-pub(super) struct ApplyThread<S: StateStore> {
-    pub(super) machine: StateMachine<S>,
-    pub(super) tasks: Receiver<ApplyTask>,
-    /// Tells watches what changed.
-    pub(super) feed: WatchFeed,
+pub(super) struct ApplyThread<S: StateStores> {
+    pub(super) machines: Machines<S>,
+    pub(super) states: S,
+    pub(super) config: MachinesConfig,
+    /// Each list is what one turn of the core wants done.
+    pub(super) tasks: Receiver<Vec<ApplyTask>>,
     pub(super) inbox: Arc<Inbox>,
     /// Reads in the queue.
     pub(super) reads_waiting: Arc<AtomicUsize>,
     pub(super) bugs: Bugs,
 }
 
-impl<S: StateStore> ApplyThread<S> {
+impl<S: StateStores> ApplyThread<S> {
     /// Runs until the core thread is gone and everything is applied.
     pub(super) fn run(mut self) -> Result<(), StateMachineError> {
-        while let Ok(task) = self.tasks.recv() {
+        while let Ok(mut tasks) = self.tasks.recv() {
             if self.bugs.has(Bug::ReadBeforeApply) {
                 // The planted bug: reads overtake the entries that wait before them.
-                let mut tasks = vec![task];
-                tasks.extend(self.tasks.try_iter());
-                tasks.sort_by_key(|task| matches!(task, ApplyTask::Entries(_)));
-                tasks.into_iter().try_for_each(|task| self.perform(task))?;
-            } else {
-                self.perform(task)?;
+                tasks.extend(self.tasks.try_iter().flatten());
+                tasks.sort_by_key(|task| !matches!(task, ApplyTask::Reads { .. }));
+            }
+            let mut completions = Vec::new();
+            for task in tasks {
+                completions.extend(self.perform(task)?);
+            }
+            if !completions.is_empty() {
+                self.inbox.complete(completions);
             }
         }
         Ok(())
     }
 
-    fn perform(&mut self, task: ApplyTask) -> Result<(), StateMachineError> {
+    fn perform(&mut self, task: ApplyTask) -> Result<Option<Completion>, StateMachineError> {
         match task {
-            ApplyTask::Entries(committed) => {
-                let Some(last) = committed.last() else { return Ok(()) };
-                let index = last.index;
-                let Applied { entries, leases, events } = self.machine.apply(&committed)?;
-                self.feed.publish(index, events);
-                self.inbox.completion(Input::Applied { index, entries, leases });
+            ApplyTask::Entries { group, entries, bytes } => {
+                let Machine { machine, feed } =
+                    self.machines.get_mut(&group).expect("added before its entries");
+                let Applied { entries, leases, events } = machine.apply(&entries)?;
+                let index = machine.applied().index;
+                feed.publish(index, events);
+                Ok(Some(Completion::Applied { group, index, entries, leases, bytes }))
             }
-            ApplyTask::Reads(reads) => {
+            ApplyTask::Reads { group, reads } => {
                 self.reads_waiting.fetch_sub(reads.len(), Ordering::Relaxed);
-                let mut bells = Bells::default();
-                for read in reads {
-                    let reply = self.machine.query(&read.query)?;
-                    let reply = ReadReply { reply, applied: self.machine.applied().index };
-                    read.reply.send(Ok(reply), &mut bells);
-                }
+                self.answer(group, reads)?;
+                Ok(None)
+            }
+            ApplyTask::Add { group } => {
+                let result = self.add(group);
+                Ok(Some(Completion::StateAdded { group, result }))
+            }
+            ApplyTask::Remove { group } => {
+                drop(self.machines.remove(&group));
+                self.states.remove(group)?;
+                Ok(Some(Completion::StateRemoved { group }))
             }
         }
+    }
+
+    fn answer(&self, group: GroupId, reads: Vec<PendingRead>) -> Result<(), StateMachineError> {
+        let machine = self.machines.get(&group).map(|it| &it.machine);
+        let mut bells = Bells::default();
+        for read in reads {
+            let reply = match machine {
+                Some(machine) => {
+                    let reply = machine.query(&read.query)?;
+                    Ok(ReadReply { reply, applied: machine.applied().index })
+                }
+                None => Err(NodeError::NotHosted),
+            };
+            read.reply.send(reply, &mut bells);
+        }
         Ok(())
+    }
+
+    /// The log of a group that is added is new. A state of that name is what an interrupted removal
+    /// left behind.
+    fn add(&mut self, group: GroupId) -> Result<AddedState, StateMachineError> {
+        self.states.remove(group)?;
+        let machine = Machine::open(&mut self.states, group, &self.config)?;
+        let added = machine.added();
+        self.machines.insert(group, machine);
+        Ok(added)
     }
 }

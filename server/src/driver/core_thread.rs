@@ -1,24 +1,29 @@
-//! The thread that owns the replica.
+//! The thread that owns the replicas of all groups.
+//!
+//! A turn takes in what waits for any of them, then performs the effects of those that had inputs:
+//! all messages leave, then one list goes to the log thread and one to the apply thread.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use raft::eraftpb;
-use tokio::sync::watch;
 
 use crate::metrics::Metrics;
-use crate::replica::{Effects, Input, Persist, Replica, ReplicaStatus, Reply};
-use crate::types::{LogIndex, NodeId, PersistNumber, RequestId};
+use crate::replica::{CommittedEntry, Input, Persist};
+use crate::types::{GroupId, NodeId, RequestId};
 
-use super::apply_thread::ApplyTask;
-use super::inbox::{Inbox, Intake, PendingRead, Request, Taken, refuse_all};
-use super::log_thread::persist_bytes;
-use super::node::{NodeError, WriteReply};
-use super::reply_to::{Bells, ReplyTo};
+use super::changes::Changes;
+use super::directory::Directory;
+use super::group::{ApplyTask, Completion, LogTask, committed_bytes, persist_bytes};
+use super::hosted::HostedGroups;
+use super::inbox::{Inbox, Intake, Lane, PendingRead, Request, Taken, refuse_all};
+use super::node::NodeError;
+use super::reply_to::Bells;
 use super::ticker::Ticker;
 
 /// Entries that may wait for the log thread before the core takes no more work.
@@ -30,103 +35,90 @@ const READ_BACKLOG_MAX: usize = 16_384;
 
 /// Sends messages to peers. Must not block.
 pub trait PeerSender: Send {
-    /// Sends or queues a message to `message.to`; false if it was dropped.
-    fn send(&mut self, message: eraftpb::Message) -> bool;
+    /// Sends or queues a message of a group to `message.to`; false if it was dropped.
+    fn send(&mut self, group: GroupId, message: eraftpb::Message) -> bool;
 }
 
 /// What the thread owns.
 pub(super) struct CoreThread {
-    pub(super) replica: Replica,
+    pub(super) groups: HostedGroups,
+    pub(super) changes: Changes,
     pub(super) inbox: Arc<Inbox>,
-    pub(super) log: Sender<Persist>,
-    pub(super) apply: Sender<ApplyTask>,
+    pub(super) outbox: Outbox,
     pub(super) peers: Box<dyn PeerSender>,
-    pub(super) status: watch::Sender<ReplicaStatus>,
+    /// Peers that a message could not be sent to.
+    pub(super) unreachable: BTreeSet<(GroupId, NodeId)>,
+    pub(super) directory: Arc<Directory>,
     pub(super) ticker: Ticker,
-    pub(super) reads_waiting: Arc<AtomicUsize>,
-    pub(super) pending: Pending,
-    pub(super) backlog: Backlog,
+    pub(super) request_ids: RequestIds,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Who waits for what.
+/// Names requests; no two of this process alike.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
-    last_request: u64,
-    writes: HashMap<RequestId, ReplyTo<WriteReply>>,
-    reads: HashMap<RequestId, PendingRead>,
-    unreachable: BTreeSet<NodeId>,
-}
+pub(super) struct RequestIds(u64);
 
-/// What the other threads have not reported as done.
-#[derive(Debug, Default)]
-pub(super) struct Backlog {
-    log: VecDeque<(PersistNumber, usize)>,
+/// What one turn gives to the other threads, and what they have not reported as done.
+pub(super) struct Outbox {
+    log: Sender<LogTask>,
+    apply: Sender<Vec<ApplyTask>>,
+    writes: Vec<(GroupId, Persist)>,
+    tasks: Vec<ApplyTask>,
     log_bytes: usize,
-    apply: VecDeque<(LogIndex, usize)>,
     apply_bytes: usize,
+    reads_waiting: Arc<AtomicUsize>,
 }
 
 impl CoreThread {
     /// Runs until the inbox is closed.
     pub(super) fn run(mut self) -> Result<(), Infallible> {
         loop {
-            let intake =
-                if self.is_backlogged() { Intake::CompletionsOnly } else { Intake::Everything };
+            let intake = match self.outbox.is_backlogged() {
+                true => Intake::CompletionsOnly,
+                false => Intake::Everything,
+            };
             let taken = self.inbox.take(intake, self.ticker.next());
             if taken.closed {
-                refuse_all(taken.requests, NodeError::Stopping);
-                // Dropping the senders of `pending` tells their clients that the fate is unknown.
+                for (_, lane) in taken.lanes {
+                    refuse_all(lane.requests, NodeError::Stopping);
+                }
+                // Dropping the senders of what is pending tells their clients that the fate is
+                // unknown.
                 return Ok(());
             }
             self.step_all(taken);
-            let effects = self.replica.take_effects();
-            self.perform(effects);
-            self.publish();
+            let touched = self.groups.take_touched();
+            for group in &touched {
+                self.perform(*group);
+            }
+            self.outbox.flush();
+            for group in touched {
+                if let Some(hosted) = self.groups.get_mut(group) {
+                    hosted.publish(group);
+                }
+            }
         }
-    }
-
-    fn is_backlogged(&self) -> bool {
-        self.backlog.log_bytes > LOG_BACKLOG_BYTES_MAX
-            || self.backlog.apply_bytes > APPLY_BACKLOG_BYTES_MAX
-            || self.reads_waiting.load(Ordering::Relaxed) > READ_BACKLOG_MAX
     }
 
     /// Ticks come last, so that after a pause the messages that waited are seen before time passes.
     fn step_all(&mut self, taken: Taken) {
-        for input in taken.completions {
-            self.backlog.done(&input);
-            self.replica.step(input);
+        for completion in taken.completions {
+            self.complete(completion);
         }
-        for message in taken.messages {
-            self.replica.step(Input::Message(message));
+        for change in taken.changes {
+            self.changes.begin(change, &mut self.groups, &mut self.outbox);
         }
-        let mut local_reads = Vec::new();
-        for request in taken.requests {
-            match request {
-                Request::Write { command, reply } => {
-                    // A client that has gone while the request waited does not want it any more.
-                    if !reply.is_closed() {
-                        let request = self.pending.next_request();
-                        self.pending.writes.insert(request, reply);
-                        self.replica.step(Input::Write { request, command });
-                    }
-                }
-                Request::Read(read) => {
-                    let request = self.pending.next_request();
-                    self.pending.reads.insert(request, read);
-                    self.replica.step(Input::Read { request });
-                }
-                Request::LocalRead(read) => local_reads.push(read),
+        for (group, lane) in taken.lanes {
+            self.step_lane(group, lane);
+        }
+        for (group, peer) in mem::take(&mut self.unreachable) {
+            if let Some(hosted) = self.groups.touch(group) {
+                hosted.step(Input::Unreachable(peer));
             }
-        }
-        self.serve(local_reads);
-        for peer in std::mem::take(&mut self.pending.unreachable) {
-            self.replica.step(Input::Unreachable(peer));
         }
         let ticks = self.ticker.due(Instant::now());
         for _ in 0..ticks {
-            self.replica.step(Input::Tick);
+            self.groups.tick_all();
         }
         if ticks > 0 {
             self.measure();
@@ -135,116 +127,156 @@ impl CoreThread {
 
     /// Once a tick, because nobody looks more often.
     fn measure(&self) {
-        self.metrics.group(0).set_lags(self.replica.lags());
-        self.metrics.log_queue_bytes.set(self.backlog.log_bytes as u64);
-        self.metrics.apply_queue_bytes.set(self.backlog.apply_bytes as u64);
+        for (group, lags) in self.groups.lags() {
+            self.metrics.group(group.0).set_lags(lags);
+        }
+        self.metrics.log_queue_bytes.set(self.outbox.log_bytes as u64);
+        self.metrics.apply_queue_bytes.set(self.outbox.apply_bytes as u64);
         let (requests, messages) = self.inbox.lengths();
         self.metrics.inbox_requests.set(requests as u64);
         self.metrics.inbox_messages.set(messages as u64);
     }
 
-    /// The two other threads end after this one only, or end the process, so sends cannot fail.
-    fn perform(&mut self, effects: Effects) {
+    fn complete(&mut self, completion: Completion) {
+        match completion {
+            Completion::Persisted { numbers, bytes } => {
+                self.outbox.log_bytes -= bytes;
+                for (group, number) in numbers {
+                    if let Some(hosted) = self.groups.touch(group) {
+                        hosted.step(Input::Persisted(number));
+                    }
+                }
+            }
+            Completion::Applied { group, index, entries, leases, bytes } => {
+                self.outbox.apply_bytes -= bytes;
+                if let Some(hosted) = self.groups.touch(group) {
+                    hosted.step(Input::Applied { index, entries, leases });
+                }
+            }
+            Completion::LogAdded { .. }
+            | Completion::StateAdded { .. }
+            | Completion::LogRemoved { .. }
+            | Completion::StateRemoved { .. } => {
+                self.changes.go_on(completion, &mut self.groups, &mut self.outbox);
+            }
+        }
+    }
+
+    fn step_lane(&mut self, group: GroupId, lane: Lane) {
+        let Some(hosted) = self.groups.touch(group) else {
+            // A replica that should be here is added by those who know the shard map; until then
+            // what is dropped does no harm, because Raft repeats itself.
+            self.directory.count_strays(lane.messages.len() as u64);
+            refuse_all(lane.requests, NodeError::NotHosted);
+            return;
+        };
+        for message in lane.messages {
+            hosted.step(Input::Message(message));
+        }
+        let mut local_reads = Vec::new();
+        for request in lane.requests {
+            match request {
+                Request::Write { command, reply } => {
+                    // A client that has gone while the request waited does not want it any more.
+                    if !reply.is_closed() {
+                        let request = self.request_ids.next();
+                        hosted.pending.write(request, reply);
+                        hosted.step(Input::Write { request, command });
+                    }
+                }
+                Request::Read(read) => {
+                    let request = self.request_ids.next();
+                    hosted.pending.read(request, read);
+                    hosted.step(Input::Read { request });
+                }
+                Request::LocalRead(read) => local_reads.push(read),
+            }
+        }
+        self.outbox.serve(group, local_reads);
+    }
+
+    fn perform(&mut self, group: GroupId) {
+        let Some(hosted) = self.groups.get_mut(group) else { return };
+        let effects = hosted.take_effects();
         for message in effects.messages {
             let to = NodeId(message.to);
-            if !self.peers.send(message) {
-                self.pending.unreachable.insert(to);
+            if !self.peers.send(group, message) {
+                self.unreachable.insert((group, to));
             }
         }
-        for persist in effects.persist {
-            self.backlog.log_add(&persist);
-            let _ = self.log.send(persist);
-        }
-        if let Some(last) = effects.committed.last() {
-            let bytes = effects.committed.iter().map(|entry| 64 + entry.data.len()).sum();
-            self.backlog.apply_add(last.index, bytes);
-            let _ = self.apply.send(ApplyTask::Entries(effects.committed));
-        }
-        let safe = effects.reads.iter();
-        let safe = safe.filter_map(|request| self.pending.reads.remove(request)).collect();
-        self.serve(safe);
+        self.outbox.persist(group, effects.persist);
+        self.outbox.apply(group, effects.committed);
+        self.outbox.serve(group, hosted.pending.take_reads(&effects.reads));
         let mut bells = Bells::default();
         for (request, reply) in effects.replies {
-            self.pending.resolve(request, reply, &mut bells);
+            hosted.pending.resolve(request, reply, &mut bells);
+        }
+    }
+}
+
+impl RequestIds {
+    fn next(&mut self) -> RequestId {
+        self.0 += 1;
+        RequestId(self.0)
+    }
+}
+
+/// The two other threads end after the core thread only, or end the process, so sends cannot fail.
+impl Outbox {
+    pub(super) fn new(
+        log: Sender<LogTask>,
+        apply: Sender<Vec<ApplyTask>>,
+        reads_waiting: Arc<AtomicUsize>,
+    ) -> Outbox {
+        let (writes, tasks) = (Vec::new(), Vec::new());
+        Outbox { log, apply, writes, tasks, log_bytes: 0, apply_bytes: 0, reads_waiting }
+    }
+
+    fn is_backlogged(&self) -> bool {
+        self.log_bytes > LOG_BACKLOG_BYTES_MAX
+            || self.apply_bytes > APPLY_BACKLOG_BYTES_MAX
+            || self.reads_waiting.load(Ordering::Relaxed) > READ_BACKLOG_MAX
+    }
+
+    fn persist(&mut self, group: GroupId, batches: Vec<Persist>) {
+        for persist in batches {
+            self.log_bytes += persist_bytes(&persist);
+            self.writes.push((group, persist));
         }
     }
 
-    fn serve(&mut self, reads: Vec<PendingRead>) {
+    fn apply(&mut self, group: GroupId, entries: Vec<CommittedEntry>) {
+        if !entries.is_empty() {
+            let bytes = committed_bytes(&entries);
+            self.apply_bytes += bytes;
+            self.tasks.push(ApplyTask::Entries { group, entries, bytes });
+        }
+    }
+
+    fn serve(&mut self, group: GroupId, reads: Vec<PendingRead>) {
         if !reads.is_empty() {
             self.reads_waiting.fetch_add(reads.len(), Ordering::Relaxed);
-            let _ = self.apply.send(ApplyTask::Reads(reads));
+            self.tasks.push(ApplyTask::Reads { group, reads });
         }
     }
 
-    fn publish(&mut self) {
-        let new = self.replica.status();
-        self.status.send_if_modified(|old| {
-            if (old.role, old.term, old.leader) != (new.role, new.term, new.leader) {
-                tracing::info!(
-                    node = new.id.0,
-                    term = new.term.0,
-                    leader = new.leader.map(|leader| leader.0),
-                    "{}",
-                    new.role.name()
-                );
-            }
-            let changed = *old != new;
-            *old = new;
-            changed
-        });
-    }
-}
-
-impl Pending {
-    fn next_request(&mut self) -> RequestId {
-        self.last_request += 1;
-        RequestId(self.last_request)
+    /// Gives the log thread a task that is no write.
+    pub(super) fn change_log(&mut self, task: LogTask) {
+        let _ = self.log.send(task);
     }
 
-    fn resolve(&mut self, request: RequestId, reply: Reply, bells: &mut Bells) {
-        if let Some(waiter) = self.writes.remove(&request) {
-            let answer = match reply {
-                Reply::Applied { term, outcome } => Ok(WriteReply { term, outcome }),
-                Reply::Rejected(rejection) => Err(NodeError::Rejected(rejection)),
-            };
-            waiter.send(answer, bells);
-        } else if let Some(read) = self.reads.remove(&request)
-            && let Reply::Rejected(rejection) = reply
-        {
-            read.reply.send(Err(NodeError::Rejected(rejection)), bells);
+    /// Gives the apply thread a task behind those of this turn.
+    pub(super) fn change_state(&mut self, task: ApplyTask) {
+        self.tasks.push(task);
+    }
+
+    /// Hands over what the turn brought: one list to each thread.
+    fn flush(&mut self) {
+        if !self.writes.is_empty() {
+            let _ = self.log.send(LogTask::Write(mem::take(&mut self.writes)));
         }
-    }
-}
-
-impl Backlog {
-    fn log_add(&mut self, persist: &Persist) {
-        let bytes = persist_bytes(persist);
-        self.log.push_back((persist.number, bytes));
-        self.log_bytes += bytes;
-    }
-
-    fn apply_add(&mut self, last: LogIndex, bytes: usize) {
-        self.apply.push_back((last, bytes));
-        self.apply_bytes += bytes;
-    }
-
-    fn done(&mut self, completion: &Input) {
-        match completion {
-            Input::Persisted(number) => {
-                while let Some((_, bytes)) = self.log.pop_front_if(|(it, _)| *it <= *number) {
-                    self.log_bytes -= bytes;
-                }
-            }
-            Input::Applied { index, .. } => {
-                while let Some((_, bytes)) = self.apply.pop_front_if(|(it, _)| *it <= *index) {
-                    self.apply_bytes -= bytes;
-                }
-            }
-            Input::Tick
-            | Input::Message(_)
-            | Input::Write { .. }
-            | Input::Read { .. }
-            | Input::Unreachable(_) => unreachable!("only threads of the driver complete tasks"),
+        if !self.tasks.is_empty() {
+            let _ = self.apply.send(mem::take(&mut self.tasks));
         }
     }
 }

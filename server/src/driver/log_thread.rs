@@ -1,5 +1,7 @@
 //! The thread that owns the log store: group commit.
 
+use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
@@ -7,11 +9,12 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::bug::{Bug, Bugs};
-use crate::log_store::{LogBatch, LogStore, LogStoreError};
+use crate::log_store::{LogBatch, LogStore, LogStoreError, RecoveredLog};
 use crate::metrics::Metrics;
-use crate::replica::{Input, Persist};
-use crate::types::GroupId;
+use crate::replica::Persist;
+use crate::types::{GroupId, PersistNumber};
 
+use super::group::{Completion, LogTask, persist_bytes};
 use super::inbox::Inbox;
 
 /// Entries that are written at once; what more there is waits for the next write.
@@ -30,11 +33,37 @@ pub enum Fsync {
 /// What the thread owns.
 pub(super) struct LogThread {
     pub(super) store: Box<dyn LogStore>,
-    pub(super) tasks: Receiver<Persist>,
+    pub(super) tasks: Receiver<LogTask>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) fsync: Fsync,
     pub(super) metrics: Arc<Metrics>,
     pub(super) bugs: Bugs,
+}
+
+/// What is written at once, of all groups.
+#[derive(Debug, Default)]
+struct GroupCommit {
+    batches: Vec<LogBatch>,
+    /// The last batch of each group.
+    numbers: BTreeMap<GroupId, PersistNumber>,
+    bytes: usize,
+    must_sync: bool,
+}
+
+impl GroupCommit {
+    fn add(&mut self, writes: Vec<(GroupId, Persist)>) {
+        for (group, persist) in writes {
+            self.bytes += persist_bytes(&persist);
+            self.must_sync |= persist.must_sync;
+            self.numbers.insert(group, persist.number);
+            self.batches.push(batch(group, persist));
+        }
+    }
+
+    fn completion(&mut self) -> Completion {
+        let numbers = mem::take(&mut self.numbers).into_iter().collect();
+        Completion::Persisted { numbers, bytes: self.bytes }
+    }
 }
 
 impl LogThread {
@@ -43,46 +72,73 @@ impl LogThread {
         if self.bugs.has(Bug::VolatileLog) {
             return volatile::run(self);
         }
-        let may_sync = self.fsync == Fsync::Always && !self.bugs.has(Bug::MissingFsync);
         while let Ok(first) = self.tasks.recv() {
-            let mut bytes = 0;
-            let mut sync = false;
-            let mut batches = Vec::new();
+            let mut commit = GroupCommit::default();
             let mut next = Some(first);
-            let mut last = None;
-            while let Some(persist) = next {
-                bytes += persist_bytes(&persist);
-                sync |= persist.must_sync;
-                last = Some(persist.number);
-                batches.push(batch(persist));
-                let full = bytes >= GROUP_COMMIT_BYTES_MAX;
-                next = if full { None } else { self.tasks.try_recv().ok() };
+            while let Some(task) = next {
+                next = None;
+                match task {
+                    LogTask::Write(writes) => {
+                        commit.add(writes);
+                        if commit.bytes < GROUP_COMMIT_BYTES_MAX {
+                            next = self.tasks.try_recv().ok();
+                        }
+                    }
+                    LogTask::Add { .. } | LogTask::Remove { .. } => {
+                        self.write(mem::take(&mut commit))?;
+                        self.change(task)?;
+                    }
+                }
             }
-            let started = Instant::now();
-            self.store.write(&batches, sync && may_sync)?;
-            if sync && may_sync {
-                self.metrics.fsync.observe(started.elapsed());
-            }
-            if let Some(last) = last {
-                self.inbox.completion(Input::Persisted(last));
-            }
+            self.write(commit)?;
         }
+        Ok(())
+    }
+
+    /// One write and at most one sync.
+    fn write(&mut self, mut commit: GroupCommit) -> Result<(), LogStoreError> {
+        if commit.batches.is_empty() {
+            return Ok(());
+        }
+        let may_sync = self.fsync == Fsync::Always && !self.bugs.has(Bug::MissingFsync);
+        let sync = commit.must_sync && may_sync;
+        let started = Instant::now();
+        self.store.write(&commit.batches, sync)?;
+        if sync {
+            self.metrics.fsync.observe(started.elapsed());
+        }
+        self.inbox.complete([commit.completion()]);
+        Ok(())
+    }
+
+    /// Adds or removes a group. A group that cannot be added is the asker's trouble only.
+    fn change(&mut self, task: LogTask) -> Result<(), LogStoreError> {
+        let completion = match task {
+            LogTask::Add { group, configuration } => {
+                let added: Result<RecoveredLog, LogStoreError> = self
+                    .store
+                    .bootstrap(group, &configuration.to_conf_state())
+                    .and_then(|()| self.store.load(group));
+                Completion::LogAdded { group, result: added }
+            }
+            LogTask::Remove { group } => {
+                self.store.remove(group)?;
+                Completion::LogRemoved { group }
+            }
+            LogTask::Write(_) => unreachable!("writes are committed, not performed one by one"),
+        };
+        self.inbox.complete([completion]);
         Ok(())
     }
 }
 
-fn batch(persist: Persist) -> LogBatch {
+fn batch(group: GroupId, persist: Persist) -> LogBatch {
     LogBatch {
-        group: GroupId(0),
+        group,
         hard_state: persist.hard_state,
         entries: persist.entries,
         ..LogBatch::default()
     }
-}
-
-/// Roughly what a batch takes in memory.
-pub(super) fn persist_bytes(persist: &Persist) -> usize {
-    64 + persist.entries.iter().map(|entry| 64 + entry.data.len()).sum::<usize>()
 }
 
 /// The planted bug: everything counts as durable at once, and is written a second later.
@@ -91,7 +147,7 @@ mod volatile {
     use std::sync::mpsc::RecvTimeoutError;
     use std::time::{Duration, Instant};
 
-    use super::{Input, LogBatch, LogStore, LogStoreError, LogThread, batch};
+    use super::{GroupCommit, LogBatch, LogStore, LogStoreError, LogTask, LogThread};
 
     const DELAY: Duration = Duration::from_secs(1);
 
@@ -100,9 +156,16 @@ mod volatile {
         loop {
             let due = waiting.front().map_or(Instant::now() + DELAY, |(due, _)| *due);
             match thread.tasks.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                Ok(persist) => {
-                    thread.inbox.completion(Input::Persisted(persist.number));
-                    waiting.push_back((Instant::now() + DELAY, batch(persist)));
+                Ok(LogTask::Write(writes)) => {
+                    let mut commit = GroupCommit::default();
+                    commit.add(writes);
+                    thread.inbox.complete([commit.completion()]);
+                    let due = Instant::now() + DELAY;
+                    waiting.extend(commit.batches.into_iter().map(|batch| (due, batch)));
+                }
+                Ok(change @ (LogTask::Add { .. } | LogTask::Remove { .. })) => {
+                    write(&mut *thread.store, waiting.drain(..).map(|(_, it)| it))?;
+                    thread.change(change)?;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {

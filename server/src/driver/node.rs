@@ -1,5 +1,6 @@
-//! A replica with its threads, and the handle by which requests reach it.
+//! The replicas of a node with their threads, and the handle by which requests reach them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::channel;
@@ -7,20 +8,25 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use raft::eraftpb;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::bug::Bugs;
 use crate::command::{LogCommand, Outcome};
 use crate::log_store::{LogStore, LogStoreError};
+use crate::membership::Configuration;
 use crate::metrics::Metrics;
 use crate::replica::{Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
 use crate::state_machine::{KeyRange, Query, QueryReply};
-use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, StateStore};
-use crate::types::{GroupId, LogIndex, NodeId, Role, Term};
-use crate::watch::{Watch, WatchError, WatchFeed, WatchHub, WatchLimits};
+use crate::state_machine::{StateMachineConfig, StateMachineError, StateStores};
+use crate::types::{GroupId, LogIndex, Term};
+use crate::watch::{Watch, WatchError, WatchLimits};
 
-use super::apply_thread::ApplyThread;
-use super::core_thread::{Backlog, CoreThread, PeerSender, Pending};
+use super::apply_thread::{ApplyThread, Machine, Machines, MachinesConfig};
+use super::changes::{Changes, replica_config};
+use super::core_thread::{CoreThread, Outbox, PeerSender, RequestIds};
+use super::directory::{Directory, Leadership};
+use super::group::{AddedState, ChangeReply, GroupChange, GroupError};
+use super::hosted::{Hosted, HostedGroups};
 use super::inbox::{Inbox, PendingRead, Request};
 use super::log_thread::{Fsync, LogThread};
 use super::reply_to::{AnswerSink, Answered, ReplyTo};
@@ -30,15 +36,16 @@ use super::vital;
 /// How a node runs.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// The core's part.
+    /// The core's part, for all groups; the seed of each group's replica is derived from it.
     pub replica: ReplicaConfig,
-    /// The voters of the first configuration, if this node was never started before.
-    pub voters: Vec<NodeId>,
+    /// The groups to begin with, in their first configurations. A group that the log knows already
+    /// stays as it is. Besides these, the node hosts what is in its log.
+    pub bootstrap: BTreeMap<GroupId, Configuration>,
     /// Time between ticks.
     pub tick: Duration,
     /// When the log is synced.
     pub fsync: Fsync,
-    /// Sessions that are remembered; the least recently used is expired when there are more.
+    /// Sessions that each group remembers; the least recently used is expired when there are more.
     pub sessions_max: usize,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
@@ -63,13 +70,16 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-/// What watches can go back to, and get at once. The ring takes at most this memory in each group.
+/// What watches can go back to, and get at once. The ring of each group takes its part of this
+/// memory.
 const WATCH_LIMITS: WatchLimits = WatchLimits {
     ring_events_max: 65_536,
     ring_bytes_max: 32 << 20,
     batch_events_max: 1_024,
     batch_bytes_max: 1 << 20,
 };
+/// But no ring is smaller than this.
+const WATCH_RING_BYTES_MIN: usize = 2 << 20;
 
 /// A request was not answered by this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +90,9 @@ pub enum NodeError {
     /// Too many requests wait for the replica. Surely no effect.
     #[error("too many requests are waiting")]
     Busy,
+    /// The node has no replica of the group. Surely no effect.
+    #[error("this node has no replica of the group")]
+    NotHosted,
     /// The node is shutting down. Surely no effect.
     #[error("the node is shutting down")]
     Stopping,
@@ -93,7 +106,7 @@ impl NodeError {
     pub fn is_indefinite(self) -> bool {
         match self {
             NodeError::Rejected(rejection) => rejection.is_indefinite(),
-            NodeError::Busy | NodeError::Stopping => false,
+            NodeError::Busy | NodeError::NotHosted | NodeError::Stopping => false,
             NodeError::Lost => true,
         }
     }
@@ -117,7 +130,7 @@ pub struct ReadReply {
     pub applied: LogIndex,
 }
 
-/// What a request asks of a node.
+/// What a request asks of a group at a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     /// Apply a command, if this node leads.
@@ -128,18 +141,7 @@ pub enum Ask {
     ReadLocal(Query),
 }
 
-/// Who leads, as far as the replica here knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leadership {
-    /// What the replica here is.
-    pub role: Role,
-    /// Its term.
-    pub term: Term,
-    /// Who leads.
-    pub leader: Option<NodeId>,
-}
-
-/// A replica with its threads.
+/// The replicas of a node with their threads.
 pub struct Node {
     handle: NodeHandle,
     threads: Vec<JoinHandle<()>>,
@@ -149,40 +151,36 @@ pub struct Node {
 #[derive(Debug, Clone)]
 pub struct NodeHandle {
     inbox: Arc<Inbox>,
-    watches: WatchHub,
-    status: watch::Receiver<ReplicaStatus>,
+    directory: Arc<Directory>,
+}
+
+/// What the stores hold, and the replicas made of it.
+struct Recovered<S: StateStores> {
+    groups: HostedGroups,
+    machines: Machines<S>,
+    directory: Directory,
 }
 
 impl Node {
-    /// Recovers the replica from its stores, bootstraps it if it is new, and starts the threads.
-    pub fn start<S: StateStore + 'static>(
+    /// Recovers the replicas from their stores, bootstraps new groups, and starts the threads.
+    pub fn start<S: StateStores>(
         config: NodeConfig,
         mut log: Box<dyn LogStore>,
-        state: S,
+        mut states: S,
         peers: Box<dyn PeerSender>,
     ) -> Result<Node, StartError> {
-        let machine_config =
-            StateMachineConfig { sessions_max: config.sessions_max, bugs: config.bugs };
-        let mut machine = StateMachine::new(state, machine_config)?;
-        machine.report_events();
-        let mut recovered = log.load(GroupId(0))?;
-        if recovered.configuration.is_none() {
-            let voters = config.voters.iter().map(|voter| voter.0).collect();
-            let configuration = eraftpb::ConfState { voters, ..Default::default() };
-            log.bootstrap(GroupId(0), &configuration)?;
-            recovered.configuration = Some(configuration);
-        }
-        let (entries, applied) = (recovered.entries.len(), machine.applied().index);
-        tracing::info!(node = config.replica.id.0, entries, applied = applied.0, "recovered");
-        let replica = Replica::new(config.replica, recovered, applied)?;
-
+        let groups = bootstrap(&config, &mut *log)?;
+        let machines_config = MachinesConfig {
+            machine: StateMachineConfig { sessions_max: config.sessions_max, bugs: config.bugs },
+            watch: watch_limits(groups.len()),
+        };
+        let recovered = recover(&config, &machines_config, groups, &mut *log, &mut states)?;
+        let Recovered { groups, machines, directory } = recovered;
+        let directory = Arc::new(directory);
         let inbox = Arc::new(Inbox::default());
         let reads_waiting = Arc::new(AtomicUsize::new(0));
         let (log_sender, log_tasks) = channel();
         let (apply_sender, apply_tasks) = channel();
-        let feed = WatchFeed::new(WATCH_LIMITS, applied);
-        let watches = feed.hub();
-        let (status_sender, status) = watch::channel(replica.status());
         let log_thread = LogThread {
             store: log,
             tasks: log_tasks,
@@ -192,27 +190,31 @@ impl Node {
             bugs: config.bugs,
         };
         let apply_thread = ApplyThread {
-            machine,
+            machines,
+            states,
+            config: machines_config,
             tasks: apply_tasks,
-            feed,
             inbox: Arc::clone(&inbox),
             reads_waiting: Arc::clone(&reads_waiting),
             bugs: config.bugs,
         };
         let core_thread = CoreThread {
-            replica,
+            groups,
+            changes: Changes {
+                replica: config.replica,
+                directory: Arc::clone(&directory),
+                under_way: BTreeMap::new(),
+            },
             inbox: Arc::clone(&inbox),
-            log: log_sender,
-            apply: apply_sender,
+            outbox: Outbox::new(log_sender, apply_sender, reads_waiting),
             peers,
-            status: status_sender,
+            unreachable: BTreeSet::new(),
+            directory: Arc::clone(&directory),
             ticker: Ticker::new(config.tick, Instant::now()),
-            reads_waiting,
-            pending: Pending::default(),
-            backlog: Backlog::default(),
+            request_ids: RequestIds::default(),
             metrics: config.metrics,
         };
-        let mut node = Node { handle: NodeHandle { inbox, watches, status }, threads: Vec::new() };
+        let mut node = Node { handle: NodeHandle { inbox, directory }, threads: Vec::new() };
         node.threads.push(vital::spawn("log", || log_thread.run())?);
         node.threads.push(vital::spawn("apply", || apply_thread.run())?);
         node.threads.push(vital::spawn("core", || core_thread.run())?);
@@ -223,6 +225,45 @@ impl Node {
     pub fn handle(&self) -> NodeHandle {
         self.handle.clone()
     }
+}
+
+/// Bootstraps the groups that the log does not know. Returns all that it knows then.
+fn bootstrap(config: &NodeConfig, log: &mut dyn LogStore) -> Result<Vec<GroupId>, StartError> {
+    let known: BTreeSet<GroupId> = log.groups()?.into_iter().collect();
+    for (group, first) in config.bootstrap.iter().filter(|(group, _)| !known.contains(group)) {
+        log.bootstrap(*group, &first.to_conf_state())?;
+    }
+    Ok(log.groups()?)
+}
+
+fn watch_limits(groups: usize) -> WatchLimits {
+    let share = WATCH_LIMITS.ring_bytes_max / groups.max(1);
+    WatchLimits { ring_bytes_max: share.max(WATCH_RING_BYTES_MIN), ..WATCH_LIMITS }
+}
+
+fn recover<S: StateStores>(
+    config: &NodeConfig,
+    machines_config: &MachinesConfig,
+    known: Vec<GroupId>,
+    log: &mut dyn LogStore,
+    states: &mut S,
+) -> Result<Recovered<S>, StartError> {
+    let mut groups = HostedGroups::default();
+    let mut machines = Machines::<S>::new();
+    let directory = Directory::default();
+    for group in known {
+        let machine = Machine::open(states, group, machines_config)?;
+        let AddedState { applied, watches } = machine.added();
+        let recovered = log.load(group)?;
+        let (node, entries) = (config.replica.id, recovered.entries.len());
+        tracing::info!(node = node.0, group = group.0, entries, applied = applied.0, "recovered");
+        let replica = Replica::new(replica_config(&config.replica, group), recovered, applied)?;
+        let hosted = Hosted::new(group, replica, config.replica.election_ticks);
+        directory.insert(group, hosted.watch(), watches);
+        groups.insert(group, hosted);
+        machines.insert(group, machine);
+    }
+    Ok(Recovered { groups, machines, directory })
 }
 
 impl Drop for Node {
@@ -237,75 +278,125 @@ impl Drop for Node {
 }
 
 impl NodeHandle {
-    /// Applies a command, if this node leads. Dropping the future does not undo it.
-    pub async fn write(&self, command: LogCommand) -> Result<WriteReply, NodeError> {
+    /// Applies a command, if this node leads the group. Dropping the future does not undo it.
+    pub async fn write(
+        &self,
+        group: GroupId,
+        command: LogCommand,
+    ) -> Result<WriteReply, NodeError> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.request(Request::Write { command, reply: ReplyTo::caller(reply) })?;
+        self.inbox.request(group, Request::Write { command, reply: ReplyTo::caller(reply) })?;
         answer.await.unwrap_or(Err(NodeError::Lost))
     }
 
-    /// Queries the state linearizably, if this node leads.
-    pub async fn read(&self, query: Query) -> Result<ReadReply, NodeError> {
-        let (reply, answer) = oneshot::channel();
-        let reply = ReplyTo::caller(reply);
-        self.inbox.request(Request::Read(PendingRead { query, reply }))?;
-        answer.await.unwrap_or(Err(NodeError::Lost))
-    }
-
-    /// Queries this node's state, however old.
-    pub async fn read_local(&self, query: Query) -> Result<ReadReply, NodeError> {
+    /// Queries the state linearizably, if this node leads the group.
+    pub async fn read(&self, group: GroupId, query: Query) -> Result<ReadReply, NodeError> {
         let (reply, answer) = oneshot::channel();
         let reply = ReplyTo::caller(reply);
-        self.inbox.request(Request::LocalRead(PendingRead { query, reply }))?;
+        self.inbox.request(group, Request::Read(PendingRead { query, reply }))?;
         answer.await.unwrap_or(Err(NodeError::Lost))
     }
 
-    /// Watches a range of keys from a revision on (0: from now on), as this node applies changes.
-    pub fn watch(&self, range: KeyRange, start_revision: u64) -> Result<Watch, WatchError> {
-        self.watches.watch(range, start_revision)
+    /// Queries this node's state of the group, however old.
+    pub async fn read_local(&self, group: GroupId, query: Query) -> Result<ReadReply, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        let reply = ReplyTo::caller(reply);
+        self.inbox.request(group, Request::LocalRead(PendingRead { query, reply }))?;
+        answer.await.unwrap_or(Err(NodeError::Lost))
     }
 
-    /// Performs what is asked, and waits for the answer.
-    pub async fn ask(&self, ask: Ask) -> Result<Answered, NodeError> {
+    /// Performs what is asked of a group, and waits for the answer.
+    pub async fn ask(&self, group: GroupId, ask: Ask) -> Result<Answered, NodeError> {
         match ask {
-            Ask::Write(command) => self.write(command).await.map(Answered::Write),
-            Ask::Read(query) => self.read(query).await.map(Answered::Read),
-            Ask::ReadLocal(query) => self.read_local(query).await.map(Answered::Read),
+            Ask::Write(command) => self.write(group, command).await.map(Answered::Write),
+            Ask::Read(query) => self.read(group, query).await.map(Answered::Read),
+            Ask::ReadLocal(query) => self.read_local(group, query).await.map(Answered::Read),
         }
     }
 
     /// Hands many requests over at once, each with a tag. Each gets exactly one answer, which `sink`
     /// takes, possibly before this returns.
-    pub fn submit(&self, requests: Vec<(u64, Ask)>, sink: &Arc<dyn AnswerSink>) {
-        let requests = requests.into_iter().map(|(tag, ask)| match ask {
-            Ask::Write(command) => {
-                Request::Write { command, reply: ReplyTo::sink(Arc::clone(sink), tag) }
-            }
-            Ask::Read(query) => {
-                let reply = ReplyTo::sink(Arc::clone(sink), tag);
-                Request::Read(PendingRead { query, reply })
-            }
-            Ask::ReadLocal(query) => {
-                let reply = ReplyTo::sink(Arc::clone(sink), tag);
-                Request::LocalRead(PendingRead { query, reply })
-            }
+    pub fn submit(&self, requests: Vec<(u64, GroupId, Ask)>, sink: &Arc<dyn AnswerSink>) {
+        let requests = requests.into_iter().map(|(tag, group, ask)| {
+            let request = match ask {
+                Ask::Write(command) => {
+                    Request::Write { command, reply: ReplyTo::sink(Arc::clone(sink), tag) }
+                }
+                Ask::Read(query) => {
+                    let reply = ReplyTo::sink(Arc::clone(sink), tag);
+                    Request::Read(PendingRead { query, reply })
+                }
+                Ask::ReadLocal(query) => {
+                    let reply = ReplyTo::sink(Arc::clone(sink), tag);
+                    Request::LocalRead(PendingRead { query, reply })
+                }
+            };
+            (group, request)
         });
         self.inbox.requests(requests.collect());
     }
 
+    /// Watches a range of a group's keys from a revision on (0: from now on), as this node applies
+    /// changes.
+    pub fn watch(
+        &self,
+        group: GroupId,
+        range: KeyRange,
+        start_revision: u64,
+    ) -> Result<Watch, WatchError> {
+        let hub = self.directory.watches(group).ok_or(WatchError::NotHosted)?;
+        hub.watch(range, start_revision)
+    }
+
     /// Gives it a peer's message; false if it was dropped because too many wait.
-    pub fn deliver(&self, message: eraftpb::Message) -> bool {
-        self.inbox.message(message)
+    pub fn deliver(&self, group: GroupId, message: eraftpb::Message) -> bool {
+        self.inbox.message(group, message)
     }
 
-    /// Who leads; cheap, unlike [`Self::status`].
-    pub fn leadership(&self) -> Leadership {
-        let status = self.status.borrow();
-        Leadership { role: status.role, term: status.term, leader: status.leader }
+    /// Hosts a replica of one more group, from now on and after restarts.
+    ///
+    /// `configuration` is the group's as of log index 0. It is the same at all members of a new group,
+    /// and empty at one that joins later and is brought up by a snapshot.
+    pub async fn add_group(
+        &self,
+        group: GroupId,
+        configuration: Configuration,
+    ) -> Result<(), GroupError> {
+        self.change(|reply| GroupChange::Add { group, configuration, reply }).await
     }
 
-    /// What the replica looks like.
-    pub fn status(&self) -> ReplicaStatus {
-        self.status.borrow().clone()
+    /// Stops hosting a replica of a group, and deletes its log and state. Requests that wait for it
+    /// end in doubt.
+    pub async fn remove_group(&self, group: GroupId) -> Result<(), GroupError> {
+        self.change(|reply| GroupChange::Remove { group, reply }).await
+    }
+
+    async fn change(
+        &self,
+        change: impl FnOnce(ChangeReply) -> GroupChange,
+    ) -> Result<(), GroupError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.change(change(reply))?;
+        answer.await.unwrap_or(Err(GroupError::Stopping))
+    }
+
+    /// The groups with a replica here, ascending.
+    pub fn groups(&self) -> Vec<GroupId> {
+        self.directory.groups()
+    }
+
+    /// What the replica of a group looks like, if there is one here.
+    pub fn status(&self, group: GroupId) -> Option<ReplicaStatus> {
+        self.directory.status(group)
+    }
+
+    /// Who leads a group, if there is a replica of it here; cheap, unlike [`Self::status`].
+    pub fn leadership(&self, group: GroupId) -> Option<Leadership> {
+        self.directory.leadership(group)
+    }
+
+    /// Messages that were dropped because no replica of their group is here.
+    pub fn strays(&self) -> u64 {
+        self.directory.strays()
     }
 }

@@ -22,6 +22,10 @@ impl MemoryLogStore {
 }
 
 impl LogStore for MemoryLogStore {
+    fn groups(&mut self) -> Result<Vec<GroupId>, LogStoreError> {
+        Ok(self.groups.keys().copied().collect())
+    }
+
     fn load(&mut self, group: GroupId) -> Result<RecoveredLog, LogStoreError> {
         Ok(self.groups.get(&group).cloned().unwrap_or_default())
     }
@@ -58,6 +62,11 @@ impl LogStore for MemoryLogStore {
                 log.entries.extend_from_slice(&batch.entries);
             }
         }
+        Ok(())
+    }
+
+    fn remove(&mut self, group: GroupId) -> Result<(), LogStoreError> {
+        self.groups.remove(&group);
         Ok(())
     }
 }

@@ -17,6 +17,9 @@ pub use rocksdb::RocksdbLogStore;
 
 /// A place for the log. Calls block; the driver makes them from a thread of its own.
 pub trait LogStore: Send {
+    /// The groups that were bootstrapped here and not removed, ascending.
+    fn groups(&mut self) -> Result<Vec<GroupId>, LogStoreError>;
+
     /// Everything that was written for the group. A group that was never bootstrapped is empty.
     fn load(&mut self, group: GroupId) -> Result<RecoveredLog, LogStoreError>;
 
@@ -29,6 +32,9 @@ pub trait LogStore: Send {
 
     /// Writes all batches in order, atomically; durable on return if `sync`.
     fn write(&mut self, batches: &[LogBatch], sync: bool) -> Result<(), LogStoreError>;
+
+    /// Forgets everything of a group, its configuration included, durably.
+    fn remove(&mut self, group: GroupId) -> Result<(), LogStoreError>;
 }
 
 /// Changes of one group's log. They are made in the order of the fields.

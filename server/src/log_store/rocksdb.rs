@@ -69,6 +69,20 @@ impl RocksdbLogStore {
 }
 
 impl LogStore for RocksdbLogStore {
+    fn groups(&mut self) -> Result<Vec<GroupId>, LogStoreError> {
+        let mut groups = Vec::new();
+        let mut iterator = self.db.raw_iterator();
+        iterator.seek_to_first();
+        while let Some(id) = iterator.key().and_then(|key| key.first_chunk()) {
+            let group = GroupId(u32::from_be_bytes(*id));
+            groups.push(group);
+            // Behind everything of this group.
+            iterator.seek(key(group, u8::MAX, u64::MAX));
+        }
+        iterator.status().map_err(|error| engine("list the groups", &error))?;
+        Ok(groups)
+    }
+
     fn load(&mut self, group: GroupId) -> Result<RecoveredLog, LogStoreError> {
         let configuration = self.get(group, KIND_CONFIGURATION)?;
         let hard_state = self.get(group, KIND_HARD_STATE)?.unwrap_or_default();
@@ -141,6 +155,16 @@ impl LogStore for RocksdbLogStore {
         options.set_sync(sync);
         self.db.write_opt(changes, &options).map_err(|error| engine("write the log", &error))?;
         self.last.append(&mut last);
+        Ok(())
+    }
+
+    fn remove(&mut self, group: GroupId) -> Result<(), LogStoreError> {
+        let mut changes = WriteBatch::default();
+        changes.delete_range(key(group, 0, 0), key(group, u8::MAX, u64::MAX));
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(changes, &options).map_err(|error| engine("remove a group", &error))?;
+        self.last.remove(&group);
         Ok(())
     }
 }

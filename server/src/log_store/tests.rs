@@ -168,3 +168,30 @@ fn a_corrupt_middle_is_refused() {
     });
     assert!(matches!(result, Err(LogStoreError::Corrupt(_))), "{result:?}");
 }
+
+#[test]
+fn a_removed_group_is_gone_and_can_begin_anew() {
+    on_every_store(|with| {
+        with(&|store| {
+            assert_eq!(store.groups().unwrap(), []);
+            bootstrapped(store);
+            assert_eq!(store.groups().unwrap(), [GROUP, OTHER]);
+            let both = [batch(GROUP, entries(1..=5, 1)), batch(OTHER, entries(1..=3, 1))];
+            store.write(&both, true).unwrap();
+            store.remove(OTHER).unwrap();
+            assert_eq!(store.groups().unwrap(), [GROUP]);
+            store.remove(OTHER).unwrap();
+        });
+        with(&|store| {
+            assert_eq!(store.groups().unwrap(), [GROUP]);
+            assert_eq!(store.load(GROUP).unwrap().entries.len(), 5);
+            assert_eq!(store.load(OTHER).unwrap(), RecoveredLog::default());
+            store.bootstrap(OTHER, &configuration()).unwrap();
+            store.write(&[batch(OTHER, entries(1..=1, 9))], true).unwrap();
+        });
+        with(&|store| {
+            assert_eq!(store.groups().unwrap(), [GROUP, OTHER]);
+            assert_eq!(store.load(OTHER).unwrap().entries, entries(1..=1, 9));
+        });
+    });
+}

@@ -26,9 +26,12 @@ mod query;
 mod rocksdb;
 #[cfg(feature = "rocksdb")]
 mod rocksdb_records;
+#[cfg(feature = "rocksdb")]
+mod rocksdb_stores;
 mod sessions;
 mod snapshots;
 mod store;
+mod stores;
 mod txn;
 
 pub use machine::{Applied, StateMachine, StateMachineConfig, StateMachineError};
@@ -36,8 +39,11 @@ pub use memory::MemoryStateStore;
 pub use query::{ChangeEvent, KeyRange, LeaseChange, LeaseStatus, Query, QueryReply};
 #[cfg(feature = "rocksdb")]
 pub use rocksdb::RocksdbStateStore;
+#[cfg(feature = "rocksdb")]
+pub use rocksdb_stores::RocksdbStateStores;
 pub use snapshots::SnapshotStore;
 pub use store::{Changes, Lease, Page, Session, StateStore, StateStoreError};
+pub use stores::{MemoryStateStores, StateStores};
 
 #[cfg(test)]
 mod machine_tests;

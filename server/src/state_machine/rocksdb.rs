@@ -77,11 +77,21 @@ impl RocksdbStateStore {
         directory: &Path,
         config: &RocksdbConfig,
     ) -> Result<RocksdbStateStore, StateStoreError> {
+        let cache = Cache::new_lru_cache(config.block_cache_bytes);
+        RocksdbStateStore::open_with(directory, config, &cache)
+    }
+
+    /// Opens the state in this directory of its group, with a block cache that others may share.
+    pub(super) fn open_with(
+        directory: &Path,
+        config: &RocksdbConfig,
+        cache: &Cache,
+    ) -> Result<RocksdbStateStore, StateStoreError> {
         let mut blocks = BlockBasedOptions::default();
         if config.bloom_bits > 0.0 {
             blocks.set_bloom_filter(config.bloom_bits, false);
         }
-        blocks.set_block_cache(&Cache::new_lru_cache(config.block_cache_bytes));
+        blocks.set_block_cache(cache);
         let mut options = Options::default();
         options.create_if_missing(true);
         options.set_block_based_table_factory(&blocks);

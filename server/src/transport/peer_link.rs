@@ -15,7 +15,7 @@ use tonic::{Code, Request, Status};
 
 use crate::driver::message_bytes;
 use crate::metrics::PeerMetrics;
-use crate::types::NodeId;
+use crate::types::{GroupId, NodeId};
 
 use super::credentials::PeerCredentials;
 use super::directory::Advertised;
@@ -52,10 +52,13 @@ pub(super) struct LinkConfig {
     pub(super) metrics: Arc<PeerMetrics>,
 }
 
+/// A message and its group.
+type GroupMessage = (GroupId, eraftpb::Message);
+
 /// The sending end of a link.
 #[derive(Debug)]
 pub(super) struct LinkQueue {
-    messages: mpsc::Sender<eraftpb::Message>,
+    messages: mpsc::Sender<GroupMessage>,
     bytes: Arc<AtomicUsize>,
     metrics: Arc<PeerMetrics>,
     channel: watch::Receiver<Option<Channel>>,
@@ -63,7 +66,7 @@ pub(super) struct LinkQueue {
 
 impl LinkQueue {
     /// Queues a message; false if there is no connection, or too much waits.
-    pub(super) fn send(&mut self, message: eraftpb::Message) -> bool {
+    pub(super) fn send(&mut self, group: GroupId, message: eraftpb::Message) -> bool {
         let bytes = message_bytes(&message);
         let fits = self.bytes.load(Ordering::Relaxed) + bytes <= QUEUE_BYTES_MAX;
         if !fits || self.channel.borrow().is_none() {
@@ -71,7 +74,7 @@ impl LinkQueue {
             return false;
         }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let sent = self.messages.try_send(message).is_ok();
+        let sent = self.messages.try_send((group, message)).is_ok();
         if !sent {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.metrics.dropped.increment();
@@ -107,7 +110,7 @@ pub(super) fn start(
 struct LinkTask {
     config: LinkConfig,
     endpoint: Endpoint,
-    queue: mpsc::Receiver<eraftpb::Message>,
+    queue: mpsc::Receiver<GroupMessage>,
     /// What the messages in `queue` take.
     bytes: Arc<AtomicUsize>,
     publish: watch::Sender<Option<Channel>>,
@@ -201,11 +204,11 @@ impl LinkTask {
     }
 
     /// Takes what waits behind the first message, up to the size of a frame.
-    fn fill(&mut self, batch: &mut Vec<eraftpb::Message>, first: eraftpb::Message) {
+    fn fill(&mut self, batch: &mut Vec<GroupMessage>, first: GroupMessage) {
         let mut bytes = 0;
         let mut next = Some(first);
         while let Some(message) = next {
-            bytes += message_bytes(&message);
+            bytes += message_bytes(&message.1);
             batch.push(message);
             let full = bytes >= BATCH_BYTES_MAX || batch.len() >= BATCH_MESSAGES_MAX;
             next = if full { None } else { self.queue.try_recv().ok() };
@@ -214,7 +217,7 @@ impl LinkTask {
     }
 
     fn discard_queue(&mut self) {
-        while let Ok(message) = self.queue.try_recv() {
+        while let Ok((_, message)) = self.queue.try_recv() {
             self.bytes.fetch_sub(message_bytes(&message), Ordering::Relaxed);
         }
     }
@@ -226,7 +229,7 @@ impl LinkTask {
             match tokio::time::timeout_at(end, self.queue.recv()).await {
                 Err(_) => return Ok(()),
                 Ok(None) => return Err(()),
-                Ok(Some(message)) => {
+                Ok(Some((_, message))) => {
                     self.bytes.fetch_sub(message_bytes(&message), Ordering::Relaxed);
                 }
             }
@@ -249,11 +252,11 @@ fn stream_end(end: Result<(), Status>) -> End {
     }
 }
 
-fn encode(batch: impl Iterator<Item = eraftpb::Message>) -> Frame {
-    let envelopes = batch.map(|message| {
+fn encode(batch: impl Iterator<Item = GroupMessage>) -> Frame {
+    let envelopes = batch.map(|(group, message)| {
         let bytes = message.write_to_bytes().expect("raft's messages have no required fields");
         debug_assert!(bytes.len() < FRAME_BYTES_MAX, "a message fits into a frame");
-        Envelope { group: 0, message: bytes.into() }
+        Envelope { group: group.0, message: bytes.into() }
     });
     Frame { frame: Some(frame::Frame::Batch(Batch { envelopes: envelopes.collect() })) }
 }

@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 
 use crate::driver::PeerSender;
 use crate::metrics::Metrics;
-use crate::types::NodeId;
+use crate::types::{GroupId, NodeId};
 
 use super::credentials::PeerCredentials;
 use super::directory::Advertised;
@@ -95,9 +95,9 @@ impl PeerLinks {
 }
 
 impl PeerSender for PeerLinks {
-    fn send(&mut self, message: eraftpb::Message) -> bool {
+    fn send(&mut self, group: GroupId, message: eraftpb::Message) -> bool {
         match self.queues.get_mut(&NodeId(message.to)) {
-            Some(queue) => queue.send(message),
+            Some(queue) => queue.send(group, message),
             None => false,
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::driver::NodeHandle;
-use crate::types::NodeId;
+use crate::types::{GroupId, NodeId};
 
 use super::FRAME_BYTES_MAX;
 use super::doorkeeper::{Doorkeeper, PeerServiceConfig};
@@ -63,13 +63,13 @@ impl PeerService {
         for envelope in batch.envelopes {
             let message = eraftpb::Message::parse_from_bytes(&envelope.message)
                 .map_err(|error| self.door.refuse(format!("node {from} sent garbage: {error}")))?;
-            if message.from != from.0 || message.to != self.node.0 || envelope.group != 0 {
+            if message.from != from.0 || message.to != self.node.0 {
                 return Err(self.door.refuse(format!(
-                    "node {from} sent a message from {} to {} of group {}",
-                    message.from, message.to, envelope.group
+                    "node {from} sent a message from {} to {}",
+                    message.from, message.to
                 )));
             }
-            if !self.handle.deliver(message) {
+            if !self.handle.deliver(GroupId(envelope.group), message) {
                 // Each power of two is logged, so that a flood of messages is no flood of lines.
                 let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
                 if dropped.is_power_of_two() {

@@ -43,8 +43,11 @@ pub enum WatchError {
         /// The first revision whose changes are remembered.
         first_revision: u64,
     },
-    /// The node is shutting down.
-    #[error("the node is shutting down")]
+    /// The node has no replica of the group.
+    #[error("this node has no replica of the group")]
+    NotHosted,
+    /// The node is shutting down, or gave up its replica of the group.
+    #[error("the node is shutting down, or has no replica of the group any more")]
     Stopping,
 }
 

@@ -295,7 +295,9 @@ proptest! {
                                 seen.clear();
                                 wanted = first_revision;
                             }
-                            Some(Err(WatchError::Stopping)) => prop_assert!(false, "stopping"),
+                            Some(Err(error @ (WatchError::Stopping | WatchError::NotHosted))) => {
+ prop_assert!(false, "{error}");
+ }
                         }
                     },
                     Step::Resume => {

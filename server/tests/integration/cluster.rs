@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::client::{Client, ClientOptions};
 use server::bug::Bugs;
 use server::driver::NodeHandle;
+use server::types::GroupId;
 use server::{Limits, Server, ServerConfig, Settings, Storage};
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -19,6 +20,7 @@ pub(crate) struct Cluster {
     directory: TempDir,
     storage: Kind,
     limits: Limits,
+    shards: u32,
     addresses: BTreeMap<u64, SocketAddr>,
     running: BTreeMap<u64, Server>,
 }
@@ -36,7 +38,7 @@ impl Cluster {
     }
 
     pub(crate) async fn start_with_limits(nodes: u64, storage: Kind, limits: Limits) -> Cluster {
-        Cluster::start_all(nodes, storage, limits, |config| config).await
+        Cluster::start_all(nodes, storage, limits, 1, |config| config).await
     }
 
     /// With configurations that are not the ordinary ones.
@@ -45,13 +47,18 @@ impl Cluster {
         storage: Kind,
         change: impl Fn(ServerConfig) -> ServerConfig,
     ) -> Cluster {
-        Cluster::start_all(nodes, storage, Limits::STANDARD, change).await
+        Cluster::start_all(nodes, storage, Limits::STANDARD, 1, change).await
+    }
+
+    pub(crate) async fn start_sharded(nodes: u64, storage: Kind, shards: u32) -> Cluster {
+        Cluster::start_all(nodes, storage, Limits::STANDARD, shards, |config| config).await
     }
 
     async fn start_all(
         nodes: u64,
         storage: Kind,
         limits: Limits,
+        shards: u32,
         change: impl Fn(ServerConfig) -> ServerConfig,
     ) -> Cluster {
         let listeners: BTreeMap<u64, TcpListener> =
@@ -60,12 +67,14 @@ impl Cluster {
             listeners.iter().map(|(node, it)| (*node, it.local_addr().unwrap())).collect();
         let directory = tempfile::tempdir().unwrap();
         let running = BTreeMap::new();
-        let mut cluster = Cluster { directory, storage, limits, addresses, running };
+        let mut cluster = Cluster { directory, storage, limits, shards, addresses, running };
         for (node, listener) in listeners {
             let server = Server::start_on(change(cluster.config(node)), listener).await.unwrap();
             cluster.running.insert(node, server);
         }
-        cluster.leader().await;
+        for group in 0..shards {
+            cluster.leader_of(GroupId(group)).await;
+        }
         cluster
     }
 
@@ -81,6 +90,7 @@ impl Cluster {
         let config = Settings { peers, ..settings }.resolve(Bugs::NONE).unwrap();
         ServerConfig {
             cluster: "test".to_owned(),
+            shards: self.shards,
             storage: match self.storage {
                 Kind::Memory => Storage::Memory,
                 #[cfg(feature = "rocksdb")]
@@ -129,18 +139,30 @@ impl Cluster {
         Channel::from_shared(address).unwrap().connect().await.unwrap()
     }
 
-    /// The node that leads and that all running nodes follow.
+    /// The node that leads the first group and that all running nodes follow.
     pub(crate) async fn leader(&self) -> u64 {
+        self.leader_of(GroupId(0)).await
+    }
+
+    /// The node that leads a group and that all running nodes with a replica of it follow.
+    pub(crate) async fn leader_of(&self, group: GroupId) -> u64 {
         eventually("the nodes agree on a leader", async || {
             let mut leaders = Vec::new();
             for server in self.running.values() {
-                leaders.push(server.node().status().leader?);
+                if let Some(status) = server.node().status(group) {
+                    leaders.push(status.leader?);
+                }
             }
             let first = *leaders.first()?;
             let agreed = leaders.iter().all(|leader| *leader == first);
             (agreed && self.running.contains_key(&first.0)).then_some(first.0)
         })
         .await
+    }
+
+    /// The groups with a replica on a node that runs.
+    pub(crate) fn groups_of(&self, node: u64) -> Vec<GroupId> {
+        self.running[&node].node().groups()
     }
 
     /// A node that runs and does not lead.

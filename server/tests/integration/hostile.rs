@@ -7,6 +7,7 @@ use prost::Message;
 use proto::kv::kv_client::KvClient;
 use proto::kv::{ErrorDetail, ErrorKind, PutRequest, RequestContext};
 use server::metrics::Refused;
+use server::types::GroupId;
 use server::{Limits, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -86,7 +87,7 @@ async fn survives(config: ServerConfig, is_tls: bool) {
         (server.metrics().connections.get() == 0).then_some(())
     })
     .await;
-    eventually("the node leads", async || server.node().status().leader).await;
+    eventually("the node leads", async || server.node().leadership(GroupId(0))?.leader).await;
     server.shutdown().await;
 }
 

@@ -21,5 +21,6 @@ mod proxy;
 mod security;
 mod sessions;
 mod several_keys;
+mod shards;
 mod start;
 mod watches;

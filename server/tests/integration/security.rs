@@ -13,6 +13,7 @@ use proto::raft::{Frame, Handshake, frame};
 use server::bug::Bugs;
 use server::config::{SecurityConfig, StorageKind};
 use server::metrics::Refused;
+use server::types::GroupId;
 use server::{Listeners, Server, ServerConfig, Settings};
 use tempfile::TempDir;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -62,8 +63,10 @@ impl Secured {
 
     async fn leader(&self) -> u64 {
         eventually("there is a leader that all follow", async || {
-            let mut leaders =
-                self.servers.values().map(|server| server.node().status().leader.map(|it| it.0));
+            let mut leaders = self
+                .servers
+                .values()
+                .map(|server| server.node().leadership(GroupId(0))?.leader.map(|it| it.0));
             let first = leaders.next()??;
             leaders.all(|leader| leader == Some(first)).then_some(first)
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use server::state_machine::{ChangeEvent, KeyRange, Query, QueryReply};
+use server::types::GroupId;
 use server::watch::{Watch, WatchError};
 
 use crate::cluster::{Cluster, Kind};
@@ -23,7 +24,7 @@ async fn changes(watch: &mut Watch, count: usize) -> Vec<ChangeEvent> {
 
 async fn value(cluster: &Cluster, node: u64, key: &str) -> Option<Bytes> {
     let query = Query::Get { key: Bytes::from(key.to_owned()) };
-    let reply = cluster.handle(node).read(query).await.unwrap();
+    let reply = cluster.handle(node).read(GroupId(0), query).await.unwrap();
     reply.reply.into_key().map(|versioned| versioned.value)
 }
 
@@ -44,7 +45,7 @@ async fn every_node_reports_the_same_changes_in_the_same_order() {
     let first = revisions[0];
     let mut seen = Vec::new();
     for node in cluster.nodes() {
-        let mut watch = cluster.handle(node).watch(range.clone(), first).unwrap();
+        let mut watch = cluster.handle(node).watch(GroupId(0), range.clone(), first).unwrap();
         let events = changes(&mut watch, revisions.len()).await;
         assert_eq!(events.iter().map(|event| event.revision).collect::<Vec<_>>(), revisions);
         seen.push(events);
@@ -59,7 +60,7 @@ async fn every_node_reports_the_same_changes_in_the_same_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_ends_with_its_node() {
     let mut cluster = Cluster::start(1, Kind::Memory).await;
-    let mut watch = cluster.handle(1).watch(KeyRange::all(), 0).unwrap();
+    let mut watch = cluster.handle(1).watch(GroupId(0), KeyRange::all(), 0).unwrap();
     cluster.stop(1).await;
     let end = tokio::time::timeout(DEADLINE, watch.next()).await.expect("it ends");
     assert_eq!(end, Err(WatchError::Stopping));
@@ -71,18 +72,19 @@ async fn a_watch_ends_with_its_node() {
 async fn a_watch_from_before_a_restart_is_compacted() {
     let mut cluster = Cluster::start(1, Kind::Rocksdb).await;
     let put = cluster.client(1).put("k", "v").await.unwrap();
-    let mut watch = cluster.handle(1).watch(KeyRange::all(), put.header.revision).unwrap();
+    let mut watch =
+        cluster.handle(1).watch(GroupId(0), KeyRange::all(), put.header.revision).unwrap();
     assert_eq!(changes(&mut watch, 1).await[0].revision, put.header.revision);
     drop(watch);
     cluster.stop(1).await;
     cluster.restart(1).await;
     cluster.leader().await;
-    let refused = cluster.handle(1).watch(KeyRange::all(), put.header.revision);
+    let refused = cluster.handle(1).watch(GroupId(0), KeyRange::all(), put.header.revision);
     let Err(WatchError::Compacted { first_revision }) = refused else {
         panic!("it went on: {refused:?}");
     };
     assert!(first_revision > put.header.revision);
-    let mut watch = cluster.handle(1).watch(KeyRange::all(), first_revision).unwrap();
+    let mut watch = cluster.handle(1).watch(GroupId(0), KeyRange::all(), first_revision).unwrap();
     let put = cluster.client(1).put("k", "w").await.unwrap();
     assert_eq!(changes(&mut watch, 1).await[0].revision, put.header.revision);
     assert_eq!(value(&cluster, 1, "k").await.unwrap(), "w");
@@ -100,7 +102,7 @@ async fn a_scan_reads_pages_in_order_and_sees_every_acknowledged_write() {
     let mut keys = Vec::new();
     loop {
         let query = Query::Scan { range: range.clone(), limit: 4, bytes_max: usize::MAX };
-        let reply = leader.read(query).await.unwrap().reply;
+        let reply = leader.read(GroupId(0), query).await.unwrap().reply;
         let QueryReply::Scan { found, more } = reply else { panic!("no scan: {reply:?}") };
         keys.extend(found.into_iter().map(|(key, _)| key));
         if !more {

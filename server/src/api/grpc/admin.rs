@@ -5,6 +5,8 @@ use proto::admin::{DieRequest, DieResponse, StatusRequest, StatusResponse};
 use proto::kv::ErrorKind;
 use tonic::{Request, Response, Status};
 
+use crate::types::GroupId;
+
 use super::refusal::Refusal;
 use super::router::Api;
 
@@ -28,13 +30,25 @@ impl AdminService {
 impl Admin for AdminService {
     async fn status(
         &self,
-        _request: Request<StatusRequest>,
+        request: Request<StatusRequest>,
     ) -> Result<Response<StatusResponse>, Status> {
         let config = &self.0.config;
-        let replica = self.0.node.status();
-        Ok(Response::new(StatusResponse {
+        let group = GroupId(request.into_inner().group);
+        let about_node = StatusResponse {
             node: config.node.0,
             cluster: config.cluster.clone(),
+            role: "none".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            storage: config.storage.to_owned(),
+            mode: config.mode.name().to_owned(),
+            group: group.0,
+            groups: self.0.node.groups().into_iter().map(|group| group.0).collect(),
+            ..StatusResponse::default()
+        };
+        let Some(replica) = self.0.node.status(group) else {
+            return Ok(Response::new(about_node));
+        };
+        Ok(Response::new(StatusResponse {
             role: replica.role.name().to_owned(),
             term: replica.term.0,
             leader: replica.leader.map_or(0, |leader| leader.0),
@@ -43,10 +57,7 @@ impl Admin for AdminService {
             last_index: replica.last_index.0,
             persisted: replica.persisted.0,
             voters: replica.voters.iter().map(|voter| voter.0).collect(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            storage: config.storage.to_owned(),
-            mode: config.mode.name().to_owned(),
-            ..StatusResponse::default()
+            ..about_node
         }))
     }
 

@@ -1,11 +1,14 @@
 //! The gRPC API.
 //!
 //! ```text
-//! request ──> limits ──> am I the leader? ──yes──> NodeHandle ──> reply
-//!                          │      ^                    │
-//!                          no     └─ not any more ─────┘
-//!                          └──> forward to the leader, once per attempt
+//! request ──> limits ──> group of its keys ──> do I lead it? ──yes──> NodeHandle ──> reply
+//!                                                │      ^                 │
+//!                                                no     └─ not any more ──┘
+//!                                                └──> forward to its leader, once per attempt
 //! ```
+//!
+//! A node without a replica of the group sends the request to a member, and if that does not lead, to
+//! the leader that it names (`hints`). Sessions are opened in all groups (`session`).
 //!
 //! A request comes as a call of its own (`kv`, `router`), or with many others on a stream
 //! (`pipeline`); both perform the operations of `operation`. Requests are sent on to a leader on one
@@ -22,11 +25,13 @@ mod admin;
 mod admission;
 mod deadline;
 mod forward;
+mod hints;
 mod kv;
 mod operation;
 mod pipeline;
 mod refusal;
 mod router;
+mod session;
 mod watch;
 
 pub use admin::AdminService;

@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 
 use crate::driver::NodeError;
 use crate::replica::Rejection;
+use crate::shard::SpansGroups;
 use crate::types::NodeId;
 
 /// Is the request one that can have an effect?
@@ -97,6 +98,7 @@ impl Refusal {
             NodeError::Rejected(Rejection::NotLeader { leader }) => {
                 return Refusal::not_leader(leader);
             }
+            NodeError::NotHosted => return Refusal::not_leader(None),
             NodeError::Rejected(Rejection::Busy) | NodeError::Busy => ErrorKind::Busy,
             NodeError::Rejected(Rejection::Overwritten) => ErrorKind::Overwritten,
             NodeError::Rejected(Rejection::Uncertain) => ErrorKind::Uncertain,
@@ -195,6 +197,12 @@ impl Refusal {
             detail.limit_asked = excess.asked;
         }
         PipelineError { message: self.message, detail: Some(detail) }
+    }
+}
+
+impl From<SpansGroups> for Refusal {
+    fn from(error: SpansGroups) -> Refusal {
+        Refusal::definite(ErrorKind::SpansGroups, error.to_string())
     }
 }
 

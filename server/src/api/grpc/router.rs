@@ -1,5 +1,6 @@
 //! Brings a request to the leader, within its time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,15 +14,18 @@ use tonic::{Request, Response, Status};
 use crate::bug::{Bug, Bugs};
 use crate::config::{Limits, Mode};
 use crate::driver::{Answered, Leadership, NodeError, NodeHandle};
-use crate::metrics::Metrics;
+use crate::metrics::{GroupMetrics, Metrics};
+use crate::shard::Shards;
 use crate::transport::{Directory, PeerConnections};
-use crate::types::{NodeId, Role};
+use crate::types::{GroupId, NodeId, Role, Term};
 
 use super::admission::Admission;
 use super::deadline::deadline;
 use super::forward::Forwarding;
+use super::hints::LeaderHints;
 use super::operation::{self, Place, Speaker};
 use super::refusal::{Access, Refusal};
+use super::session::open_everywhere;
 
 /// How long to wait for a new leader before the next attempt.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
@@ -58,6 +62,10 @@ pub struct ApiConfig {
 pub struct Api {
     pub(super) config: Arc<ApiConfig>,
     pub(super) node: NodeHandle,
+    pub(super) shards: Arc<Shards>,
+    hints: Arc<LeaderHints>,
+    /// Of each group of the map.
+    group_metrics: Arc<BTreeMap<GroupId, Arc<GroupMetrics>>>,
     pub(super) admission: Admission,
     pub(super) forwarding: Forwarding,
     /// One permit a watch.
@@ -71,8 +79,10 @@ pub struct Api {
 pub(super) enum Route {
     /// At this node.
     Here,
-    /// At that one, which leads.
+    /// At that one, which leads, or knows who does.
     Leader(NodeId),
+    /// In all groups, wherever they are.
+    Everywhere,
     /// Nowhere for now: the client must look elsewhere, or wait.
     Nowhere {
         /// Who leads, if anyone is known to.
@@ -101,8 +111,16 @@ impl Patience {
 
 impl Api {
     /// An API in front of this node.
-    pub fn new(config: ApiConfig, node: NodeHandle, connections: PeerConnections) -> Api {
+    pub fn new(
+        config: ApiConfig,
+        node: NodeHandle,
+        connections: PeerConnections,
+        shards: Shards,
+    ) -> Api {
         Api {
+            group_metrics: Arc::new(metrics_of_groups(&config.metrics, &shards)),
+            shards: Arc::new(shards),
+            hints: Arc::default(),
             admission: Admission::new(config.limits.concurrent_requests_max),
             watches: Arc::new(Semaphore::new(config.limits.watches_max)),
             config: Arc::new(config),
@@ -164,49 +182,103 @@ impl Api {
         refusal.leader.and_then(|leader| self.config.directory.client(leader))
     }
 
-    /// Where a request is to be performed now.
-    pub(super) fn route(&self, request: &AnyRequest, leadership: Leadership) -> Route {
+    /// The group that a request belongs to. Refuses what makes no sense or belongs to several.
+    pub(super) fn admissible(&self, request: &AnyRequest) -> Result<GroupId, Refusal> {
+        operation::check(request, &self.config.limits)?;
+        operation::group(request, &self.shards)
+    }
+
+    /// Where a request is to be performed now. `replica`: of its group, if there is one here.
+    pub(super) fn route(
+        &self,
+        request: &AnyRequest,
+        group: GroupId,
+        replica: Option<Leadership>,
+    ) -> Route {
+        if operation::is_for_all_groups(request) && self.shards.groups().len() > 1 {
+            return Route::Everywhere;
+        }
         let place = operation::place(request);
+        let Some(replica) = replica else {
+            let member = self.member(group);
+            return match member.filter(|_| !place.is_bound()) {
+                Some(member) => Route::Leader(member),
+                None => Route::Nowhere { leader: member },
+            };
+        };
         // With this planted bug every node answers reads.
         let astray =
             self.config.bugs.has(Bug::LocalReads) && operation::access(request) == Access::Read;
         match place {
-            Place::Here => Route::Here,
-            Place::Leader | Place::LeaderHere if astray || leadership.role == Role::Leader => {
+            Place::Member | Place::Here => Route::Here,
+            Place::Leader | Place::LeaderHere if astray || replica.role == Role::Leader => {
                 Route::Here
             }
-            Place::Leader => match leadership.leader.filter(|it| *it != self.config.node) {
+            Place::Leader => match replica.leader.filter(|it| *it != self.config.node) {
                 Some(leader) => Route::Leader(leader),
                 None => Route::Nowhere { leader: None },
             },
             Place::LeaderHere => {
-                let leader = leadership.leader.filter(|it| *it != self.config.node);
+                let leader = replica.leader.filter(|it| *it != self.config.node);
                 Route::Nowhere { leader }
             }
         }
+    }
+
+    /// Where operations of a group are counted and measured.
+    pub(super) fn metrics_of(&self, group: GroupId) -> Arc<GroupMetrics> {
+        match self.group_metrics.get(&group) {
+            Some(metrics) => Arc::clone(metrics),
+            None => self.config.metrics.group(group.0),
+        }
+    }
+
+    /// A member of a group to be asked, where there is no replica here.
+    pub(super) fn member(&self, group: GroupId) -> Option<NodeId> {
+        self.hints.guess(group, &self.others(group))
+    }
+
+    /// A node to which a request was sent on refused it, which may tell whom to ask next time.
+    pub(super) fn heed(&self, group: GroupId, asked: NodeId, refusal: &Refusal) {
+        let says_who = matches!(refusal.kind, ErrorKind::NotLeader | ErrorKind::Uncertain);
+        if !says_who || self.node.leadership(group).is_some() {
+            return;
+        }
+        match refusal.leader.filter(|leader| ![asked, self.config.node].contains(leader)) {
+            Some(leader) => self.hints.learn(group, leader),
+            None => self.hints.avoid(group, asked, &self.others(group)),
+        }
+    }
+
+    fn others(&self, group: GroupId) -> Vec<NodeId> {
+        let mut members = self.shards.members(group);
+        members.retain(|member| *member != self.config.node);
+        members
     }
 
     /// What the node's answer means to the client.
     pub(super) fn reply(
         &self,
         request: &AnyRequest,
+        group: GroupId,
         answer: Result<Answered, NodeError>,
     ) -> Result<AnyResponse, Refusal> {
         let access = operation::access(request);
         let answered = answer.map_err(|error| Refusal::from_node(access, error))?;
-        let speaker = Speaker { config: &self.config, term: self.node.leadership().term };
-        operation::reply(request, answered, speaker)
+        let term = self.node.leadership(group).map_or(Term(0), |replica| replica.term);
+        operation::reply(request, answered, Speaker { config: &self.config, group, term })
     }
 
-    async fn attempt_until(
+    /// Makes attempts until one succeeds, one fails for good, or the time is up.
+    pub(super) async fn attempt_until(
         &self,
         request: AnyRequest,
         deadline: Instant,
     ) -> Result<AnyResponse, Refusal> {
-        operation::check(&request, &self.config.limits)?;
+        let group = self.admissible(&request)?;
         let patience = Patience::until(Instant::now(), deadline);
         loop {
-            let attempt = self.attempt(&request, deadline);
+            let attempt = self.attempt(&request, group, deadline);
             let refusal = match tokio::time::timeout_at(deadline.into(), attempt).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(refusal)) => refusal,
@@ -222,28 +294,44 @@ impl Api {
     async fn attempt(
         &self,
         request: &AnyRequest,
+        group: GroupId,
         deadline: Instant,
     ) -> Result<AnyResponse, Refusal> {
-        match self.route(request, self.node.leadership()) {
+        match self.route(request, group, self.node.leadership(group)) {
             Route::Here => {
                 let ask = operation::ask(request, &self.config)?;
-                self.reply(request, self.node.ask(ask).await)
+                self.reply(request, group, self.node.ask(group, ask).await)
             }
             Route::Leader(leader) => {
-                let Some(pipeline) = self.forwarding.to(leader) else {
-                    return Err(Refusal::leader_unreachable(leader));
-                };
-                let left = deadline.saturating_duration_since(Instant::now());
-                let bound = operation::bound(request.clone());
-                match pipeline.call(bound, left).await {
-                    Ok(AnyResponse::Error(error)) => Err(Refusal::from_leader(error)),
-                    Ok(response) => Ok(response),
-                    Err(cut) => Err(Refusal::from_cut(operation::access(request), leader, &cut)),
-                }
+                let result = self.send_on(request, leader, deadline).await;
+                result.inspect_err(|refusal| self.heed(group, leader, refusal))
             }
+            Route::Everywhere => open_everywhere(self.clone(), deadline).await,
             Route::Nowhere { leader } => Err(Refusal::not_leader(leader)),
         }
     }
+
+    async fn send_on(
+        &self,
+        request: &AnyRequest,
+        leader: NodeId,
+        deadline: Instant,
+    ) -> Result<AnyResponse, Refusal> {
+        let Some(pipeline) = self.forwarding.to(leader) else {
+            return Err(Refusal::leader_unreachable(leader));
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        match pipeline.call(operation::bound(request.clone()), left).await {
+            Ok(AnyResponse::Error(error)) => Err(Refusal::from_leader(error)),
+            Ok(response) => Ok(response),
+            Err(cut) => Err(Refusal::from_cut(operation::access(request), leader, &cut)),
+        }
+    }
+}
+
+/// Looked up once, so that no operation has to.
+fn metrics_of_groups(metrics: &Metrics, shards: &Shards) -> BTreeMap<GroupId, Arc<GroupMetrics>> {
+    shards.groups().map(|group| (group, metrics.group(group.0))).collect()
 }
 
 /// The leader replied to another question: a mistake of ours.

@@ -10,7 +10,9 @@ use tonic::Status;
 use crate::state_machine::ChangeEvent;
 use crate::watch::{Watch, WatchBatch, WatchError};
 
-use super::operation::{key_range, to_wire};
+use crate::types::GroupId;
+
+use super::operation::{key_range, to_wire, whole_range};
 use super::refusal::Refusal;
 use super::router::Api;
 
@@ -33,12 +35,14 @@ pub(super) fn start(api: &Api, request: &WatchRequest) -> Result<WatchStream, Re
         let max = limits.watches_max as u64;
         Refusal::over_limit("watches", max, max + 1)
     })?;
-    let watch = api.node.watch(range, request.start_revision).map_err(refusal)?;
+    let group = whole_range(&api.shards)?;
+    let watch = api.node.watch(group, range, request.start_revision);
+    let watch = watch.map_err(|error| refusal(api, group, error))?;
     let (replies, stream) = mpsc::channel(REPLIES_MAX);
     let api = api.clone();
     tokio::spawn(async move {
         tokio::select! {
-            () = run(&api, watch, &replies, permit) => {}
+            () = run(&api, group, watch, &replies, permit) => {}
             () = replies.closed() => {}
             () = api.streams_close() => {
                 let stopping = Refusal::definite(ErrorKind::Stopping, "the node is shutting down");
@@ -52,13 +56,14 @@ pub(super) fn start(api: &Api, request: &WatchRequest) -> Result<WatchStream, Re
 /// Sends replies until the watch or the client ends.
 async fn run(
     api: &Api,
+    group: GroupId,
     mut watch: Watch,
     replies: &mpsc::Sender<Result<WatchResponse, Status>>,
     _permit: OwnedSemaphorePermit,
 ) {
     let mut batch = WatchBatch { revision: watch.reported(), events: Vec::new() };
     loop {
-        let reply = reply(api, batch);
+        let reply = reply(api, group, batch);
         let is_last = reply.is_err();
         let sent = replies.send(reply.map_err(|refusal| api.status_of(refusal))).await;
         if sent.is_err() || is_last {
@@ -68,7 +73,7 @@ async fn run(
             Ok(Ok(batch)) => batch,
             Ok(Err(error)) => {
                 // A client that has gone needs no reason.
-                let _ = replies.send(Err(api.status_of(refusal(error)))).await;
+                let _ = replies.send(Err(api.status_of(refusal(api, group, error)))).await;
                 return;
             }
             Err(_) => WatchBatch { revision: watch.reported(), events: Vec::new() },
@@ -76,21 +81,22 @@ async fn run(
     }
 }
 
-fn refusal(error: WatchError) -> Refusal {
+fn refusal(api: &Api, group: GroupId, error: WatchError) -> Refusal {
     match error {
+        WatchError::NotHosted => Refusal::not_leader(api.member(group)),
         WatchError::Compacted { first_revision } => Refusal::compacted(first_revision),
         WatchError::Stopping => Refusal::definite(ErrorKind::Stopping, error.to_string()),
     }
 }
 
-fn reply(api: &Api, batch: WatchBatch) -> Result<WatchResponse, Refusal> {
+fn reply(api: &Api, group: GroupId, batch: WatchBatch) -> Result<WatchResponse, Refusal> {
     use prost::Message as _;
 
     let header = ResponseHeader {
         revision: batch.revision,
-        term: api.node.leadership().term.0,
+        term: api.node.leadership(group).map_or(0, |replica| replica.term.0),
         node: api.config.node.0,
-        group: 0,
+        group: group.0,
     };
     let events = batch.events.into_iter().map(event).collect();
     let mut response = WatchResponse { header: Some(header), events };

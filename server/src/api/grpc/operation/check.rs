@@ -3,6 +3,8 @@
 use proto::kv::{ErrorKind, RequestContext};
 
 use crate::config::Limits;
+use crate::shard::{Shards, SpansGroups};
+use crate::types::GroupId;
 
 use super::{Place, Refusal};
 
@@ -20,6 +22,27 @@ pub(super) fn context(context: Option<&RequestContext>) -> Result<(), Refusal> {
 
 pub(super) fn place(context: Option<&RequestContext>) -> Place {
     Place::of_leader(context.is_some_and(|context| context.no_forward))
+}
+
+/// Of a read that any replica may answer.
+pub(super) fn place_of_local(context: Option<&RequestContext>) -> Place {
+    match place(context) {
+        Place::Leader => Place::Member,
+        Place::LeaderHere | Place::Member | Place::Here => Place::Here,
+    }
+}
+
+/// The group of a write with a lease. Leases live in the first group, and with them what ends with
+/// them.
+pub(super) fn group_with_lease(
+    group: GroupId,
+    lease: u64,
+    shards: &Shards,
+) -> Result<GroupId, Refusal> {
+    if lease != 0 && group != shards.first() {
+        return Err(SpansGroups { first: shards.first(), other: group }.into());
+    }
+    Ok(group)
 }
 
 pub(super) fn bind(context: &mut Option<RequestContext>) {

@@ -8,7 +8,9 @@ use proto::kv::{
 use crate::command::{Append, Command, CompareAndSet, Delete, Put};
 use crate::config::Limits;
 use crate::driver::{Answered, Ask};
+use crate::shard::Shards;
 use crate::state_machine::{Query, QueryReply};
+use crate::types::GroupId;
 
 use super::{
     Access, ApiConfig, Operation, Place, Refusal, Speaker, check, mismatched, to_wire, write,
@@ -32,8 +34,12 @@ impl Operation for GetRequest {
     fn place(&self) -> Place {
         match self.mode() {
             ReadMode::Linearizable => check::place(self.context.as_ref()),
-            ReadMode::Local => Place::Here,
+            ReadMode::Local => check::place_of_local(self.context.as_ref()),
         }
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.group_of(&self.key))
     }
 
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
@@ -67,6 +73,10 @@ impl Operation for PutRequest {
         check::place(self.context.as_ref())
     }
 
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        check::group_with_lease(shards.group_of(&self.key), self.lease, shards)
+    }
+
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
         let put = Put { key: self.key.clone(), value: self.value.clone(), lease: self.lease };
         Ok(write::ask(self.context, Command::Put(put)))
@@ -91,6 +101,10 @@ impl Operation for DeleteRequest {
 
     fn place(&self) -> Place {
         check::place(self.context.as_ref())
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.group_of(&self.key))
     }
 
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
@@ -119,6 +133,10 @@ impl Operation for CompareAndSetRequest {
 
     fn place(&self) -> Place {
         check::place(self.context.as_ref())
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.group_of(&self.key))
     }
 
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
@@ -157,6 +175,10 @@ impl Operation for AppendRequest {
 
     fn place(&self) -> Place {
         check::place(self.context.as_ref())
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.group_of(&self.key))
     }
 
     fn ask(&self, config: &ApiConfig) -> Result<Ask, Refusal> {

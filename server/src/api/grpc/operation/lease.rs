@@ -1,4 +1,4 @@
-//! Leases: grant, keep alive, revoke.
+//! Leases: grant, keep alive, revoke. They live in the first group.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use proto::kv::{
 use crate::command::{Command, GrantLease, RevokeLease};
 use crate::config::Limits;
 use crate::driver::{Answered, Ask};
+use crate::shard::Shards;
+use crate::types::GroupId;
 
 use super::{Access, ApiConfig, Operation, Place, Refusal, Speaker, check, mismatched, write};
 
@@ -35,6 +37,10 @@ impl Operation for GrantLeaseRequest {
 
     fn place(&self) -> Place {
         check::place(self.context.as_ref())
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.first())
     }
 
     fn ask(&self, config: &ApiConfig) -> Result<Ask, Refusal> {
@@ -66,6 +72,10 @@ impl Operation for KeepAliveRequest {
         check::place(self.context.as_ref())
     }
 
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.first())
+    }
+
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
         let message = "this node cannot keep leases alive";
         Err(Refusal::definite(ErrorKind::Unspecified, message))
@@ -88,6 +98,10 @@ impl Operation for RevokeLeaseRequest {
 
     fn place(&self) -> Place {
         check::place(self.context.as_ref())
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.first())
     }
 
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {

@@ -1,10 +1,12 @@
-//! Locks.
+//! Locks. They live in the first group, beside the leases that they end with.
 
 use proto::kv::{LockRequest, LockResponse, UnlockRequest, UnlockResponse};
 
 use crate::command::{Command, Lock, Unlock};
 use crate::config::Limits;
 use crate::driver::{Answered, Ask};
+use crate::shard::Shards;
+use crate::types::GroupId;
 
 use super::{ApiConfig, Operation, Place, Refusal, Speaker, check, write};
 
@@ -21,6 +23,10 @@ impl Operation for LockRequest {
 
     fn place(&self) -> Place {
         check::place(self.context.as_ref())
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.first())
     }
 
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
@@ -52,6 +58,10 @@ impl Operation for UnlockRequest {
 
     fn place(&self) -> Place {
         check::place(self.context.as_ref())
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        Ok(shards.first())
     }
 
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {

@@ -12,7 +12,7 @@ mod session;
 mod txn;
 mod write;
 
-pub(super) use scan::key_range;
+pub(super) use scan::{key_range, whole_range};
 pub(super) use write::to_wire;
 
 use proto::KvRequest;
@@ -24,7 +24,8 @@ use crate::config::Limits;
 use crate::driver::{Answered, Ask};
 use crate::metrics::Operation as Label;
 use crate::security::Right;
-use crate::types::{LogIndex, Term};
+use crate::shard::Shards;
+use crate::types::{GroupId, LogIndex, Term};
 
 use super::refusal::{Access, Refusal};
 use super::router::ApiConfig;
@@ -57,7 +58,9 @@ pub(super) enum Place {
     Leader,
     /// This node, provided that it leads.
     LeaderHere,
-    /// This node, whatever it is.
+    /// Any node with a replica: this one if it has one.
+    Member,
+    /// This node, provided that it has a replica.
     Here,
 }
 
@@ -65,7 +68,7 @@ impl Place {
     /// Is it this node's to answer, come what may?
     pub(super) fn is_bound(self) -> bool {
         match self {
-            Place::Leader => false,
+            Place::Leader | Place::Member => false,
             Place::LeaderHere | Place::Here => true,
         }
     }
@@ -79,6 +82,8 @@ impl Place {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Speaker<'a> {
     pub(super) config: &'a ApiConfig,
+    /// The group that answered.
+    pub(super) group: GroupId,
     /// The term of this node; a write has its own.
     pub(super) term: Term,
 }
@@ -86,7 +91,7 @@ pub(super) struct Speaker<'a> {
 impl Speaker<'_> {
     fn header(self, revision: LogIndex, term: Term) -> Option<ResponseHeader> {
         let (revision, term, node) = (revision.0, term.0, self.config.node.0);
-        Some(ResponseHeader { revision, term, node, group: 0 })
+        Some(ResponseHeader { revision, term, node, group: self.group.0 })
     }
 }
 
@@ -99,6 +104,14 @@ trait Operation: KvRequest {
     fn check(&self, limits: &Limits) -> Result<(), Refusal>;
 
     fn place(&self) -> Place;
+
+    /// The group that it belongs to. Refuses what belongs to several.
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal>;
+
+    /// Is it to be performed in every group?
+    fn is_for_all_groups(&self) -> bool {
+        false
+    }
 
     /// What the node is asked for it.
     fn ask(&self, config: &ApiConfig) -> Result<Ask, Refusal>;
@@ -153,6 +166,16 @@ pub(super) fn check(request: &Request, limits: &Limits) -> Result<(), Refusal> {
 /// Who may perform it.
 pub(super) fn place(request: &Request) -> Place {
     on_any!(request, operation => operation.place())
+}
+
+/// The group that it belongs to. Refuses what belongs to several.
+pub(super) fn group(request: &Request, shards: &Shards) -> Result<GroupId, Refusal> {
+    on_any!(request, operation => operation.group(shards))
+}
+
+/// Is it to be performed in every group?
+pub(super) fn is_for_all_groups(request: &Request) -> bool {
+    on_any!(request, operation => operation.is_for_all_groups())
 }
 
 /// What the node is asked for it.

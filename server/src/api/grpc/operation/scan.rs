@@ -8,7 +8,9 @@ use proto::kv::{self, KeyValue, ReadMode, ScanRequest, ScanResponse};
 use crate::command::Versioned;
 use crate::config::Limits;
 use crate::driver::{Answered, Ask};
+use crate::shard::{Shards, SpansGroups};
 use crate::state_machine::{KeyRange, Query, QueryReply};
+use crate::types::GroupId;
 
 use super::{Access, ApiConfig, Operation, Place, Refusal, Speaker, check, mismatched};
 
@@ -31,8 +33,12 @@ impl Operation for ScanRequest {
     fn place(&self) -> Place {
         match self.mode() {
             ReadMode::Linearizable => check::place(self.context.as_ref()),
-            ReadMode::Local => Place::Here,
+            ReadMode::Local => check::place_of_local(self.context.as_ref()),
         }
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        whole_range(shards)
     }
 
     fn ask(&self, config: &ApiConfig) -> Result<Ask, Refusal> {
@@ -61,6 +67,16 @@ impl Operation for ScanRequest {
             found: found.into_iter().map(key_value).collect(),
             more,
         })
+    }
+}
+
+/// The group of a range of keys. Neighbours on the ring are no neighbours in order, so a range lies in
+/// one group only if there is one only.
+pub(in super::super) fn whole_range(shards: &Shards) -> Result<GroupId, Refusal> {
+    let mut others = shards.groups().skip(1);
+    match others.next() {
+        None => Ok(shards.first()),
+        Some(other) => Err(SpansGroups { first: shards.first(), other }.into()),
     }
 }
 

@@ -5,8 +5,10 @@ use proto::kv::{OpenSessionRequest, OpenSessionResponse};
 use crate::command::{Command, OpenSession};
 use crate::config::Limits;
 use crate::driver::{Answered, Ask};
+use crate::shard::Shards;
+use crate::types::GroupId;
 
-use super::{ApiConfig, Operation, Place, Refusal, Speaker, write};
+use super::{ApiConfig, Operation, Place, Refusal, Speaker, check, write};
 
 /// A session that nobody knows of has no effect that anyone sees, but it takes the place of another
 /// one; so it is a write.
@@ -19,13 +21,30 @@ impl Operation for OpenSessionRequest {
         Place::of_leader(self.no_forward)
     }
 
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        match self.session {
+            0 => Ok(shards.first()),
+            _ if shards.members(GroupId(self.group)).is_empty() => {
+                Err(check::invalid(format!("there is no group {}", self.group)))
+            }
+            _ => Ok(GroupId(self.group)),
+        }
+    }
+
+    fn is_for_all_groups(&self) -> bool {
+        self.session == 0
+    }
+
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
-        Ok(write::ask(None, Command::OpenSession(OpenSession::default())))
+        Ok(write::ask(None, Command::OpenSession(OpenSession { id: self.session })))
     }
 
     fn reply(&self, answered: Answered, speaker: Speaker) -> Result<OpenSessionResponse, Refusal> {
         let applied = write::applied(None, answered, speaker)?;
-        let session = applied.outcome.revision;
+        let session = match self.session {
+            0 => applied.outcome.revision,
+            chosen => chosen,
+        };
         Ok(OpenSessionResponse { header: applied.header, session })
     }
 

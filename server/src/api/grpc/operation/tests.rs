@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use proto::kv::{
     Bound, Comparison, GetRequest, GrantLeaseRequest, KeepAliveRequest, KeyRange, LockRequest,
-    PutRequest, RequestContext, ScanRequest, TxnGet, TxnOperation, TxnPut, TxnRequest, comparison,
-    txn_operation,
+    OpenSessionRequest, PutRequest, RequestContext, ScanRequest, TxnGet, TxnOperation, TxnPut,
+    TxnRequest, comparison, txn_operation,
 };
 
 use super::*;
 use crate::bug::Bugs;
 use crate::config::Mode;
+use crate::shard::ShardMap;
 use crate::transport::Directory;
 use crate::types::NodeId;
 
@@ -129,6 +131,52 @@ fn what_is_sent_on_is_not_sent_on_again() {
     let put = PutRequest { context: CONTEXT, ..PutRequest::default() };
     assert_eq!(place(&put.clone().into()), Place::Leader);
     assert_eq!(place(&bound(put.into())), Place::LeaderHere);
-    let open = proto::kv::OpenSessionRequest { no_forward: false };
+    let open = OpenSessionRequest::default();
     assert_eq!(place(&bound(open.into())), Place::LeaderHere);
+}
+
+#[test]
+fn what_belongs_to_several_groups_is_refused() {
+    let nodes = (1..=3).map(NodeId).collect();
+    let shards = |count| Shards::new(ShardMap::first(&nodes, count)).unwrap();
+    let (one, many) = (shards(1), shards(8));
+    let keys: Vec<Bytes> = (0..200).map(|index| Bytes::from(format!("{index}"))).collect();
+    let in_group = |id| -> Vec<&Bytes> {
+        keys.iter().filter(|key| many.group_of(key) == GroupId(id)).collect()
+    };
+    let (first, other) = (in_group(0), in_group(5));
+    let txn = |keys: &[&Bytes], lease| TxnRequest {
+        context: CONTEXT,
+        then: keys
+            .iter()
+            .map(|key| {
+                let put = TxnPut { key: Bytes::clone(key), value: Bytes::new(), lease };
+                TxnOperation { operation: Some(txn_operation::Operation::Put(put)) }
+            })
+            .collect(),
+        ..TxnRequest::default()
+    };
+    let kind = |request: Request| match group(&request, &many) {
+        Ok(group) => Ok(group.0),
+        Err(refusal) => Err((refusal.kind, refusal.indefinite)),
+    };
+    let spans = Err((ErrorKind::SpansGroups, false));
+    assert_eq!(kind(txn(&other[..2], 0).into()), Ok(5));
+    assert_eq!(kind(txn(&[first[0], other[0]], 0).into()), spans);
+    assert_eq!(group(&txn(&[first[0], other[0]], 0).into(), &one).unwrap(), GroupId(0));
+    assert_eq!(kind(ScanRequest::default().into()), spans);
+    assert_eq!(group(&ScanRequest::default().into(), &one).unwrap(), GroupId(0));
+    // Leases live in the first group.
+    let put = |key: &Bytes| PutRequest { key: key.clone(), lease: 9, ..PutRequest::default() };
+    assert_eq!(kind(put(first[0]).into()), Ok(0));
+    assert_eq!(kind(put(other[0]).into()), spans);
+    assert_eq!(kind(txn(&first[..2], 9).into()), Ok(0));
+    assert_eq!(kind(txn(&other[..2], 9).into()), spans);
+    assert_eq!(
+        kind(LockRequest { name: other[0].clone(), ..LockRequest::default() }.into()),
+        Ok(0)
+    );
+    let open = |session, group| OpenSessionRequest { session, group, ..Default::default() };
+    assert_eq!(kind(open(7, 5).into()), Ok(5));
+    assert_eq!(kind(open(7, 8).into()), Err((ErrorKind::InvalidRequest, false)));
 }

@@ -12,6 +12,8 @@ use crate::command::{
 };
 use crate::config::Limits;
 use crate::driver::{Answered, Ask};
+use crate::shard::Shards;
+use crate::types::GroupId;
 
 use super::{ApiConfig, Operation, Place, Refusal, Speaker, check, to_wire, write};
 
@@ -36,6 +38,15 @@ impl Operation for TxnRequest {
 
     fn place(&self) -> Place {
         check::place(self.context.as_ref())
+    }
+
+    fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
+        let operations = || self.then.iter().chain(&self.otherwise);
+        let compared = self.compare.iter().map(|comparison| &comparison.key);
+        let keys = compared.chain(operations().filter_map(key));
+        let group = shards.group_of_all(keys.map(|key| &key[..]))?;
+        let lease = operations().map(lease).max().unwrap_or(0);
+        check::group_with_lease(group, lease, shards)
     }
 
     fn ask(&self, config: &ApiConfig) -> Result<Ask, Refusal> {
@@ -106,6 +117,14 @@ fn key(operation: &kv::TxnOperation) -> Option<&Bytes> {
         Operation::Put(put) => Some(&put.key),
         Operation::Delete(delete) => Some(&delete.key),
         Operation::Append(append) => Some(&append.key),
+    }
+}
+
+/// The lease that it names, or 0.
+fn lease(operation: &kv::TxnOperation) -> u64 {
+    match &operation.operation {
+        Some(txn_operation::Operation::Put(put)) => put.lease,
+        _ => 0,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use proto::kv::pipelined_request::Request;
 
-use crate::types::NodeId;
+use crate::types::{GroupId, NodeId};
 
 use super::super::router::Patience;
 
@@ -15,6 +15,7 @@ pub(super) struct Flight {
     /// The client's name for it. Clients may do foolish things, such as using one twice.
     pub(super) id: u64,
     pub(super) request: Request,
+    pub(super) group: GroupId,
     pub(super) patience: Patience,
     /// When it was read.
     pub(super) began: Instant,
@@ -30,6 +31,8 @@ pub(super) enum Whereabouts {
     Here,
     /// With the leader that it was sent on to.
     Leader(NodeId),
+    /// In all groups.
+    Everywhere,
 }
 
 /// All requests of a stream that have no reply yet, by tag. Tags are never used twice, so that an

@@ -8,6 +8,8 @@ use proto::kv::pipelined_response::Response;
 
 use crate::driver::{AnswerSink, Answered, NodeError};
 
+use super::super::refusal::Refusal;
+
 /// An answer to a request of the stream.
 #[derive(Debug)]
 pub(super) enum Arrived {
@@ -15,6 +17,8 @@ pub(super) enum Arrived {
     Here(Result<Answered, NodeError>),
     /// Of the leader that it was sent on to.
     Leader(Result<Response, PipelineCut>),
+    /// Of all groups.
+    Everywhere(Result<Response, Refusal>),
 }
 
 /// Answers that have arrived, with the tags of their requests. There are never more than requests in
@@ -39,6 +43,13 @@ impl Replies {
             queue.waker = Some(cx.waker().clone());
         }
         std::mem::take(&mut queue.arrived)
+    }
+
+    /// The answer of all groups.
+    pub(super) fn answer_of_all(&self, tag: u64, answer: Result<Response, Refusal>) {
+        if let Some(waker) = self.put(tag, Arrived::Everywhere(answer)) {
+            waker.wake();
+        }
     }
 
     fn put(&self, tag: u64, arrived: Arrived) -> Option<Waker> {

@@ -18,13 +18,14 @@ use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
 use crate::driver::AnswerSink;
-use crate::metrics::{GroupMetrics, Refused};
+use crate::metrics::Refused;
 use crate::security::Caller;
 
 use super::super::admission::Admitted;
 use super::super::operation;
-use super::super::refusal::Refusal;
+use super::super::refusal::{Access, Refusal};
 use super::super::router::{Api, PAUSE, Patience, Route};
+use super::super::session::open_everywhere;
 use super::flight::{Flight, Flights, Whereabouts};
 use super::replies::{Arrived, Replies};
 
@@ -38,7 +39,6 @@ const FRAMES_AT_ONCE: usize = 16;
 pub(in super::super) struct PipelineStream {
     api: Api,
     caller: Caller,
-    metrics: Arc<GroupMetrics>,
     /// None once the client has said everything.
     requests: Option<Streaming<PipelineRequest>>,
     flights: Flights,
@@ -62,7 +62,6 @@ impl PipelineStream {
         let closes = api.clone();
         PipelineStream {
             caller,
-            metrics: api.config.metrics.group(0),
             admitted: api.admission.party(),
             api,
             requests: Some(requests),
@@ -94,7 +93,8 @@ impl PipelineStream {
             let Some(flight) = self.flights.get_mut(tag) else { continue };
             let request = &flight.request;
             let result = match (arrived, flight.whereabouts) {
-                (Arrived::Here(answer), _) => self.api.reply(request, answer),
+                (Arrived::Here(answer), _) => self.api.reply(request, flight.group, answer),
+                (Arrived::Everywhere(result), _) => result,
                 (Arrived::Leader(Ok(Response::Error(error))), _) => {
                     Err(Refusal::from_leader(error))
                 }
@@ -103,8 +103,14 @@ impl PipelineStream {
                     Err(Refusal::from_cut(operation::access(request), leader, &cut))
                 }
                 // It comes from an attempt before this one, whose fate was settled then.
-                (Arrived::Leader(Err(_)), Whereabouts::Parked | Whereabouts::Here) => continue,
+                (
+                    Arrived::Leader(Err(_)),
+                    Whereabouts::Parked | Whereabouts::Here | Whereabouts::Everywhere,
+                ) => continue,
             };
+            if let (Err(refusal), Whereabouts::Leader(leader)) = (&result, flight.whereabouts) {
+                self.api.heed(flight.group, leader, refusal);
+            }
             self.settle(tag, result, now);
         }
     }
@@ -127,9 +133,10 @@ impl PipelineStream {
     fn finish(&mut self, flight: &Flight, result: Result<Response, Refusal>, now: Instant) {
         self.admitted.leave(1);
         let label = operation::label(&flight.request);
-        self.metrics.operation(label, now.saturating_duration_since(flight.began));
+        let metrics = self.api.metrics_of(flight.group);
+        metrics.operation(label, now.saturating_duration_since(flight.began));
         if result.is_err() {
-            self.metrics.failure(label);
+            metrics.failure(label);
         }
         self.respond(flight.id, result);
     }
@@ -182,17 +189,18 @@ impl PipelineStream {
                         "the token's role does not allow this",
                     ));
                 }
-                operation::check(&request, &self.api.config.limits)?;
+                let group = self.api.admissible(&request)?;
                 self.admitted.enter()?;
-                Ok(request)
+                Ok((request, group))
             });
             match checked {
-                Ok(request) => {
+                Ok((request, group)) => {
                     let patience = Patience::until(now, now + self.time_for(timeout_ms));
                     let whereabouts = Whereabouts::Parked;
                     tags.push(self.flights.insert(Flight {
                         id,
                         request,
+                        group,
                         patience,
                         began: now,
                         whereabouts,
@@ -216,22 +224,31 @@ impl PipelineStream {
 
     /// Brings parked requests to where they can be performed: those for this node in one batch.
     fn launch(&mut self, tags: &[u64], now: Instant) {
-        let leadership = self.api.node.leadership();
+        // Neighbours are often of one group.
+        let mut looked_up = None;
         let mut batch = Vec::with_capacity(tags.len());
         let mut refused = Vec::new();
         for &tag in tags {
             let Some(flight) = self.flights.get_mut(tag) else { continue };
-            match self.api.route(&flight.request, leadership) {
+            let group = flight.group;
+            let replica = match looked_up {
+                Some((known, replica)) if known == group => replica,
+                Some(_) | None => self.api.node.leadership(group),
+            };
+            looked_up = Some((group, replica));
+            match self.api.route(&flight.request, group, replica) {
                 Route::Here => match operation::ask(&flight.request, &self.api.config) {
                     Ok(ask) => {
                         flight.whereabouts = Whereabouts::Here;
-                        batch.push((tag, ask));
+                        batch.push((tag, group, ask));
                     }
                     Err(refusal) => refused.push((tag, refusal)),
                 },
                 Route::Leader(leader) => {
                     let Some(pipeline) = self.api.forwarding.to(leader) else {
-                        refused.push((tag, Refusal::leader_unreachable(leader)));
+                        let refusal = Refusal::leader_unreachable(leader);
+                        self.api.heed(group, leader, &refusal);
+                        refused.push((tag, refusal));
                         continue;
                     };
                     flight.whereabouts = Whereabouts::Leader(leader);
@@ -242,6 +259,19 @@ impl PipelineStream {
                         let access = operation::access(&flight.request);
                         refused.push((tag, Refusal::from_cut(access, leader, &cut)));
                     }
+                }
+                Route::Everywhere => {
+                    flight.whereabouts = Whereabouts::Everywhere;
+                    let (api, replies) = (self.api.clone(), Arc::clone(&self.replies));
+                    let deadline = flight.patience.deadline;
+                    // It ends by the deadline, at which the sweep gives the request up.
+                    tokio::spawn(async move {
+                        let opening = open_everywhere(api, deadline);
+                        let opened = tokio::time::timeout_at(deadline.into(), opening).await;
+                        let opened =
+                            opened.unwrap_or_else(|_| Err(Refusal::timeout(Access::Write)));
+                        replies.answer_of_all(tag, opened);
+                    });
                 }
                 Route::Nowhere { leader } => refused.push((tag, Refusal::not_leader(leader))),
             }
@@ -264,7 +294,7 @@ impl PipelineStream {
                 let Some(flight) = self.flights.remove(tag) else { continue };
                 let refusal = match flight.whereabouts {
                     Whereabouts::Parked => Refusal::not_leader(None),
-                    Whereabouts::Here | Whereabouts::Leader(_) => {
+                    Whereabouts::Here | Whereabouts::Leader(_) | Whereabouts::Everywhere => {
                         Refusal::timeout(operation::access(&flight.request))
                     }
                 };

@@ -1,0 +1,116 @@
+//! Opens the stores of a server and starts its node on them.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use crate::config::{ServerConfig, Storage};
+use crate::data_dir::DataDir;
+use crate::driver::{Node, NodeConfig, PeerSender};
+use crate::log_store::MemoryLogStore;
+use crate::membership::Configuration;
+use crate::metrics::Metrics;
+use crate::raft_log_bridge::raft_logger;
+use crate::replica::ReplicaConfig;
+use crate::server::ServerError;
+use crate::shard::{ShardGroup, ShardMap};
+use crate::state_machine::MemoryStateStores;
+use crate::types::{GroupId, NodeId};
+
+/// Opens the stores and starts the node on them. At the first start the node gets the groups that the
+/// first shard map gives it; afterwards it has those that its log knows.
+pub(crate) fn open(
+    config: &ServerConfig,
+    metrics: Arc<Metrics>,
+    peers: Box<dyn PeerSender>,
+) -> Result<(Node, Option<DataDir>, ShardMap), ServerError> {
+    let first = ShardMap::first(&config.peers.keys().copied().collect(), config.shards);
+    match &config.storage {
+        Storage::Memory => {
+            let log = Box::new(MemoryLogStore::new());
+            let node_config = node_config(config, bootstrap(config, &first), metrics);
+            Ok((Node::start(node_config, log, MemoryStateStores, peers)?, None, first))
+        }
+        #[cfg(feature = "rocksdb")]
+        Storage::Rocksdb { data } => {
+            let data = DataDir::open(data, &config.cluster, config.node)?;
+            let known = data.read_shards()?;
+            let log = Box::new(crate::log_store::RocksdbLogStore::open(&data.log())?);
+            let states =
+                crate::state_machine::RocksdbStateStores::new(data.state(), config.rocksdb.clone());
+            let groups = match &known {
+                Some(map) => {
+                    warn_of_other_shards(config, map);
+                    BTreeMap::new()
+                }
+                None => bootstrap(config, &first),
+            };
+            let node = Node::start(node_config(config, groups, metrics), log, states, peers)?;
+            let map = match known {
+                Some(map) => map,
+                None => {
+                    // Not before all groups are in the log: a start that was interrupted begins anew.
+                    data.write_shards(&first)?;
+                    first
+                }
+            };
+            Ok((node, Some(data), map))
+        }
+        #[cfg(not(feature = "rocksdb"))]
+        Storage::Rocksdb { data: _ } => Err(ServerError::NoRocksdb),
+    }
+}
+
+/// The groups that this node begins with, in their first configurations.
+fn bootstrap(config: &ServerConfig, map: &ShardMap) -> BTreeMap<GroupId, Configuration> {
+    if config.join {
+        // A node that joins learns each group's members from the one that adds it.
+        let empty = |group: &ShardGroup| (GroupId(group.id), Configuration::default());
+        return map.groups.iter().map(empty).collect();
+    }
+    let first = |group: &ShardGroup| {
+        let is_member = |(node, _): &(&NodeId, &String)| group.members.contains(&node.0);
+        let members = config.peers.iter().filter(is_member);
+        let addresses = members.map(|(node, address)| (*node, address.clone())).collect();
+        (GroupId(group.id), Configuration::first(&addresses))
+    };
+    let here = map.groups.iter().filter(|group| group.members.contains(&config.node.0));
+    here.map(first).collect()
+}
+
+#[cfg(feature = "rocksdb")]
+fn warn_of_other_shards(config: &ServerConfig, map: &ShardMap) {
+    let (asked, found) = (config.shards as usize, map.groups.len());
+    if asked != found {
+        tracing::warn!(asked, found, "the cluster keeps the shards of its first start");
+    }
+}
+
+fn node_config(
+    config: &ServerConfig,
+    bootstrap: BTreeMap<GroupId, Configuration>,
+    metrics: Arc<Metrics>,
+) -> NodeConfig {
+    let timeout = config.limits.request_timeout.as_nanos() / config.tick.as_nanos();
+    NodeConfig {
+        replica: ReplicaConfig {
+            id: config.node,
+            election_ticks: config.election_ticks,
+            heartbeat_ticks: config.heartbeat_ticks,
+            seed: config.seed,
+            // The standard library draws the keys of its hashers from the operating system.
+            boot: RandomState::new().hash_one(std::process::id()),
+            request_timeout_ticks: u64::try_from(timeout).unwrap_or(u64::MAX).max(1),
+            pending_writes_max: config.limits.proposals_max,
+            pending_reads_max: config.limits.concurrent_requests_max,
+            bugs: config.bugs,
+            logger: raft_logger(),
+        },
+        bootstrap,
+        tick: config.tick,
+        fsync: config.fsync,
+        sessions_max: config.limits.sessions_max,
+        metrics,
+        bugs: config.bugs,
+    }
+}
