@@ -14,7 +14,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::driver::{Node, NodeConfig, NodeHandle, PeerSender, StartError};
 use crate::log_store::{LogStoreError, MemoryLogStore};
 use crate::raft_log_bridge::raft_logger;
-use crate::replica::ReplicaConfig;
+use crate::replica::{CompactionConfig, ReplicaConfig};
 use crate::state_machine::{MemoryStateStore, StateStoreError};
 use crate::transport::{PeerLinks, PeerService, PeersConfig, TransportError};
 
@@ -30,6 +30,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(4);
 const STREAMS_MAX: u32 = 16_384;
 /// What a client or peer may have on the way unacknowledged.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+
+/// Leases that may live at once.
+const LEASES_MAX: usize = 100_000;
 
 /// A running server. Dropping it stops it too, but without a farewell to its clients.
 pub struct Server {
@@ -215,6 +218,8 @@ fn node_config(config: &ServerConfig) -> NodeConfig {
             request_timeout_ticks: u64::try_from(timeout).unwrap_or(u64::MAX).max(1),
             pending_writes_max: config.limits.concurrent_requests_max,
             pending_reads_max: config.limits.concurrent_requests_max,
+            leases_max: LEASES_MAX,
+            compaction: CompactionConfig::NEVER,
             bugs: config.bugs,
             logger: raft_logger(),
         },

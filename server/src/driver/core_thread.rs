@@ -190,6 +190,10 @@ impl Pending {
             let answer = match reply {
                 Reply::Applied { term, outcome } => Ok(WriteReply { term, outcome }),
                 Reply::Rejected(rejection) => Err(NodeError::Rejected(rejection)),
+                Reply::KeptAlive { .. }
+                | Reply::MembersChanged { .. }
+                | Reply::LeaderTransferred { .. }
+                | Reply::SnapshotTaken { .. } => unreachable!("a write is answered by an outcome"),
             };
             waiter.send(answer, bells);
         } else if let Some(read) = self.reads.remove(&request)
@@ -228,6 +232,14 @@ impl Backlog {
             | Input::Message(_)
             | Input::Write { .. }
             | Input::Read { .. }
+            | Input::KeepAlive { .. }
+            | Input::ChangeMembers { .. }
+            | Input::TransferLeader { .. }
+            | Input::TakeSnapshot { .. }
+            | Input::Installed { .. }
+            | Input::SnapshotTaken { .. }
+            | Input::SnapshotFailed
+            | Input::SnapshotSent { .. }
             | Input::Unreachable(_) => unreachable!("only threads of the driver complete tasks"),
         }
     }

@@ -64,9 +64,10 @@ impl LogThread {
 fn batch(persist: Persist) -> LogBatch {
     LogBatch {
         group: GroupId(0),
+        reset: persist.reset,
         hard_state: persist.hard_state,
         entries: persist.entries,
-        ..LogBatch::default()
+        compact: persist.compact,
     }
 }
 

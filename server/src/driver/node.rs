@@ -1,5 +1,6 @@
 //! A replica with its threads, and the handle by which requests reach it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::channel;
@@ -12,7 +13,8 @@ use tokio::sync::{oneshot, watch};
 use crate::bug::Bugs;
 use crate::command::{LogCommand, Outcome};
 use crate::log_store::{LogStore, LogStoreError};
-use crate::replica::{Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
+use crate::membership::Configuration;
+use crate::replica::{AppliedState, Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
 use crate::state_machine::{KeyRange, Query, QueryReply};
 use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, StateStore};
 use crate::types::{GroupId, LogIndex, NodeId, Role, Term};
@@ -171,7 +173,17 @@ impl Node {
         }
         let (entries, applied) = (recovered.entries.len(), machine.applied().index);
         tracing::info!(node = config.replica.id.0, entries, applied = applied.0, "recovered");
-        let replica = Replica::new(config.replica, recovered, applied)?;
+        let configuration = machine.store().configuration().cloned().unwrap_or_else(|| {
+            let conf_state = recovered.configuration.clone().unwrap_or_default();
+            Configuration::from_conf_state(&conf_state, &BTreeMap::new())
+        });
+        let state = AppliedState {
+            position: machine.applied(),
+            configuration,
+            leases: machine.living_leases()?,
+            ..AppliedState::default()
+        };
+        let replica = Replica::new(config.replica, recovered, &state)?;
 
         let inbox = Arc::new(Inbox::default());
         let reads_waiting = Arc::new(AtomicUsize::new(0));

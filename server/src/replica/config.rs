@@ -3,6 +3,7 @@
 use crate::bug::Bugs;
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::state_machine::LeaseChange;
 use crate::types::{LogIndex, NodeId, Term};
 
 /// How a replica behaves. All limits are explicit.
@@ -48,6 +49,14 @@ pub struct CompactionConfig {
 }
 
 impl CompactionConfig {
+    /// The log is kept whole.
+    pub const NEVER: CompactionConfig = CompactionConfig {
+        snapshot_entries: u64::MAX,
+        snapshot_bytes: u64::MAX,
+        tail_entries: u64::MAX,
+        log_bytes_max: u64::MAX,
+    };
+
     /// For ordinary use.
     pub const STANDARD: CompactionConfig = CompactionConfig {
         snapshot_entries: 10_000,
@@ -67,8 +76,8 @@ pub struct AppliedState {
     pub configuration: Configuration,
     /// The snapshot that it was switched to last, if any.
     pub installed: Option<LogPosition>,
-    /// The living leases: id and time to live in ticks.
-    pub leases: Vec<(u64, u64)>,
+    /// The living leases, as granted.
+    pub leases: Vec<LeaseChange>,
     /// The newest snapshot that can be sent to others, and the configuration in it.
     pub snapshot: Option<(LogPosition, Configuration)>,
 }
@@ -99,7 +108,9 @@ pub enum ReplicaError {
         base: LogIndex,
     },
     /// State and log are of different histories.
-    #[error("the state has applied entry {index} of term {applied}, but the log has one of {found}")]
+    #[error(
+        "the state has applied entry {index} of term {applied}, but the log has one of {found}"
+    )]
     LogContradictsState {
         /// The state machine's applied index.
         index: LogIndex,

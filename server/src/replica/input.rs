@@ -72,8 +72,8 @@ pub enum Input {
     Installed {
         /// The snapshot's position.
         position: LogPosition,
-        /// The leases in it: id and time to live in ticks.
-        leases: Vec<(u64, u64)>,
+        /// The living leases in it, as granted.
+        leases: Vec<LeaseChange>,
     },
     /// A snapshot of this replica's state was taken and is durable.
     SnapshotTaken {

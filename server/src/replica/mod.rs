@@ -27,6 +27,7 @@ mod effects;
 mod input;
 mod leases;
 mod members;
+mod plan;
 mod proposals;
 mod reads;
 mod recovery;
