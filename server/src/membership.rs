@@ -81,6 +81,15 @@ impl Configuration {
             addresses: BTreeMap::new(),
             joining: BTreeMap::new(),
         };
+        // raft-rs keeps sets whose order says how they came about; all replicas must agree.
+        for nodes in [
+            &mut configuration.voters,
+            &mut configuration.voters_outgoing,
+            &mut configuration.learners,
+            &mut configuration.learners_next,
+        ] {
+            nodes.sort_unstable();
+        }
         let members = configuration.members();
         configuration.addresses = addresses
             .iter()

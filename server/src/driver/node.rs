@@ -14,7 +14,9 @@ use crate::bug::Bugs;
 use crate::command::{LogCommand, Outcome};
 use crate::log_store::{LogStore, LogStoreError};
 use crate::membership::Configuration;
-use crate::replica::{AppliedState, Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
+use crate::replica::{
+    AppliedState, Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus,
+};
 use crate::state_machine::{KeyRange, Query, QueryReply};
 use crate::state_machine::{StateMachine, StateMachineConfig, StateMachineError, StateStore};
 use crate::types::{GroupId, LogIndex, NodeId, Role, Term};

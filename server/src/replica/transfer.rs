@@ -57,11 +57,6 @@ impl Transfer {
         self.pending = None;
         Some((request, reply))
     }
-
-    /// The tick at which it is given up, if there is one.
-    pub(super) fn deadline(&self) -> Option<u64> {
-        self.pending.map(|pending| pending.deadline)
-    }
 }
 
 /// Who is to lead next: the one who is asked for, or whichever active voter is furthest.
