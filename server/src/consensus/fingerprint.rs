@@ -50,6 +50,8 @@ impl RaftEngine {
             }
         }
         self.persistence.fingerprint(hasher);
+        let deferred = self.deferred.as_ref();
+        deferred.map(|(message, left)| (message.term, message.from, left)).hash(hasher);
         self.rng.get_word_pos().hash(hasher);
     }
 }

@@ -84,6 +84,9 @@ pub struct RaftEngine {
     /// Set by a model checker: every draw gives this.
     election_timeout_pinned: Option<usize>,
     pub(super) persistence: Persistence,
+    /// A leader's word to campaign at once, which came before that was possible, and for how many
+    /// ticks it is still good.
+    pub(super) deferred: Option<(Message, usize)>,
     /// As of the last entry that changed it and was handed out, ...
     pub(super) configuration: Configuration,
     /// ... and that entry's index, or the one of the snapshot that it came with.
@@ -141,6 +144,7 @@ impl RaftEngine {
             election_timeout: 0,
             election_timeout_pinned: None,
             persistence,
+            deferred: None,
             configuration,
             configuration_index: state.position.index,
         };
@@ -156,6 +160,8 @@ impl RaftEngine {
         } else {
             self.node.raft.election_elapsed += 1;
         }
+        self.deferred =
+            self.deferred.take().and_then(|(it, left)| Some((it, left.checked_sub(1)?)));
         self.after_call();
     }
 
@@ -229,6 +235,7 @@ impl RaftEngine {
             self.node.advance_apply_to(index);
         }
         self.after_call();
+        self.campaign_if_told();
         done.messages
     }
 
@@ -236,6 +243,7 @@ impl RaftEngine {
     pub fn applied(&mut self, index: LogIndex) {
         self.node.advance_apply_to(index.0);
         self.after_call();
+        self.campaign_if_told();
     }
 
     /// The state was switched to the snapshot that was handed out last.
@@ -395,7 +403,13 @@ impl RaftEngine {
                 }
                 true
             }
-            MessageType::MsgTimeoutNow => self.may_campaign(),
+            MessageType::MsgTimeoutNow => {
+                let may = self.may_campaign_at_once();
+                if !may {
+                    self.deferred = Some((std::mem::take(message), self.election_ticks));
+                }
+                may
+            }
             MessageType::MsgSnapshot => !self.is_installing() && is_whole(message),
             MessageType::MsgAppendResponse => self.admits_append_response(message),
             _ => true,
@@ -430,6 +444,22 @@ impl RaftEngine {
     fn may_campaign(&self) -> bool {
         let log = &self.node.raft.raft_log;
         log.persisted == log.last_index() && log.applied() + 1 >= log.first_index()
+    }
+
+    /// raft-rs refuses while changes of the configuration may be committed and not applied.
+    fn may_campaign_at_once(&self) -> bool {
+        let log = &self.node.raft.raft_log;
+        self.may_campaign() && log.applied() == log.committed
+    }
+
+    /// Follows a word that came too early.
+    fn campaign_if_told(&mut self) {
+        if self.may_campaign_at_once()
+            && let Some((message, _)) = self.deferred.take()
+        {
+            let _ = self.node.step(message);
+            self.after_call();
+        }
     }
 
     /// Keeps raft-rs from using randomness of its own; see the module's head.

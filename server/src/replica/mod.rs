@@ -43,3 +43,6 @@ pub use effects::{
 };
 pub use input::{AppliedEntry, Input};
 pub use status::{MemberProgress, MemberRole, MemberStatus, ReplicaStatus};
+
+#[cfg(test)]
+mod tests;
