@@ -13,8 +13,11 @@ use server::state_machine::{
 };
 
 use super::coverage::Counter;
+use super::disk::Crash;
 use super::log_digest::EntryDigest;
+use super::nemesis::FaultId;
 use super::network::Flight;
+use super::options::FaultIntensity;
 use super::report::Violation;
 use super::world::{Event, World};
 
@@ -130,6 +133,15 @@ impl World {
 
     /// Everything before the snapshot is applied: switches to it.
     pub(super) fn install_snapshot(&mut self, node: usize) {
+        let moment = match self.healed_at {
+            None if self.options.faults == FaultIntensity::Storm => {
+                self.disk_rng.random_range(0..8)
+            }
+            _ => 8,
+        };
+        if moment == CRASH_BEFORE {
+            return self.crash_for_a_while(node);
+        }
         let target = &mut self.nodes[node];
         let bugs = self.options.bugs;
         let Some(running) = &mut target.running else { return };
@@ -153,6 +165,9 @@ impl World {
         };
         target.flushed = state.clone();
         target.installed = Some((position, snapshot.digest));
+        if moment == CRASH_AFTER {
+            return self.crash_for_a_while(node);
+        }
         let config = StateMachineConfig { sessions_max: 10_000, bugs };
         let machine = StateMachine::new(state, config);
         let (Ok(machine), Some(running)) = (machine, &mut target.running) else { return };
@@ -164,7 +179,18 @@ impl World {
         self.step(node, Input::Installed { position, leases });
         self.apply_soon(node);
     }
+
+    fn crash_for_a_while(&mut self, node: usize) {
+        let crash = [Crash::Kill, Crash::PowerLoss][self.disk_rng.random_range(0..2)];
+        self.crash_node(node, crash);
+        let later = self.disk_rng.random_range(1_000..100_000);
+        self.schedule(later, Event::Undo(FaultId::Down(node)));
+    }
 }
+
+/// When a node crashes that switches to a snapshot: one time in eight each.
+const CRASH_BEFORE: u32 = 0;
+const CRASH_AFTER: u32 = 1;
 
 /// A snapshot on its way. Nodes are numbered from 0.
 #[derive(Debug)]

@@ -18,6 +18,11 @@ pub(super) fn acknowledged<'a>(
     configuration: &Configuration,
     durable: impl Iterator<Item = (NodeId, &'a LogDigest)>,
 ) -> Result<(), InvariantViolation> {
+    if acknowledging.covers(index.0) {
+        // It took the entry's effect from a snapshot (and now answers a retry), or has switched to
+        // one since it applied it. So a log was compacted behind it, and it is committed.
+        return Ok(());
+    }
     let entry = acknowledging.get(index.0);
     let voters = match configuration.is_joint() {
         true => &configuration.voters_outgoing,
