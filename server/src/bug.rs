@@ -25,6 +25,12 @@ pub enum Bug {
     LeaseReads,
     /// A read is answered at its read index without waiting for the state machine.
     ReadBeforeApply,
+    /// A snapshot is laid over the state instead of taking its place.
+    RestoreWithoutClear,
+    /// A follower counts a snapshot's entries as applied, but keeps its old state.
+    SnapshotIgnored,
+    /// A leader answers keep-alives of leases without asking whether it still leads.
+    KeepAliveUnconfirmed,
 }
 
 /// Every bug, in the order in which it is listed.
@@ -37,6 +43,9 @@ pub const BUGS: &[Bug] = &[
     Bug::ReusedReadContext,
     Bug::LeaseReads,
     Bug::ReadBeforeApply,
+    Bug::RestoreWithoutClear,
+    Bug::SnapshotIgnored,
+    Bug::KeepAliveUnconfirmed,
 ];
 
 impl Bug {
@@ -51,6 +60,9 @@ impl Bug {
             Bug::ReusedReadContext => "reused-read-context",
             Bug::LeaseReads => "lease-reads",
             Bug::ReadBeforeApply => "read-before-apply",
+            Bug::RestoreWithoutClear => "restore-without-clear",
+            Bug::SnapshotIgnored => "snapshot-ignored",
+            Bug::KeepAliveUnconfirmed => "keep-alive-unconfirmed",
         }
     }
 
@@ -75,6 +87,15 @@ impl Bug {
             Bug::LeaseReads => "reads trust a leader lease that nobody checks",
             Bug::ReadBeforeApply => {
                 "reads do not wait until the state machine reached the read index"
+            }
+            Bug::RestoreWithoutClear => {
+                "a snapshot is laid over the old state, so deleted keys come back"
+            }
+            Bug::SnapshotIgnored => {
+                "a follower counts a snapshot's entries as applied, but keeps its old state"
+            }
+            Bug::KeepAliveUnconfirmed => {
+                "a leader keeps leases alive without asking whether it still leads"
             }
         }
     }

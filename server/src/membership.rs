@@ -31,6 +31,10 @@ pub struct Configuration {
     /// Where the members are, `host:port`.
     #[prost(btree_map = "uint64, string", tag = "6")]
     pub addresses: BTreeMap<u64, String>,
+    /// Learners that become voters by themselves when they have caught up, and for each the member
+    /// that leaves then; 0 for nobody. Whoever leads sees to it, so that it survives leaders.
+    #[prost(btree_map = "uint64, uint64", tag = "7")]
+    pub joining: BTreeMap<u64, u64>,
 }
 
 impl Configuration {
@@ -49,6 +53,11 @@ impl Configuration {
         all.into_iter().flatten().map(|&node| NodeId(node)).collect()
     }
 
+    /// Is a change under way?
+    pub fn is_joint(&self) -> bool {
+        !self.voters_outgoing.is_empty()
+    }
+
     /// As raft-rs has it.
     pub fn to_conf_state(&self) -> ConfState {
         ConfState {
@@ -61,7 +70,7 @@ impl Configuration {
         }
     }
 
-    /// From what raft-rs has; members keep the addresses that are known.
+    /// From what raft-rs has; members keep the addresses that are known. Nobody is joining.
     pub fn from_conf_state(conf_state: &ConfState, addresses: &BTreeMap<u64, String>) -> Self {
         let mut configuration = Configuration {
             voters: conf_state.voters.clone(),
@@ -70,7 +79,17 @@ impl Configuration {
             learners_next: conf_state.learners_next.clone(),
             auto_leave: conf_state.auto_leave,
             addresses: BTreeMap::new(),
+            joining: BTreeMap::new(),
         };
+        // raft-rs keeps sets whose order says how they came about; all replicas must agree.
+        for nodes in [
+            &mut configuration.voters,
+            &mut configuration.voters_outgoing,
+            &mut configuration.learners,
+            &mut configuration.learners_next,
+        ] {
+            nodes.sort_unstable();
+        }
         let members = configuration.members();
         configuration.addresses = addresses
             .iter()

@@ -11,11 +11,14 @@ use crate::log_store::MemoryLogStore;
 use crate::membership::Configuration;
 use crate::metrics::Metrics;
 use crate::raft_log_bridge::raft_logger;
-use crate::replica::ReplicaConfig;
+use crate::replica::{CompactionConfig, ReplicaConfig};
 use crate::server::ServerError;
 use crate::shard::{ShardGroup, ShardMap};
 use crate::state_machine::MemoryStateStores;
 use crate::types::{GroupId, NodeId};
+
+/// Leases that may live at once.
+const LEASES_MAX: usize = 100_000;
 
 /// Opens the stores and starts the node on them. At the first start the node gets the groups that the
 /// first shard map gives it; afterwards it has those that its log knows.
@@ -103,10 +106,13 @@ fn node_config(
             request_timeout_ticks: u64::try_from(timeout).unwrap_or(u64::MAX).max(1),
             pending_writes_max: config.limits.proposals_max,
             pending_reads_max: config.limits.concurrent_requests_max,
+            leases_max: LEASES_MAX,
+            compaction: CompactionConfig::NEVER,
             bugs: config.bugs,
             logger: raft_logger(),
         },
         bootstrap,
+        addresses: config.peers.iter().map(|(node, at)| (node.0, at.clone())).collect(),
         tick: config.tick,
         fsync: config.fsync,
         sessions_max: config.limits.sessions_max,

@@ -1,5 +1,6 @@
 //! A node that really runs: the replica, its state machine and its disk.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -8,7 +9,11 @@ use raft::eraftpb::ConfState;
 use server::bug::{Bug, Bugs};
 use server::command::{Command, LogCommand, OutcomeKind, Put};
 use server::log_store::RecoveredLog;
-use server::replica::{Effects, Input, Persist, Rejection, Replica, ReplicaConfig, Reply};
+use server::membership::Configuration;
+use server::replica::{
+    AppliedState, CompactionConfig, Effects, Input, Persist, Rejection, Replica, ReplicaConfig,
+    Reply,
+};
 use server::state_machine::{Applied, MemoryStateStore, StateMachine, StateMachineConfig};
 use server::types::{NodeId, RequestId};
 
@@ -50,7 +55,7 @@ impl LiveNode {
         let mut configuration = ConfState::default();
         configuration.set_voters((1..=config.nodes).collect());
         let recovered = RecoveredLog {
-            configuration: Some(configuration),
+            configuration: Some(configuration.clone()),
             hard_state: image.hard_state.clone(),
             entries: image.entries.clone(),
             ..RecoveredLog::default()
@@ -65,6 +70,8 @@ impl LiveNode {
             request_timeout_ticks: u64::MAX,
             pending_writes_max: 16,
             pending_reads_max: 16,
+            leases_max: 16,
+            compaction: CompactionConfig::NEVER,
             bugs: config.bugs,
             logger: config.logger.clone(),
         };
@@ -72,7 +79,11 @@ impl LiveNode {
         let machine_config = StateMachineConfig { sessions_max: 16, bugs: config.bugs };
         let machine = StateMachine::new(store, machine_config)
             .expect("a state machine on an empty memory store starts");
-        let mut replica = Replica::new(replica_config, recovered, machine.applied().index)
+        let state = AppliedState {
+            configuration: Configuration::from_conf_state(&configuration, &BTreeMap::new()),
+            ..AppliedState::default()
+        };
+        let mut replica = Replica::new(replica_config, recovered, &state)
             .expect("a replica starts on a configured log with an empty state");
         replica.pin_election_timeout(CAMPAIGN_TICKS);
         LiveNode {
@@ -159,7 +170,7 @@ impl LiveNode {
 
     /// Performs effects. Returns whether the replica may have more.
     fn perform(&mut self, effects: Effects, outputs: &mut Outputs) -> bool {
-        let Effects { messages, persist, committed, reads, replies } = effects;
+        let Effects { messages, persist, committed, reads, replies, .. } = effects;
         let mut more = false;
         self.pending.extend(persist);
         match self.config.sync {
@@ -231,11 +242,19 @@ fn answer(reply: &Reply) -> Answer {
         Reply::Applied { outcome, .. } if outcome.kind == OutcomeKind::Done as i32 => {
             Answer::Written
         }
-        Reply::Applied { .. } => Answer::Unknown,
+        Reply::Applied { .. }
+        | Reply::KeptAlive { .. }
+        | Reply::MembersChanged { .. }
+        | Reply::LeaderTransferred { .. }
+        | Reply::SnapshotTaken { .. } => Answer::Unknown,
         Reply::Rejected(rejection) => match rejection {
-            Rejection::NotLeader { .. } | Rejection::Busy | Rejection::Overwritten => {
-                Answer::Refused
-            }
+            Rejection::NotLeader { .. }
+            | Rejection::Busy
+            | Rejection::Overwritten
+            | Rejection::LeaseNotFound
+            | Rejection::Members(_)
+            | Rejection::Transfer(_)
+            | Rejection::SnapshotFailed => Answer::Refused,
             Rejection::Uncertain | Rejection::Timeout => Answer::Unknown,
         },
     }

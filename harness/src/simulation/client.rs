@@ -13,6 +13,10 @@ pub(super) enum Function {
     Write(u64),
     /// Sets it if it holds the first value.
     Cas(u64, u64),
+    /// Grants a lease that lives for so many ticks; no operation of the history.
+    Grant(u64),
+    /// Keeps a lease alive; no operation of the history.
+    KeepAlive(u64),
 }
 
 impl Function {
@@ -23,6 +27,8 @@ impl Function {
             Function::Read => "read",
             Function::Write(_) => "write",
             Function::Cas(..) => "cas",
+            Function::Grant(_) => "grant",
+            Function::KeepAlive(_) => "keep-alive",
         }
     }
 }
@@ -47,6 +53,10 @@ pub(super) enum Response {
     Done(u64),
     /// A compare-and-set found another value.
     Mismatch,
+    /// The lease lives for so many ticks from when the request was sent.
+    KeptAlive(u64),
+    /// The lease has ended, or will.
+    LeaseGone,
     /// The session cannot say what happened to this sequence number.
     SessionLost,
     /// This attempt surely has no effect; perhaps another node knows better.

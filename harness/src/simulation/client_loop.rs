@@ -65,8 +65,8 @@ impl World {
             attempts: 0,
         };
         match function {
-            Function::Open | Function::Read => {}
             Function::Write(_) | Function::Cas(..) => slot.sequence += 1,
+            Function::Open | Function::Read | Function::Grant(_) | Function::KeepAlive(_) => {}
         }
         if function != Function::Open {
             self.record(
@@ -175,7 +175,7 @@ impl World {
         self.retry_soon(client, open);
     }
 
-    fn another_node(&mut self, node: usize) -> usize {
+    pub(super) fn another_node(&mut self, node: usize) -> usize {
         let count = self.nodes.len();
         (node + self.client_rng.random_range(1..count)) % count
     }
@@ -208,7 +208,7 @@ impl World {
 
     fn give_up(&mut self, client: usize, open: Open) {
         match open.function {
-            Function::Open => {
+            Function::Open | Function::Grant(_) | Function::KeepAlive(_) => {
                 self.clients[client].open = None;
                 self.think(client);
             }
@@ -229,7 +229,9 @@ impl World {
 /// The argument of an operation as the history has it.
 fn argument(function: Function) -> Value {
     match function {
-        Function::Open | Function::Read => Value::Null,
+        Function::Open | Function::Read | Function::Grant(_) | Function::KeepAlive(_) => {
+            Value::Null
+        }
         Function::Write(value) => json!(value),
         Function::Cas(expected, value) => json!([expected, value]),
     }

@@ -73,6 +73,52 @@ counters! {
     LogWrites => "log writes",
     /// A log dropped entries that conflicted with a leader's.
     Truncations => "log truncations",
+    /// A node took a snapshot of its state.
+    SnapshotsTaken => "snapshots taken",
+    /// A node could not take a snapshot.
+    SnapshotsFailed => "snapshots failed",
+    /// A log forgot entries behind a snapshot.
+    Compactions => "log compactions",
+    /// A snapshot was on its way to a follower.
+    SnapshotsSent => "snapshots sent",
+    /// It was lost, or its sender was told so.
+    SnapshotsLost => "snapshots lost",
+    /// A node switched to a snapshot of a leader.
+    Installs => "snapshots installed",
+    /// A node crashed before it had switched to a snapshot, ...
+    CrashesBeforeInstall => "crashes before a switch",
+    /// ... or after that and before its log was reset, and reset it when it started again.
+    LogResets => "log resets at a start",
+    /// A new node became a learner.
+    MembersAdded => "members: added",
+    /// A learner became a voter.
+    MembersPromoted => "members: promoted",
+    /// A voter became a learner.
+    MembersDemoted => "members: demoted",
+    /// A member left.
+    MembersRemoved => "members: removed",
+    /// A member took the place of another one.
+    MembersReplaced => "members: replaced",
+    /// A joint configuration came into force.
+    JointConfigurations => "joint configurations",
+    /// A change was refused.
+    ChangesRefused => "changes of members refused",
+    /// A change's fate was left open.
+    ChangesUncertain => "changes of members uncertain",
+    /// A removed node, or a learner, lost its disk.
+    Wipes => "wiped nodes",
+    /// Leadership was handed over.
+    Transfers => "leaders transferred",
+    /// Leadership was not handed over.
+    TransfersFailed => "leader transfers failed",
+    /// A lease was granted.
+    LeasesGranted => "leases granted",
+    /// A lease was kept alive.
+    LeasesKeptAlive => "leases kept alive",
+    /// A lease ended.
+    LeasesEnded => "leases ended",
+    /// A keep-alive came too late.
+    LeasesTooLate => "keep-alives too late",
     /// An operation was asked again.
     Retries => "retries",
     /// A read was answered.

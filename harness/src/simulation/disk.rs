@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use raft::eraftpb::{ConfState, Entry, HardState};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use server::log_store::RecoveredLog;
+use server::log_store::{LogPosition, RecoveredLog};
 use server::replica::Persist;
 use server::types::PersistNumber;
 
-use super::log_digest::LogDigest;
+use super::log_digest::{EntryDigest, LogDigest};
 
 /// With [`SyncMode::Volatile`], batches reach the disk this much later (microseconds).
 const VOLATILE_LAG: u64 = 1_000_000;
@@ -37,6 +37,8 @@ pub(super) enum Crash {
 #[derive(Debug)]
 struct Pending {
     batch: Persist,
+    /// Of the entry that the batch resets the log to, if it does.
+    reset: Option<EntryDigest>,
     queued_at: u64,
 }
 
@@ -44,8 +46,10 @@ struct Pending {
 #[derive(Debug)]
 pub(super) struct Disk {
     mode: SyncMode,
-    configuration: ConfState,
+    /// None on a node that was never part of the first configuration.
+    configuration: Option<ConfState>,
     hard_state: HardState,
+    base: LogPosition,
     entries: Vec<Entry>,
     digest: LogDigest,
     /// Not durable, in order; the first `written` are in the page cache, the first `busy` are or
@@ -56,11 +60,12 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    pub(super) fn new(configuration: ConfState, mode: SyncMode) -> Disk {
+    pub(super) fn new(configuration: Option<ConfState>, mode: SyncMode) -> Disk {
         Disk {
             mode,
             configuration,
             hard_state: HardState::default(),
+            base: LogPosition::default(),
             entries: Vec::new(),
             digest: LogDigest::default(),
             pending: VecDeque::new(),
@@ -69,8 +74,9 @@ impl Disk {
         }
     }
 
-    pub(super) fn queue(&mut self, batch: Persist, now: u64) {
-        self.pending.push_back(Pending { batch, queued_at: now });
+    /// `reset` is the digest of the entry that the batch resets the log to, if it does.
+    pub(super) fn queue(&mut self, batch: Persist, reset: Option<EntryDigest>, now: u64) {
+        self.pending.push_back(Pending { batch, reset, queued_at: now });
     }
 
     /// Starts writing everything that is queued, unless a write is running or nothing is queued.
@@ -119,10 +125,10 @@ impl Disk {
     /// What a process finds when it starts.
     pub(super) fn recover(&self) -> RecoveredLog {
         RecoveredLog {
-            configuration: Some(self.configuration.clone()),
+            configuration: self.configuration.clone(),
             hard_state: self.hard_state.clone(),
+            base: self.base,
             entries: self.entries.clone(),
-            ..RecoveredLog::default()
         }
     }
 
@@ -132,14 +138,23 @@ impl Disk {
     }
 
     fn make_durable(&mut self, count: usize) {
-        for Pending { batch, .. } in self.pending.drain(..count) {
+        for Pending { batch, reset, .. } in self.pending.drain(..count) {
+            if let (Some(position), Some(digest)) = (batch.reset, reset) {
+                self.base = position;
+                self.entries.clear();
+                self.digest.reset(position.index.0, digest);
+            }
             if let Some(hard_state) = batch.hard_state {
                 self.hard_state = hard_state;
             }
             if let Some(first) = batch.entries.first() {
-                self.entries.truncate(first.index as usize - 1);
+                self.entries.truncate((first.index - 1 - self.base.index.0) as usize);
                 self.digest.append(&batch.entries);
                 self.entries.extend(batch.entries);
+            }
+            if let Some(compact) = batch.compact {
+                self.entries.drain(..(compact.index.0 - self.base.index.0) as usize);
+                self.base = compact;
             }
         }
         self.written = self.written.saturating_sub(count);

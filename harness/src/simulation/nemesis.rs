@@ -102,12 +102,16 @@ impl World {
     }
 
     fn install(&mut self, fault: Fault, duration: u64) {
-        let count = self.nodes.len();
-        let mut order: Vec<usize> = (0..count).collect();
+        // Cutting off those who are no members would prove little.
+        let everybody = 0..self.nodes.len();
+        let mut order = self.operator.members();
+        if order.len() < 3 {
+            order = everybody.clone().collect();
+        }
+        let count = order.len();
         order.shuffle(&mut self.nemesis.rng);
         let one = order[0];
         let leader = self.leader().unwrap_or(one);
-        let everybody = 0..count;
         match fault {
             Fault::Halves => {
                 let (minority, majority) = order.split_at(count / 2);
@@ -153,7 +157,7 @@ impl World {
             }
             Fault::Blackout => {
                 self.coverage.count(Counter::Blackouts);
-                self.take_down(order, Crash::PowerLoss, duration);
+                self.take_down(everybody.collect(), Crash::PowerLoss, duration);
             }
             Fault::Pause => self.pause(one, duration),
             Fault::PauseLeader => self.pause(leader, duration),
@@ -220,7 +224,7 @@ impl World {
     }
 
     /// The leader with the newest term, from 0.
-    fn leader(&self) -> Option<usize> {
+    pub(super) fn leader(&self) -> Option<usize> {
         let leads = |node: &usize| {
             let replica = &self.nodes[*node].running.as_ref()?.replica;
             (replica.role() == Role::Leader).then(|| (replica.term(), *node))

@@ -8,19 +8,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use raft::eraftpb::Message;
 use rand::RngExt;
-use server::command::{Command, CompareAndSet, LogCommand, OpenSession, OutcomeKind, Put};
+use server::command::{
+    Command, CompareAndSet, GrantLease, LogCommand, OpenSession, OutcomeKind, Put,
+};
 use server::replica::{Effects, Input, Rejection, Reply};
-use server::state_machine::Applied;
+use server::state_machine::{Applied, LeaseChange};
 use server::types::{LogIndex, RequestId, Role};
 
 use super::client::{Function, Request, Response};
 use super::coverage::Counter;
 use super::disk::Crash;
 use super::invariants::{InvariantViolation, NodeView};
-use super::node::{Running, Ticket};
+use super::node::{ClientTicket, Running, Ticket};
 use super::options::Checks;
 use super::report::Violation;
 use super::world::{Event, World};
+
+/// Of the ticks that a node slept through, so many are delivered late, with the next one.
+const LATE_TICKS_MAX: u64 = 2;
 
 impl World {
     pub(super) fn start_node(&mut self, node: usize) {
@@ -42,6 +47,9 @@ impl World {
             self.coverage.add(Counter::StaleStates, u64::from(stale));
         }
         let id = self.nodes[node].id;
+        let installed = self.nodes[node].installed.map_or(0, |(position, _)| position.index.0);
+        let is_behind = self.nodes[node].disk.durable().len() < installed;
+        self.coverage.add(Counter::LogResets, u64::from(is_behind));
         if let Some(running) = &self.nodes[node].running {
             let result = self.watch.restarted(id, running.replica.term());
             self.must_hold(result);
@@ -51,10 +59,9 @@ impl World {
 
     pub(super) fn crash_node(&mut self, node: usize, crash: Crash) {
         let target = &mut self.nodes[node];
-        if target.running.take().is_none() {
-            return;
-        }
+        let Some(running) = target.running.take() else { return };
         target.paused_until = 0;
+        self.coverage.add(Counter::CrashesBeforeInstall, u64::from(running.install.is_some()));
         let lost = target.disk.crash(crash, self.now, &mut self.disk_rng);
         self.coverage.add(Counter::LostWrites, lost as u64);
         self.coverage.count(match crash {
@@ -65,8 +72,14 @@ impl World {
     }
 
     pub(super) fn tick(&mut self, node: usize) {
-        // The server's clock skips ticks that it slept through.
-        if self.nodes[node].paused_until <= self.now {
+        let target = &mut self.nodes[node];
+        if target.paused_until > self.now {
+            target.ticks_missed += 1;
+            return;
+        }
+        // The server's clock makes up for some of the ticks that it slept through.
+        let late = std::mem::take(&mut target.ticks_missed).min(LATE_TICKS_MAX);
+        for _ in 0..=late {
             self.step(node, Input::Tick);
         }
     }
@@ -90,10 +103,10 @@ impl World {
         }
         let Some(running) = &mut target.running else {
             // The connection is refused: surely nothing happened.
-            self.respond(node, Ticket { client, attempt, key }, Response::Refused(None));
+            self.respond(node, ClientTicket { client, attempt, key }, Response::Refused(None));
             return;
         };
-        let id = running.request(Ticket { client, attempt, key });
+        let id = running.request(Ticket::Client(ClientTicket { client, attempt, key }));
         let input = match function {
             Function::Read => Input::Read { request: id },
             Function::Open => write(id, 0, 0, Command::OpenSession(OpenSession::default())),
@@ -109,6 +122,10 @@ impl World {
                 };
                 write(id, session, sequence, Command::CompareAndSet(cas))
             }
+            Function::Grant(ttl_ticks) => {
+                write(id, 0, 0, Command::GrantLease(GrantLease { ttl_ticks }))
+            }
+            Function::KeepAlive(lease) => Input::KeepAlive { request: id, lease },
         };
         self.step(node, input);
     }
@@ -141,7 +158,9 @@ impl World {
         let Some(running) = &mut self.nodes[node].running else { return };
         running.applying = false;
         let entries = std::mem::take(&mut running.to_apply);
-        let Some(last) = entries.last().map(|entry| entry.index) else { return };
+        let Some(last) = entries.last().map(|entry| entry.index) else {
+            return self.install_snapshot(node);
+        };
         let applied = running.machine.apply(&entries);
         for entry in &entries {
             let result = self.watch.applies(id, entry);
@@ -149,8 +168,10 @@ impl World {
         }
         match applied {
             Ok(Applied { entries, leases, events: _ }) => {
+                self.see_state(node, &leases);
                 self.trace.line(self.now, format_args!("n{id} applied {last}"));
                 self.step(node, Input::Applied { index: last, entries, leases });
+                self.apply_soon(node);
             }
             Err(error) => {
                 self.found(Violation::Crash { node: id.0, message: error.to_string() });
@@ -181,10 +202,27 @@ impl World {
 
     fn perform(&mut self, node: usize, effects: Effects) {
         let id = self.nodes[node].id;
-        let Effects { messages, persist, committed, reads, replies } = effects;
+        let Effects {
+            messages,
+            snapshots,
+            persist,
+            committed,
+            install,
+            reads,
+            take_snapshot,
+            replies,
+        } = effects;
         for batch in persist {
             self.coverage.count(Counter::LogWrites);
+            self.coverage.add(Counter::Compactions, u64::from(batch.compact.is_some()));
+            let installed = self.nodes[node].installed;
             let Some(running) = &mut self.nodes[node].running else { return };
+            let mut reset = None;
+            if let (Some(position), Some((installed, digest))) = (batch.reset, installed) {
+                assert_eq!(position, installed, "a log is reset to the installed snapshot only");
+                running.log.reset(position.index.0, digest);
+                reset = Some(digest);
+            }
             if let Some(first) = batch.entries.first() {
                 if running.log.append(&batch.entries) > 0 {
                     self.coverage.count(Counter::Truncations);
@@ -192,7 +230,7 @@ impl World {
                 let result = self.watch.appended(id, &running.log, first.index);
                 self.must_hold(result);
             }
-            self.nodes[node].disk.queue(batch, self.now);
+            self.nodes[node].disk.queue(batch, reset, self.now);
         }
         self.write_soon(node);
         for message in messages {
@@ -208,10 +246,18 @@ impl World {
                 self.send(node, to, first, Box::new(message));
             }
         }
+        for snapshot in snapshots {
+            self.send_snapshot(node, snapshot);
+        }
+        self.see_configurations(&committed);
         if let Some(running) = &mut self.nodes[node].running {
             running.to_apply.extend(committed);
+            running.install = install.or(running.install.take());
         }
         self.apply_soon(node);
+        if take_snapshot {
+            self.take_snapshot_soon(node);
+        }
         for request in reads {
             self.answer_read(node, request);
         }
@@ -222,7 +268,7 @@ impl World {
 
     fn answer_read(&mut self, node: usize, request: RequestId) {
         let Some(running) = &mut self.nodes[node].running else { return };
-        let Some(ticket) = running.requests.remove(&request) else { return };
+        let Some(Ticket::Client(ticket)) = running.requests.remove(&request) else { return };
         let value = match running.machine.get(&bytes_of(ticket.key)) {
             Ok(versioned) => versioned.and_then(|versioned| value_of(&versioned.value)),
             Err(error) => {
@@ -236,7 +282,11 @@ impl World {
 
     fn answer(&mut self, node: usize, request: RequestId, reply: Reply) {
         let Some(running) = &mut self.nodes[node].running else { return };
-        let Some(ticket) = running.requests.remove(&request) else { return };
+        let ticket = match running.requests.remove(&request) {
+            Some(Ticket::Client(ticket)) => ticket,
+            Some(Ticket::Operator) => return self.operator_answered(&reply),
+            None => return,
+        };
         let response = match reply {
             Reply::Applied { outcome, .. } => match OutcomeKind::try_from(outcome.kind) {
                 Ok(OutcomeKind::Done) => Response::Done(outcome.revision),
@@ -249,24 +299,34 @@ impl World {
                     | OutcomeKind::ValueTooLong
                     | OutcomeKind::WrongGroup,
                 )
-                | Err(_) => unreachable!("the simulated clients use no leases and one group"),
+                | Err(_) => unreachable!("the simulated clients use one group, and short values"),
             },
+            Reply::KeptAlive { ttl_ticks } => Response::KeptAlive(ttl_ticks),
+            Reply::MembersChanged { .. }
+            | Reply::LeaderTransferred { .. }
+            | Reply::SnapshotTaken { .. } => unreachable!("clients do not ask for these"),
             Reply::Rejected(rejection) => match rejection {
                 Rejection::NotLeader { leader } => Response::Refused(leader),
                 Rejection::Busy | Rejection::Overwritten => Response::Refused(None),
                 Rejection::Uncertain | Rejection::Timeout => Response::Unknown,
+                Rejection::LeaseNotFound => Response::LeaseGone,
+                Rejection::Members(_) | Rejection::Transfer(_) | Rejection::SnapshotFailed => {
+                    unreachable!("clients do not ask for these")
+                }
             },
         };
         if let (Response::Done(revision), Some(running)) = (response, &self.nodes[node].running) {
-            let durable = self.nodes.iter().map(|node| node.disk.durable());
-            let result = self.watch.acknowledged(LogIndex(revision), &running.log, durable);
+            let durable = self.nodes.iter().map(|node| (node.id, node.disk.durable()));
+            let configuration = running.replica.configuration();
+            let index = LogIndex(revision);
+            let result = self.watch.acknowledged(index, &running.log, configuration, durable);
             self.must_hold(result);
         }
         self.respond(node, ticket, response);
     }
 
-    fn respond(&mut self, node: usize, ticket: Ticket, response: Response) {
-        let Ticket { client, attempt, .. } = ticket;
+    fn respond(&mut self, node: usize, ticket: ClientTicket, response: Response) {
+        let ClientTicket { client, attempt, .. } = ticket;
         if let Some(delay) = self.network.client_delay() {
             self.schedule(delay, Event::Response { client, attempt, node, response });
         }
@@ -280,10 +340,11 @@ impl World {
         message: Box<Message>,
     ) {
         let delay = flight.arrival - self.now;
-        self.schedule(delay, Event::Arrive { from, to, flight, message });
+        let lives = [self.nodes[from].lives, self.nodes[to].lives];
+        self.schedule(delay, Event::Arrive { from, to, lives, flight, message });
     }
 
-    fn step(&mut self, node: usize, input: Input) {
+    pub(super) fn step(&mut self, node: usize, input: Input) {
         let stepped = self.guarded(node, |world| {
             let running = world.nodes[node].running.as_mut()?;
             running.replica.step(input);
@@ -318,11 +379,11 @@ impl World {
         self.schedule(delay, Event::DiskDone { node, boot });
     }
 
-    fn apply_soon(&mut self, node: usize) {
+    pub(super) fn apply_soon(&mut self, node: usize) {
         let slow = self.nodes[node].apply_slow_until > self.now;
         let boot = self.nodes[node].boot;
         let Some(running) = &mut self.nodes[node].running else { return };
-        if running.applying || running.to_apply.is_empty() {
+        if running.applying || (running.to_apply.is_empty() && running.install.is_none()) {
             return;
         }
         running.applying = true;
@@ -360,8 +421,27 @@ impl World {
         self.must_hold(result);
     }
 
+    /// Shows the state of the node to the invariants, after leases changed in it.
+    pub(super) fn see_state(&mut self, node: usize, leases: &[LeaseChange]) {
+        let Some(running) = &self.nodes[node].running else { return };
+        let (id, state) = (self.nodes[node].id, running.machine.store());
+        let result = self.watch.has_state(id, running.machine.applied().index, state);
+        self.must_hold(result);
+        for change in leases {
+            if let LeaseChange::Ended { id } = change {
+                self.coverage.count(Counter::LeasesEnded);
+                let result = self.watch.lease_kept.ended(*id, self.now);
+                self.must_hold(result);
+            }
+        }
+    }
+
     /// Runs code of the store; a panic in it is a finding.
-    fn guarded<T>(&mut self, node: usize, action: impl FnOnce(&mut World) -> T) -> Option<T> {
+    pub(super) fn guarded<T>(
+        &mut self,
+        node: usize,
+        action: impl FnOnce(&mut World) -> T,
+    ) -> Option<T> {
         match catch_unwind(AssertUnwindSafe(|| action(self))) {
             Ok(result) => Some(result),
             Err(panic) => {
@@ -376,7 +456,7 @@ impl World {
         }
     }
 
-    fn must_hold(&mut self, result: Result<(), InvariantViolation>) {
+    pub(super) fn must_hold(&mut self, result: Result<(), InvariantViolation>) {
         if let Err(violation) = result
             && self.options.checks == Checks::All
         {
@@ -386,7 +466,7 @@ impl World {
 
     /// Ends the run with a finding, unless there is one already. With [`Checks::History`] a node
     /// that breaks stays down, and clients go on.
-    fn found(&mut self, violation: Violation) {
+    pub(super) fn found(&mut self, violation: Violation) {
         self.trace.line(self.now, format_args!("found {violation}"));
         if self.options.checks == Checks::History {
             if let Violation::Crash { node, .. } | Violation::Recovery { node, .. } = violation {

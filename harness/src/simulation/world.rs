@@ -1,13 +1,15 @@
 //! The world: virtual time, one queue of events, and everything that events act on.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use raft::eraftpb::{ConfState, Message};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
+use server::membership::Configuration;
+use server::replica::CompactionConfig;
 use server::types::NodeId;
 use workloads::history::{Event as HistoryEvent, EventKind, Process};
 
@@ -15,16 +17,24 @@ use super::client::{Client, Request, Response};
 use super::coverage::{Counter, Coverage};
 use super::invariants::Watch;
 use super::judge::{Judgement, judge};
+use super::lease_holder::LeaseHolder;
 use super::nemesis::{FaultId, Nemesis};
 use super::network::{Flight, Network};
 use super::node::{Node, TICK};
+use super::operator::Operator;
 use super::options::{Checks, FaultIntensity, SimulationOptions};
 use super::report::{SimulationReport, Violation};
+use super::snapshots::Sending;
 use super::streams::stream;
 use super::trace::Trace;
 
 /// Events of one run; a run that needs more is looping.
 const EVENTS_MAX: u64 = 5_000_000;
+
+/// Nodes that are no members at first, if members come and go.
+const SPARES: u64 = 2;
+/// Clients that hold leases.
+const LEASE_HOLDERS: usize = 2;
 
 /// Something that is going to happen. Nodes and clients are numbered from 0.
 #[derive(Debug)]
@@ -35,8 +45,25 @@ pub(super) enum Event {
     Arrive {
         from: usize,
         to: usize,
+        /// Of sender and receiver: what was sent to or by a node before it was wiped is lost.
+        lives: [u64; 2],
         flight: Flight,
         message: Box<Message>,
+    },
+    SnapshotArrives {
+        flight: Flight,
+        sending: Sending,
+    },
+    /// The sender of a snapshot learns what became of it.
+    SnapshotSent {
+        node: usize,
+        boot: u64,
+        to: usize,
+        ok: bool,
+    },
+    TakeSnapshot {
+        node: usize,
+        boot: u64,
     },
     Request {
         node: usize,
@@ -69,6 +96,12 @@ pub(super) enum Event {
         client: usize,
         attempt: u64,
     },
+    /// As [`Event::Client`], for a holder of leases.
+    LeaseHolder {
+        holder: usize,
+        attempt: u64,
+    },
+    Operate,
     Strike,
     Isolate {
         node: usize,
@@ -116,8 +149,10 @@ pub(super) struct World {
     order: u64,
     pub(super) nodes: Vec<Node>,
     pub(super) clients: Vec<Client>,
+    pub(super) holders: Vec<LeaseHolder>,
     pub(super) network: Network,
     pub(super) nemesis: Nemesis,
+    pub(super) operator: Operator,
     pub(super) watch: Watch,
     pub(super) coverage: Coverage,
     pub(super) trace: Trace,
@@ -133,6 +168,18 @@ pub(super) struct World {
     pub(super) healed_at: Option<u64>,
     pub(super) last_leader: Option<NodeId>,
     event_names: Vec<String>,
+    /// Does the operator do anything?
+    operates: bool,
+}
+
+/// When logs are compacted: often, so that most of what happens to a snapshot happens in a run.
+fn compaction(rng: &mut ChaCha8Rng) -> CompactionConfig {
+    CompactionConfig {
+        snapshot_entries: [20, 50, 200][rng.random_range(0..3)],
+        snapshot_bytes: [3_000, u64::MAX][rng.random_range(0..2)],
+        tail_entries: [0, 5, 30][rng.random_range(0..3)],
+        log_bytes_max: 1 << 20,
+    }
 }
 
 /// Runs one simulation.
@@ -147,18 +194,27 @@ impl World {
         let seed = options.seed;
         let drawn = [3, 5, 5][stream(seed, "nodes").random_range(0..3)];
         let voter_count = options.nodes.unwrap_or(drawn);
-        let count = voter_count as usize;
+        let mut operator = stream(seed, "operator");
+        let compaction = compaction(&mut operator);
+        // In half of the runs members come and go.
+        let operates = options.faults == FaultIntensity::Storm && operator.random_bool(0.5);
+        let count = voter_count + if operates { SPARES } else { 0 };
         let mut voters = ConfState::default();
         voters.set_voters((1..=voter_count).collect());
-        let nodes = (1..=voter_count)
-            .map(|id| Node::new(NodeId(id), voters.clone(), seed, options.bugs))
+        let first = Configuration::from_conf_state(&voters, &BTreeMap::new());
+        let nodes = (1..=count)
+            .map(|id| {
+                let voters = (id <= voter_count).then(|| voters.clone());
+                Node::new(NodeId(id), voters, seed, options.bugs, compaction)
+            })
             .collect();
+        let count = count as usize;
         let clients: Vec<Client> = (0..options.keys as usize * options.clients_per_key)
             .map(|slot| {
                 // The clients of a register are spread over all nodes, the isolated one included.
                 let (key, home) = (slot as u64 % options.keys, slot / options.keys as usize);
                 // Some clients remember who answered last, as real ones do; the others stay bound.
-                Client::new(key, home % count, slot as u64, home % 2 == 1)
+                Client::new(key, home % voter_count as usize, slot as u64, home % 2 == 1)
             })
             .collect();
         World {
@@ -168,8 +224,11 @@ impl World {
             nodes,
             process_last: clients.len() as u64 - 1,
             clients,
+            holders: (0..LEASE_HOLDERS).map(|_| LeaseHolder::default()).collect(),
             network: Network::new(count, stream(seed, "network"), options.faults),
             nemesis: Nemesis::new(stream(seed, "nemesis")),
+            operator: Operator::new(operator, first),
+            operates,
             watch: Watch::new(count),
             coverage: Coverage::default(),
             trace: Trace::new(options.trace),
@@ -182,7 +241,7 @@ impl World {
             value_last: 0,
             healed_at: None,
             last_leader: None,
-            event_names: (1..=voter_count).map(|id| format!("n{id}")).collect(),
+            event_names: (1..=count).map(|id| format!("n{id}")).collect(),
             options,
         }
     }
@@ -203,8 +262,15 @@ impl World {
         for client in 0..self.clients.len() {
             self.think(client);
         }
+        for holder in 0..self.holders.len() {
+            let delay = self.client_rng.random_range(100_000..600_000);
+            self.lease_holder_waits(holder, delay);
+        }
         if self.options.faults == FaultIntensity::Storm {
             self.schedule(500_000, Event::Strike);
+        }
+        if self.operates {
+            self.schedule(300_000, Event::Operate);
         }
         let safety = self.options.safety.as_micros() as u64;
         self.schedule(safety, Event::Heal);
@@ -220,6 +286,7 @@ impl World {
             self.happen(event);
             if let Some(healed_at) = self.healed_at
                 && self.clients.iter().all(|client| client.served_after_heal >= 2)
+                && self.is_settled()
             {
                 return Some(self.now - healed_at);
             }
@@ -233,21 +300,29 @@ impl World {
                 self.schedule(TICK, Event::Tick { node });
                 self.tick(node);
             }
-            Event::Arrive { from, to, flight, message } => {
+            Event::Arrive { from, to, lives, flight, message } => {
                 let paused_until = self.nodes[to].paused_until;
-                if paused_until > self.now {
+                if lives != [self.nodes[from].lives, self.nodes[to].lives] {
+                    self.coverage.count(Counter::MessagesDropped);
+                } else if paused_until > self.now {
                     // The kernel keeps it.
                     let jitter = self.nodes[to].backlog_jitter[from];
                     let delay = paused_until - self.now + jitter;
-                    self.schedule(delay, Event::Arrive { from, to, flight, message });
+                    self.schedule(delay, Event::Arrive { from, to, lives, flight, message });
                 } else if self.network.arrives(flight, from, to, &mut self.coverage) {
                     self.message(from, to, *message);
                 }
             }
             Event::Request { node, request } => self.request(node, request),
             Event::Response { client, attempt, node, response } => {
-                self.response(client, attempt, node, response);
+                match client.checked_sub(self.clients.len()) {
+                    None => self.response(client, attempt, node, response),
+                    Some(holder) => self.lease_response(holder, attempt, response),
+                }
             }
+            Event::SnapshotArrives { flight, sending } => self.snapshot_arrives(flight, sending),
+            Event::SnapshotSent { node, boot, to, ok } => self.snapshot_sent(node, boot, to, ok),
+            Event::TakeSnapshot { node, boot } => self.take_snapshot(node, boot),
             Event::Wake { node, boot } => self.wake(node, boot),
             Event::DiskDone { node, boot } => self.disk_done(node, boot),
             Event::ApplyDone { node, boot } => self.apply_done(node, boot),
@@ -257,6 +332,8 @@ impl World {
                 self.schedule(delay, Event::FlushState { node });
             }
             Event::Client { client, attempt } => self.client_wakes(client, attempt),
+            Event::LeaseHolder { holder, attempt } => self.lease_holder_wakes(holder, attempt),
+            Event::Operate => self.operate(),
             Event::Strike => self.strike(),
             Event::Isolate { node, duration } => self.isolate(node, duration),
             Event::Undo(fault) => self.undo(fault),
@@ -307,11 +384,17 @@ impl World {
                 .filter(|client| client.served_after_heal < 2)
                 .map(|client| format!("p{}", client.process))
                 .collect();
-            let summary = format!(
-                "{} ms after the heal these processes were not served: {}",
-                self.options.liveness_bound.as_millis(),
-                waiting.join(" ")
-            );
+            let bound = self.options.liveness_bound.as_millis();
+            let summary = match waiting.is_empty() {
+                true => format!(
+                    "{bound} ms after the heal there are leases that nobody keeps alive, or a \
+                     change of members is not complete"
+                ),
+                false => format!(
+                    "{bound} ms after the heal these processes were not served: {}",
+                    waiting.join(" ")
+                ),
+            };
             violation = Some(Violation::Liveness { summary });
         }
         self.coverage.add(Counter::Runs, 1);

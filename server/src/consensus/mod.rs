@@ -4,7 +4,11 @@
 //! messages, writes and committed entries. raft-rs' own types stay inside, except for the protobuf
 //! messages that travel and are stored.
 
+mod engine_ready;
+mod fingerprint;
 mod log_cache;
+mod persistence;
 mod raft_engine;
 
-pub use raft_engine::{EngineConfig, EngineReady, ProposeError, RaftEngine};
+pub use engine_ready::EngineReady;
+pub use raft_engine::{EngineConfig, PeerProgress, ProposeError, RaftEngine};

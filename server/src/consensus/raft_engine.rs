@@ -5,20 +5,28 @@
 //! - election timeouts are drawn from the replica's seed. raft-rs draws them from the thread's
 //!   generator, so the engine puts its own value back after every call that may have redrawn it;
 //! - persistence is asynchronous: the leader's messages leave at once, so that its sync overlaps the
-//!   followers' (Raft thesis §10.2.1), everybody else's leave after theirs.
+//!   followers' (Raft thesis §10.2.1), everybody else's leave after theirs;
+//! - a replica campaigns only when its log is durable and no snapshot is being installed: raft-rs
+//!   asserts the first, and would read compacted entries in the second case;
+//! - a replica without a configuration is new in its group. The log alone would not tell it who the
+//!   first voters were, so it asks for a snapshot, whatever the leader sends, and votes for nobody;
+//! - a voter never gets a snapshot by asking: it had a configuration, so it lost its data, and with
+//!   it what it voted and acknowledged. It has to be removed and added again.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::hash::{Hash, Hasher};
+use std::collections::BTreeMap;
 
-use protobuf::Message as _;
-use raft::eraftpb::{ConfState, Entry, Message, MessageType};
-use raft::{Progress, RawNode, ReadOnlyOption, StateRole};
+use raft::eraftpb::{ConfChangeV2, ConfState, Message, MessageType};
+use raft::{ProgressState, RawNode, ReadOnlyOption, SnapshotStatus, StateRole};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use prost::Message as _;
+
 use super::log_cache::LogCache;
-use crate::log_store::RecoveredLog;
-use crate::replica::Persist;
+use super::persistence::{Done, Persistence};
+use crate::log_store::{LogPosition, RecoveredLog};
+use crate::membership::Configuration;
+use crate::replica::{AppliedState, Persist};
 use crate::types::{LogIndex, NodeId, PersistNumber, Role, Term};
 
 /// Entries of one append message; one entry always fits (bytes).
@@ -29,6 +37,8 @@ const APPENDS_INFLIGHT_MAX: usize = 256;
 const UNCOMMITTED_BYTES_MAX: u64 = 64 << 20;
 /// Entries given to the state machine at once (bytes).
 const COMMITTED_BYTES_MAX: u64 = 4 << 20;
+/// A new replica wants any snapshot: one of at least this index.
+const ANY_SNAPSHOT: u64 = 1;
 
 /// How an engine behaves.
 #[derive(Debug, Clone)]
@@ -56,58 +66,61 @@ pub enum ProposeError {
     Dropped,
 }
 
-/// What the engine wants done.
-#[derive(Debug, Default)]
-pub struct EngineReady {
-    /// Safe to send now.
-    pub messages: Vec<Message>,
-    /// To be written, in order.
-    pub persist: Vec<Persist>,
-    /// Committed and durable here, in order.
-    pub committed: Vec<Entry>,
-    /// Confirmed reads: the context and the index to wait for.
-    pub reads: Vec<(Vec<u8>, LogIndex)>,
-}
-
-/// A batch that raft-rs handed out and that is not durable yet.
-struct PendingReady {
-    number: u64,
-    has_writes: bool,
-    /// Index and term of its last entry, as raft-rs remembers them until the batch is durable.
-    last_entry: Option<(u64, u64)>,
-    /// These leave when the batch is durable.
-    messages: Vec<Message>,
+/// What a leader knows of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerProgress {
+    /// The last entry that it surely has.
+    pub matched: LogIndex,
+    /// A snapshot is on its way: it will have everything up to here.
+    pub snapshot: Option<LogIndex>,
 }
 
 /// A Raft participant of one group, on raft-rs.
 pub struct RaftEngine {
-    node: RawNode<LogCache>,
+    pub(super) node: RawNode<LogCache>,
     election_ticks: usize,
-    rng: ChaCha8Rng,
-    election_timeout: usize,
+    pub(super) rng: ChaCha8Rng,
+    pub(super) election_timeout: usize,
     /// Term and role at the last look; a change redraws the election timeout.
     seen: (u64, StateRole),
     /// Set by a model checker: every draw gives this.
     election_timeout_pinned: Option<usize>,
-    pending: VecDeque<PendingReady>,
+    pub(super) persistence: Persistence,
+    /// A leader's word to campaign at once, which came before that was possible, and for how many
+    /// ticks it is still good.
+    pub(super) deferred: Option<(Message, usize)>,
+    /// As of the last entry that changed it and was handed out, ...
+    pub(super) configuration: Configuration,
+    /// ... and that entry's index, or the one of the snapshot that it came with.
+    pub(super) configuration_index: LogIndex,
 }
 
 impl RaftEngine {
-    /// Resumes from what the log store held. `applied` is the state machine's.
+    /// Resumes from what the log store and the state store held, which fit together. With `reset`,
+    /// the log store is told to begin anew at `recovered.base`.
     pub fn new(
         config: &EngineConfig,
-        recovered: RecoveredLog,
-        applied: LogIndex,
+        mut recovered: RecoveredLog,
+        state: &AppliedState,
+        reset: bool,
     ) -> Result<RaftEngine, raft::Error> {
-        let configuration = recovered.configuration.clone().unwrap_or_default();
-        let mut recovered = recovered;
+        let applied = state.position.index.0;
         // The commit index is not synced, the state machine may be: what is applied is committed.
-        recovered.hard_state.commit = recovered.hard_state.commit.max(applied.0);
+        recovered.hard_state.commit = recovered.hard_state.commit.max(applied);
+        let mut persistence = Persistence::default();
+        if reset {
+            persistence.write(Persist {
+                reset: Some(recovered.base),
+                hard_state: Some(recovered.hard_state.clone()),
+                must_sync: true,
+                ..Persist::default()
+            });
+        }
         let raft_config = raft::Config {
             id: config.id.0,
             election_tick: config.election_ticks,
             heartbeat_tick: config.heartbeat_ticks,
-            applied: applied.0,
+            applied,
             max_size_per_msg: APPEND_BYTES_MAX,
             max_inflight_msgs: APPENDS_INFLIGHT_MAX,
             check_quorum: true,
@@ -120,8 +133,11 @@ impl RaftEngine {
             max_committed_size_per_ready: COMMITTED_BYTES_MAX,
             ..raft::Config::default()
         };
-        let node =
-            RawNode::new(&raft_config, LogCache::new(recovered, configuration), &config.logger)?;
+        let configuration = state.configuration.clone();
+        let base = recovered.base;
+        let snapshot = state.snapshot.clone().filter(|(position, _)| *position >= base);
+        let cache = LogCache::new(recovered, configuration.to_conf_state(), snapshot);
+        let node = RawNode::new(&raft_config, cache, &config.logger)?;
         let mut engine = RaftEngine {
             seen: (node.raft.term, node.raft.state),
             node,
@@ -129,7 +145,10 @@ impl RaftEngine {
             rng: ChaCha8Rng::seed_from_u64(config.seed),
             election_timeout: 0,
             election_timeout_pinned: None,
-            pending: VecDeque::new(),
+            persistence,
+            deferred: None,
+            configuration,
+            configuration_index: state.position.index,
         };
         engine.draw_election_timeout();
         engine.after_call();
@@ -138,19 +157,22 @@ impl RaftEngine {
 
     /// One tick of the clock.
     pub fn tick(&mut self) {
-        self.node.tick();
+        if self.is_leader() || self.may_campaign() {
+            self.node.tick();
+        } else {
+            self.node.raft.election_elapsed += 1;
+        }
+        self.deferred =
+            self.deferred.take().and_then(|(it, left)| Some((it, left.checked_sub(1)?)));
         self.after_call();
     }
 
     /// A message of a peer. What does not fit is dropped, as a network may.
-    pub fn message(&mut self, message: Message) {
-        // Proposals and reads are never forwarded between engines: the driver forwards requests.
-        match message.get_msg_type() {
-            MessageType::MsgPropose | MessageType::MsgReadIndex => return,
-            _ => {}
+    pub fn message(&mut self, mut message: Message) {
+        if self.admits(&mut message) {
+            let _ = self.node.step(message);
+            self.after_call();
         }
-        let _ = self.node.step(message);
-        self.after_call();
     }
 
     /// Appends an entry, if this replica leads. Returns where.
@@ -161,9 +183,31 @@ impl RaftEngine {
         let result = self.node.propose(Vec::new(), data);
         self.after_call();
         match result {
-            Ok(()) => Ok((LogIndex(self.node.raft.raft_log.last_index()), self.term())),
+            Ok(()) => Ok((self.last_index(), self.term())),
             Err(_) => Err(ProposeError::Dropped),
         }
+    }
+
+    /// Can a change of the configuration be proposed? Otherwise raft-rs would replace it by an empty
+    /// entry, without a word.
+    pub fn can_change(&self) -> bool {
+        self.can_read_index()
+            && !self.node.raft.has_pending_conf()
+            && self.node.raft.lead_transferee.is_none()
+    }
+
+    /// Appends a change of the configuration; `result` is what it leads to.
+    pub fn propose_change(
+        &mut self,
+        change: ConfChangeV2,
+        result: &Configuration,
+    ) -> Result<(), ProposeError> {
+        if !self.can_change() {
+            return Err(ProposeError::Dropped);
+        }
+        let proposed = self.node.propose_conf_change(result.encode_to_vec(), change);
+        self.after_call();
+        proposed.map_err(|_| ProposeError::Dropped)
     }
 
     /// Can a ReadIndex be asked for? Not before the leader committed an entry of its term (Raft §8).
@@ -177,29 +221,41 @@ impl RaftEngine {
         self.after_call();
     }
 
-    /// Everything up to `number` is durable; its messages leave with the next [`Self::take_ready`].
+    /// Everything up to `number` is durable. Returns the messages that waited for it.
     pub fn persisted(&mut self, number: PersistNumber) -> Vec<Message> {
-        let mut messages = Vec::new();
-        let mut last = None;
-        while let Some(front) = self.pending.front() {
-            if front.number > number.0 && front.has_writes {
-                break;
-            }
-            let front = self.pending.pop_front().expect("the front was there a moment ago");
-            last = Some(front.number);
-            messages.extend(front.messages);
+        match self.persistence.done(number) {
+            Some(done) => self.on_done(done),
+            None => Vec::new(),
         }
-        if let Some(last) = last {
-            self.node.on_persist_ready(last);
-            self.after_call();
+    }
+
+    /// Readies became durable.
+    pub(super) fn on_done(&mut self, done: Done) -> Vec<Message> {
+        self.node.on_persist_ready(done.ready);
+        if let Some(index) = done.reset {
+            // The state was switched before the log was reset.
+            self.node.advance_apply_to(index);
         }
-        messages
+        self.after_call();
+        self.campaign_if_told();
+        done.messages
     }
 
     /// The state machine applied everything up to `index`.
     pub fn applied(&mut self, index: LogIndex) {
         self.node.advance_apply_to(index.0);
         self.after_call();
+        self.campaign_if_told();
+    }
+
+    /// The state was switched to the snapshot that was handed out last.
+    pub fn installed(&mut self) {
+        self.persistence.release();
+    }
+
+    /// Is a snapshot being installed?
+    pub fn is_installing(&self) -> bool {
+        self.persistence.is_installing()
     }
 
     /// Messages to this peer are being lost.
@@ -208,41 +264,51 @@ impl RaftEngine {
         self.after_call();
     }
 
-    /// Everything to be done since the last call.
-    pub fn take_ready(&mut self) -> EngineReady {
-        let mut out = EngineReady::default();
-        while self.node.has_ready() {
-            let mut ready = self.node.ready();
-            let number = ready.number();
-            out.messages.append(&mut ready.take_messages());
-            out.committed.append(&mut ready.take_committed_entries());
-            out.reads.extend(
-                ready
-                    .take_read_states()
-                    .into_iter()
-                    .map(|state| (state.request_ctx, LogIndex(state.index))),
-            );
-            let entries = ready.take_entries();
-            let hard_state = ready.hs().cloned();
-            let must_sync = ready.must_sync();
-            let messages = ready.take_persisted_messages();
-            self.node.mut_store().append(&entries);
-            self.node.advance_append_async(ready);
+    /// A snapshot was taken. Returns false if a newer one is known.
+    pub fn snapshot_taken(&mut self, position: LogPosition, configuration: Configuration) -> bool {
+        self.node.mut_store().snapshot_taken((position, configuration))
+    }
 
-            let last_entry = entries.last().map(|entry| (entry.index, entry.term));
-            let has_writes = !entries.is_empty() || hard_state.is_some();
-            if has_writes {
-                let number = PersistNumber(number);
-                out.persist.push(Persist { number, hard_state, entries, must_sync });
-            }
-            self.pending.push_back(PendingReady { number, has_writes, last_entry, messages });
-            if self.pending.iter().all(|pending| !pending.has_writes) {
-                let mut messages = self.persisted(PersistNumber(number));
-                out.messages.append(&mut messages);
-            }
+    /// Forgets entries up to `index`, which the state machine must have applied.
+    pub fn compact(&mut self, index: LogIndex) {
+        let index = index.0.min(self.node.raft.raft_log.applied());
+        let compact = self.node.mut_store().compact(index);
+        if compact.is_some() {
+            self.persistence.write(Persist { compact, ..Persist::default() });
         }
+    }
+
+    /// A snapshot was sent, or could not be.
+    pub fn snapshot_sent(&mut self, to: NodeId, ok: bool) {
+        let status = if ok { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+        self.node.report_snapshot(to.0, status);
         self.after_call();
-        out
+    }
+
+    /// Did a follower need a snapshot that there is not, since the last call?
+    pub fn take_snapshot_wanted(&self) -> bool {
+        self.node.store().take_snapshot_wanted()
+    }
+
+    /// The newest snapshot.
+    pub fn newest_snapshot(&self) -> Option<LogPosition> {
+        self.node.store().newest_snapshot().map(|(position, _)| *position)
+    }
+
+    /// Hands leadership to a voter, within an election timeout.
+    pub fn transfer_leader(&mut self, to: NodeId) {
+        self.node.transfer_leader(to.0);
+        self.after_call();
+    }
+
+    /// To whom is leadership being handed over?
+    pub fn transferee(&self) -> Option<NodeId> {
+        self.node.raft.lead_transferee.map(NodeId)
+    }
+
+    /// This replica.
+    pub fn id(&self) -> NodeId {
+        NodeId(self.node.raft.id)
     }
 
     /// Does this replica believe that it leads?
@@ -285,12 +351,9 @@ impl RaftEngine {
         LogIndex(self.node.raft.raft_log.last_index())
     }
 
-    /// The voters of the current configuration, ascending.
-    pub fn voters(&self) -> Vec<NodeId> {
-        let mut configuration: ConfState = self.node.raft.prs().conf().to_conf_state();
-        let mut voters: Vec<u64> = configuration.take_voters();
-        voters.sort_unstable();
-        voters.into_iter().map(NodeId).collect()
+    /// The configuration in force.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// Entries by which each other node is behind, as the leader knows; empty elsewhere.
@@ -303,9 +366,24 @@ impl RaftEngine {
         others.map(|(node, it)| (NodeId(*node), last.saturating_sub(it.matched))).collect()
     }
 
-    /// Entries that were handed out for persistence, from index 1.
-    pub fn log(&self) -> &[Entry] {
-        self.node.store().entries_slice()
+    /// The entry (or snapshot) by which it came into force.
+    pub fn configuration_index(&self) -> LogIndex {
+        self.configuration_index
+    }
+
+    /// What this replica, if it leads, knows of a member.
+    pub fn progress(&self, member: NodeId) -> Option<PeerProgress> {
+        let progress = self.node.raft.prs().get(member.0).filter(|_| self.is_leader())?;
+        Some(PeerProgress {
+            matched: LogIndex(progress.matched),
+            snapshot: (progress.state == ProgressState::Snapshot)
+                .then_some(LogIndex(progress.pending_snapshot)),
+        })
+    }
+
+    /// The entries that were handed out for persistence and are not compacted.
+    pub(crate) fn log(&self) -> &LogCache {
+        self.node.store()
     }
 
     /// From now on every election timeout is this long, for a model checker that makes ticks itself.
@@ -321,63 +399,92 @@ impl RaftEngine {
         self.node.raft.election_elapsed
     }
 
-    /// Feeds everything that can influence what this engine does next to `hasher`. To be called
-    /// when nothing is left for [`Self::take_ready`].
-    ///
-    /// What of raft-rs' state is not fed, and why that is sound:
-    /// - `heartbeat_elapsed` is private; it is always 0 if `heartbeat_ticks` is 1;
-    /// - `uncommitted_state` is private; it acts only beyond [`UNCOMMITTED_BYTES_MAX`];
-    /// - messages, read states and unstable entries are empty after `take_ready`, and the last soft
-    ///   and hard state are then the current ones;
-    /// - the index from which committed entries are handed out is then min(committed, persisted);
-    /// - numbers of pending batches are compared with each other only, so their order is enough.
-    pub fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let raft = &self.node.raft;
-        (raft.term, raft.vote, raft.leader_id, self.role()).hash(hasher);
-        (raft.election_elapsed, self.election_timeout, raft.pending_conf_index).hash(hasher);
-        (raft.raft_log.committed, raft.raft_log.persisted, raft.raft_log.applied()).hash(hasher);
-        (raft.lead_transferee, raft.pending_request_snapshot).hash(hasher);
-        let mut votes: Vec<_> = raft.prs().votes().iter().collect();
-        votes.sort_unstable();
-        votes.hash(hasher);
-        (self.log().len(), raft.raft_log.unstable_entries().len()).hash(hasher);
-        for entry in self.log().iter().chain(raft.raft_log.unstable_entries()) {
-            (entry.index, entry.term, &entry.data[..]).hash(hasher);
-        }
-        let mut progress: Vec<_> = raft.prs().iter().collect();
-        progress.sort_unstable_by_key(|(id, _)| **id);
-        for (id, progress) in progress {
-            id.hash(hasher);
-            fingerprint_progress(progress, hasher);
-        }
-        raft.read_only.read_index_queue.len().hash(hasher);
-        for context in &raft.read_only.read_index_queue {
-            context.hash(hasher);
-            if let Some(status) = raft.read_only.pending_read_index.get(context) {
-                let mut acks: Vec<_> = status.acks.iter().collect();
-                acks.sort_unstable();
-                (status.index, acks).hash(hasher);
+    /// May this message reach raft-rs?
+    fn admits(&mut self, message: &mut Message) -> bool {
+        match message.get_msg_type() {
+            // Requests are never forwarded between engines: the driver forwards them.
+            MessageType::MsgPropose
+            | MessageType::MsgReadIndex
+            | MessageType::MsgReadIndexResp
+            | MessageType::MsgTransferLeader => false,
+            MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => !self.is_new(),
+            MessageType::MsgHeartbeat => {
+                if self.is_new() {
+                    // A leader that does not know yet that this replica's data is lost.
+                    message.commit = 0;
+                }
+                true
             }
-        }
-        self.pending.len().hash(hasher);
-        for pending in &self.pending {
-            (pending.has_writes, pending.last_entry, pending.messages.len()).hash(hasher);
-            for message in &pending.messages {
-                let bytes = message.write_to_bytes().expect("a message in memory can be encoded");
-                bytes.hash(hasher);
+            MessageType::MsgTimeoutNow => {
+                let may = self.may_campaign_at_once();
+                if !may {
+                    self.deferred = Some((std::mem::take(message), self.election_ticks));
+                }
+                may
             }
+            MessageType::MsgSnapshot => !self.is_installing() && is_whole(message),
+            MessageType::MsgAppendResponse => self.admits_append_response(message),
+            _ => true,
         }
-        self.rng.get_word_pos().hash(hasher);
+    }
+
+    fn admits_append_response(&mut self, message: &Message) -> bool {
+        let id = message.from;
+        let is_learner = self.configuration.learners.contains(&id);
+        let Some(progress) = self.node.raft.mut_prs().get_mut(id) else { return true };
+        if message.reject && message.request_snapshot != raft::INVALID_INDEX {
+            if is_learner && progress.matched > 0 {
+                // It lost its data, or the request is an old one, which costs a snapshot.
+                progress.matched = 0;
+                progress.become_probe();
+            }
+            return is_learner;
+        }
+        if !message.reject && message.index >= progress.pending_request_snapshot {
+            // It has what it asked for. raft-rs would send another snapshot.
+            progress.pending_request_snapshot = raft::INVALID_INDEX;
+        }
+        true
+    }
+
+    /// Has this replica never been told who belongs to its group?
+    fn is_new(&self) -> bool {
+        self.node.raft.prs().iter().len() == 0
+    }
+
+    /// Is the log durable, and at hand from the first entry that is not applied?
+    fn may_campaign(&self) -> bool {
+        let log = &self.node.raft.raft_log;
+        log.persisted == log.last_index() && log.applied() + 1 >= log.first_index()
+    }
+
+    /// raft-rs refuses while changes of the configuration may be committed and not applied.
+    fn may_campaign_at_once(&self) -> bool {
+        let log = &self.node.raft.raft_log;
+        self.may_campaign() && log.applied() == log.committed
+    }
+
+    /// Follows a word that came too early.
+    fn campaign_if_told(&mut self) {
+        if self.may_campaign_at_once()
+            && let Some((message, _)) = self.deferred.take()
+        {
+            let _ = self.node.step(message);
+            self.after_call();
+        }
     }
 
     /// Keeps raft-rs from using randomness of its own; see the module's head.
-    fn after_call(&mut self) {
+    pub(super) fn after_call(&mut self) {
         let now = (self.node.raft.term, self.node.raft.state);
         if now != self.seen {
             self.seen = now;
             self.draw_election_timeout();
         }
         self.node.raft.set_randomized_election_timeout(self.election_timeout);
+        if self.is_new() {
+            self.node.raft.pending_request_snapshot = ANY_SNAPSHOT;
+        }
     }
 
     fn draw_election_timeout(&mut self) {
@@ -388,19 +495,12 @@ impl RaftEngine {
     }
 }
 
-/// What a leader knows of a follower. Only a replicating one has appends in flight; how many of them
-/// each acknowledged index would free says which they are.
-fn fingerprint_progress(progress: &Progress, hasher: &mut impl Hasher) {
-    (progress.matched, progress.next_idx, progress.state as u8, progress.paused).hash(hasher);
-    (progress.pending_snapshot, progress.pending_request_snapshot).hash(hasher);
-    (progress.recent_active, progress.committed_index, progress.ins.count()).hash(hasher);
-    if progress.ins.count() > 0 {
-        let mut inflights = progress.ins.clone();
-        for index in 0..=progress.next_idx {
-            inflights.free_to(index);
-            inflights.count().hash(hasher);
-        }
-    }
+/// Can the configuration in this snapshot be read, and is it the one that raft-rs will use?
+fn is_whole(message: &Message) -> bool {
+    let snapshot = message.get_snapshot();
+    let conf_state: &ConfState = snapshot.get_metadata().get_conf_state();
+    Configuration::decode(&snapshot.data[..])
+        .is_ok_and(|configuration| configuration.to_conf_state() == *conf_state)
 }
 
 impl std::fmt::Debug for RaftEngine {

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
 use crate::bug::{Bug, Bugs};
+use crate::replica::AppliedState;
 use crate::state_machine::{
-    Applied, StateMachine, StateMachineConfig, StateMachineError, StateStores,
+    Applied, SnapshotStore, StateMachine, StateMachineConfig, StateMachineError, StateStore,
+    StateStores,
 };
 use crate::types::GroupId;
 use crate::watch::{WatchFeed, WatchLimits};
@@ -50,8 +52,17 @@ impl<S: StateStores> Machine<S> {
     }
 
     /// Where it stands, and where watches of it begin.
-    pub(super) fn added(&self) -> AddedState {
-        AddedState { applied: self.machine.applied().index, watches: self.feed.hub() }
+    pub(super) fn added(&self) -> Result<AddedState, StateMachineError> {
+        let store = self.machine.store();
+        let snapshots = store.snapshots();
+        let state = AppliedState {
+            position: self.machine.applied(),
+            configuration: store.configuration().cloned().unwrap_or_default(),
+            installed: store.installed_position(),
+            leases: self.machine.living_leases()?,
+            snapshot: snapshots.first().map(|it| (it.position(), it.configuration().clone())),
+        };
+        Ok(AddedState { state, watches: self.feed.hub() })
     }
 }
 
@@ -136,7 +147,7 @@ impl<S: StateStores> ApplyThread<S> {
     fn add(&mut self, group: GroupId) -> Result<AddedState, StateMachineError> {
         self.states.remove(group)?;
         let machine = Machine::open(&mut self.states, group, &self.config)?;
-        let added = machine.added();
+        let added = machine.added()?;
         self.machines.insert(group, machine);
         Ok(added)
     }

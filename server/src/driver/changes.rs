@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::log_store::RecoveredLog;
-use crate::replica::{Replica, ReplicaConfig};
+use crate::membership::Configuration;
+use crate::replica::{AppliedState, Replica, ReplicaConfig};
 use crate::shard::{SHARDS_MAX, mix};
 use crate::types::GroupId;
 
@@ -32,6 +33,8 @@ pub(super) struct Changes {
     /// What all replicas of this node have in common.
     pub(super) replica: ReplicaConfig,
     pub(super) directory: Arc<Directory>,
+    /// Where nodes are that a group's first configuration does not say.
+    pub(super) addresses: BTreeMap<u64, String>,
     pub(super) under_way: BTreeMap<GroupId, Change>,
 }
 
@@ -102,12 +105,14 @@ impl Changes {
                 else {
                     return;
                 };
-                let AddedState { applied, watches } = match result {
+                let AddedState { mut state, watches } = match result {
                     Ok(added) => added,
                     Err(error) => return self.give_up(group, &error, reply, outbox),
                 };
                 let config = replica_config(&self.replica, group);
-                match Replica::new(config, recovered.unwrap_or_default(), applied) {
+                let recovered = recovered.unwrap_or_default();
+                complete_configuration(&mut state, &recovered, &self.addresses);
+                match Replica::new(config, recovered, &state) {
                     Ok(replica) => {
                         let hosted = Hosted::new(group, replica, self.replica.election_ticks);
                         self.directory.insert(group, hosted.watch(), watches);
@@ -166,6 +171,20 @@ impl Changes {
     ) {
         self.under_way.insert(group, Change::Removing { answer, reply });
         outbox.change_log(LogTask::Remove { group });
+    }
+}
+
+/// A state that no entry has changed the configuration of has the group's first one, which is in the
+/// log.
+pub(super) fn complete_configuration(
+    state: &mut AppliedState,
+    recovered: &RecoveredLog,
+    addresses: &BTreeMap<u64, String>,
+) {
+    if state.configuration == Configuration::default()
+        && let Some(first) = &recovered.configuration
+    {
+        state.configuration = Configuration::from_conf_state(first, addresses);
     }
 }
 

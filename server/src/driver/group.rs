@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::log_store::{LogStoreError, RecoveredLog};
 use crate::membership::Configuration;
-use crate::replica::{AppliedEntry, CommittedEntry, Persist};
+use crate::replica::{AppliedEntry, AppliedState, CommittedEntry, Persist};
 use crate::state_machine::{LeaseChange, StateMachineError};
 use crate::types::{GroupId, LogIndex, PersistNumber};
 use crate::watch::WatchHub;
@@ -117,7 +117,7 @@ pub(super) enum Completion {
 /// A new state machine.
 #[derive(Debug)]
 pub(super) struct AddedState {
-    pub(super) applied: LogIndex,
+    pub(super) state: AppliedState,
     pub(super) watches: WatchHub,
 }
 

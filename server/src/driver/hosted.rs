@@ -171,6 +171,10 @@ impl Pending {
             let answer = match reply {
                 Reply::Applied { term, outcome } => Ok(WriteReply { term, outcome }),
                 Reply::Rejected(rejection) => Err(NodeError::Rejected(rejection)),
+                Reply::KeptAlive { .. }
+                | Reply::MembersChanged { .. }
+                | Reply::LeaderTransferred { .. }
+                | Reply::SnapshotTaken { .. } => unreachable!("a write is answered by an outcome"),
             };
             waiter.send(answer, bells);
         } else if let Some(read) = self.reads.remove(&request)

@@ -135,9 +135,10 @@ impl LogThread {
 fn batch(group: GroupId, persist: Persist) -> LogBatch {
     LogBatch {
         group,
+        reset: persist.reset,
         hard_state: persist.hard_state,
         entries: persist.entries,
-        ..LogBatch::default()
+        compact: persist.compact,
     }
 }
 

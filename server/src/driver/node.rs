@@ -22,7 +22,7 @@ use crate::types::{GroupId, LogIndex, Term};
 use crate::watch::{Watch, WatchError, WatchLimits};
 
 use super::apply_thread::{ApplyThread, Machine, Machines, MachinesConfig};
-use super::changes::{Changes, replica_config};
+use super::changes::{Changes, complete_configuration, replica_config};
 use super::core_thread::{CoreThread, Outbox, PeerSender, RequestIds};
 use super::directory::{Directory, Leadership};
 use super::group::{AddedState, ChangeReply, GroupChange, GroupError};
@@ -41,6 +41,8 @@ pub struct NodeConfig {
     /// The groups to begin with, in their first configurations. A group that the log knows already
     /// stays as it is. Besides these, the node hosts what is in its log.
     pub bootstrap: BTreeMap<GroupId, Configuration>,
+    /// Where nodes are, as far as the groups themselves do not know.
+    pub addresses: BTreeMap<u64, String>,
     /// Time between ticks.
     pub tick: Duration,
     /// When the log is synced.
@@ -203,6 +205,7 @@ impl Node {
             changes: Changes {
                 replica: config.replica,
                 directory: Arc::clone(&directory),
+                addresses: config.addresses,
                 under_way: BTreeMap::new(),
             },
             inbox: Arc::clone(&inbox),
@@ -253,11 +256,13 @@ fn recover<S: StateStores>(
     let directory = Directory::default();
     for group in known {
         let machine = Machine::open(states, group, machines_config)?;
-        let AddedState { applied, watches } = machine.added();
+        let AddedState { mut state, watches } = machine.added()?;
         let recovered = log.load(group)?;
+        complete_configuration(&mut state, &recovered, &config.addresses);
+        let applied = state.position.index;
         let (node, entries) = (config.replica.id, recovered.entries.len());
         tracing::info!(node = node.0, group = group.0, entries, applied = applied.0, "recovered");
-        let replica = Replica::new(replica_config(&config.replica, group), recovered, applied)?;
+        let replica = Replica::new(replica_config(&config.replica, group), recovered, &state)?;
         let hosted = Hosted::new(group, replica, config.replica.election_ticks);
         directory.insert(group, hosted.watch(), watches);
         groups.insert(group, hosted);

@@ -14,7 +14,7 @@ use crate::bug::Bugs;
 use crate::command::{Command, LogCommand, Put};
 use crate::log_store::{LogBatch, LogStore, LogStoreError, MemoryLogStore, RecoveredLog};
 use crate::membership::Configuration;
-use crate::replica::{Replica, ReplicaConfig};
+use crate::replica::{AppliedState, CompactionConfig, Replica, ReplicaConfig};
 use crate::state_machine::{KeyRange, MemoryStateStores, Query};
 use crate::types::{GroupId, LogIndex, NodeId, Role};
 use crate::watch::WatchError;
@@ -103,6 +103,8 @@ fn replica_config() -> ReplicaConfig {
         request_timeout_ticks: 100_000,
         pending_writes_max: 100,
         pending_reads_max: 100,
+        leases_max: 100,
+        compaction: CompactionConfig::NEVER,
         bugs: Bugs::NONE,
         logger: slog::Logger::root(slog::Discard, slog::o!()),
     }
@@ -117,6 +119,7 @@ fn start(log: &TestLog, groups: u32) -> Node {
     let config = NodeConfig {
         replica: replica_config(),
         bootstrap: (0..groups).map(|id| (GroupId(id), nodes(1))).collect(),
+        addresses: BTreeMap::new(),
         tick: Duration::from_millis(1),
         fsync: Fsync::Always,
         sessions_max: 10,
@@ -311,7 +314,8 @@ fn ticks_to_campaign(group: GroupId) -> usize {
     let recovered =
         RecoveredLog { configuration: Some(nodes(3).to_conf_state()), ..RecoveredLog::default() };
     let config = changes::replica_config(&replica_config(), group);
-    let replica = Replica::new(config, recovered, LogIndex(0)).unwrap();
+    let state = AppliedState { configuration: nodes(3), ..AppliedState::default() };
+    let replica = Replica::new(config, recovered, &state).unwrap();
     let mut hosted = Hosted::new(group, replica, 10);
     let status = hosted.watch();
     let campaigns = |hosted: &mut Hosted| {

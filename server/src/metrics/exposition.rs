@@ -274,8 +274,13 @@ mod tests {
             committed: LogIndex(17),
             applied: LogIndex(15),
             persisted: LogIndex(17),
+            first_index: LogIndex(1),
             last_index: LogIndex(20),
+            log_bytes: 100,
+            snapshot: None,
             voters: vec![NodeId(1), NodeId(2)],
+            members: Vec::new(),
+            removed: false,
         };
         GroupView { group: 0, status, is_healthy: true, log_entries: 20 }
     }

@@ -1,84 +1,26 @@
-//! The replica: engine, proposals and reads.
+//! The replica: engine, proposals, reads, and who does what with them.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use super::effects::{CommittedEntry, Effects, Rejection, Reply};
+use super::config::{AppliedState, ReplicaConfig, ReplicaError};
+use super::effects::{Effects, Rejection, Reply};
 use super::input::Input;
+use super::leases::Leases;
+use super::members::Members;
 use super::proposals::Proposals;
-use super::reads::Reads;
-use crate::bug::{Bug, Bugs};
-use crate::command::{Command, LogCommand, Outcome, OutcomeKind};
+use super::reads::{Purpose, Reads};
+use super::recovery::fit;
+use super::snapshots::Snapshots;
+use super::status::ReplicaStatus;
+use super::transfer::{Transfer, candidate};
+use crate::bug::Bug;
+use crate::command::{Command, LogCommand, Outcome, OutcomeKind, RevokeLease};
 use crate::consensus::{EngineConfig, ProposeError, RaftEngine};
-use crate::log_store::RecoveredLog;
+use crate::log_store::{LogPosition, RecoveredLog};
+use crate::membership::Configuration;
+use crate::state_machine::LeaseChange;
 use crate::types::{LogIndex, NodeId, PersistNumber, RequestId, Role, Term};
-
-/// How a replica behaves. All limits are explicit.
-#[derive(Debug, Clone)]
-pub struct ReplicaConfig {
-    /// This replica.
-    pub id: NodeId,
-    /// Ticks without a leader after which an election starts, drawn from `[n, 2n)`.
-    pub election_ticks: usize,
-    /// Ticks between heartbeats of a leader.
-    pub heartbeat_ticks: usize,
-    /// Seed of the election timeouts.
-    pub seed: u64,
-    /// A number that no other process of this replica ever used; part of every ReadIndex context.
-    pub boot: u64,
-    /// Ticks after which a request without an answer is given up.
-    pub request_timeout_ticks: u64,
-    /// Writes that may wait at once.
-    pub pending_writes_max: usize,
-    /// Reads that may wait at once.
-    pub pending_reads_max: usize,
-    /// The defect planted in this replica, if any.
-    pub bugs: Bugs,
-    /// Where the engine logs to.
-    pub logger: slog::Logger,
-}
-
-/// A replica cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplicaError {
-    /// The log has no configuration: the group was never bootstrapped here.
-    #[error("the group has no configuration; it was never bootstrapped here")]
-    NotBootstrapped,
-    /// The engine refused the configuration or the recovered log.
-    #[error("start consensus: {0}")]
-    Engine(#[from] raft::Error),
-    /// The state machine is ahead of the log: the log was lost or belongs to another state.
-    #[error("the state has applied {applied} entries, but the log ends at {last}")]
-    LogBehindState {
-        /// The state machine's applied index.
-        applied: LogIndex,
-        /// The log's last index.
-        last: LogIndex,
-    },
-}
-
-/// What a replica looks like from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicaStatus {
-    /// This replica.
-    pub id: NodeId,
-    /// What it is.
-    pub role: Role,
-    /// Its term.
-    pub term: Term,
-    /// Who leads, as far as it knows.
-    pub leader: Option<NodeId>,
-    /// The commit index.
-    pub committed: LogIndex,
-    /// What the state machine applied.
-    pub applied: LogIndex,
-    /// The last durable entry.
-    pub persisted: LogIndex,
-    /// The last entry.
-    pub last_index: LogIndex,
-    /// The voters, ascending.
-    pub voters: Vec<NodeId>,
-}
 
 /// One replica of one group. See the module's head for its contract.
 #[derive(Debug)]
@@ -87,25 +29,23 @@ pub struct Replica {
     engine: RaftEngine,
     proposals: Proposals,
     reads: Reads,
+    members: Members,
+    transfer: Transfer,
+    leases: Leases,
+    snapshots: Snapshots,
     applied: LogIndex,
     ticks: u64,
     effects: Effects,
 }
 
 impl Replica {
-    /// Resumes a replica from what its log store and state machine held.
+    /// Resumes a replica from what its log store and state store held.
     pub fn new(
         config: ReplicaConfig,
         recovered: RecoveredLog,
-        applied: LogIndex,
+        state: &AppliedState,
     ) -> Result<Replica, ReplicaError> {
-        if recovered.configuration.is_none() {
-            return Err(ReplicaError::NotBootstrapped);
-        }
-        let last = LogIndex(recovered.entries.len() as u64);
-        if applied > last {
-            return Err(ReplicaError::LogBehindState { applied, last });
-        }
+        let fitting = fit(recovered, state)?;
         let engine_config = EngineConfig {
             id: config.id,
             election_ticks: config.election_ticks,
@@ -114,11 +54,17 @@ impl Replica {
             lease_reads: config.bugs.has(Bug::LeaseReads),
             logger: config.logger.clone(),
         };
+        let engine = RaftEngine::new(&engine_config, fitting.log, state, fitting.reset)?;
+        let newest = engine.newest_snapshot().map_or(engine.base().index, |newest| newest.index);
         Ok(Replica {
-            engine: RaftEngine::new(&engine_config, recovered, applied)?,
+            engine,
             proposals: Proposals::default(),
             reads: Reads::new(config.boot),
-            applied,
+            members: Members::new(config.election_ticks),
+            transfer: Transfer::default(),
+            leases: Leases::new(&state.leases),
+            snapshots: Snapshots::new(config.compaction, newest),
+            applied: state.position.index,
             ticks: 0,
             effects: Effects::default(),
             config,
@@ -129,15 +75,39 @@ impl Replica {
     pub fn step(&mut self, input: Input) {
         match input {
             Input::Tick => self.tick(),
-            Input::Message(message) => self.engine.message(message),
+            Input::Message(message) => {
+                self.members.heard_of(NodeId(message.from), self.ticks);
+                self.engine.message(message);
+            }
             Input::Write { request, command } => self.write(request, &command),
             Input::Read { request } => self.read(request),
+            Input::KeepAlive { request, lease } => self.keep_alive(request, lease),
+            Input::ChangeMembers { request, change, timeout_ticks } => {
+                let deadline = self.ticks.saturating_add(timeout_ticks);
+                let engine = &mut self.engine;
+                let started = self.members.change(engine, request, &change, self.ticks, deadline);
+                self.reject_unless(request, started);
+            }
+            Input::TransferLeader { request, to } => self.transfer_leader(request, to),
+            Input::TakeSnapshot { request } => {
+                self.effects.replies.extend(self.snapshots.request(request));
+            }
             Input::Persisted(number) => self.persisted(number),
-            Input::Applied { index, entries, leases: _ } => {
+            Input::Applied { index, entries, leases } => {
                 self.applied = index;
                 self.engine.applied(index);
+                self.leases.applied(&leases, self.ticks);
                 self.effects.replies.extend(self.proposals.applied(index, entries));
             }
+            Input::Installed { position, leases } => self.installed(position, &leases),
+            Input::SnapshotTaken { position, configuration } => {
+                let replies = self.snapshots.taken(&mut self.engine, position, configuration);
+                self.effects.replies.extend(replies);
+            }
+            Input::SnapshotFailed => {
+                self.effects.replies.extend(self.snapshots.failed(self.ticks));
+            }
+            Input::SnapshotSent { to, ok } => self.engine.snapshot_sent(to, ok),
             Input::Unreachable(peer) => self.engine.unreachable(peer),
         }
     }
@@ -145,15 +115,20 @@ impl Replica {
     /// Everything that should be done because of the inputs so far.
     pub fn take_effects(&mut self) -> Effects {
         self.settle_reads();
+        self.members.drive(&mut self.engine, self.ticks);
+        let led = self.engine.is_leader();
         let ready = self.engine.take_ready();
         self.effects.messages.extend(ready.messages);
+        self.effects.snapshots.extend(ready.snapshots);
         self.effects.persist.extend(ready.persist);
-        self.effects.committed.extend(ready.committed.into_iter().map(|entry| CommittedEntry {
-            index: LogIndex(entry.index),
-            term: Term(entry.term),
-            data: entry.data,
-            configuration: None,
-        }));
+        let bytes = ready.committed.iter().map(|entry| entry.data.len() as u64).sum();
+        self.snapshots.handed_out(bytes);
+        self.effects.committed.extend(ready.committed);
+        self.effects.install = ready.install.or(self.effects.install.take());
+        if led && !self.engine.is_leader() && self.is_removed() {
+            // Nobody will tell it what becomes of its entries.
+            self.effects.replies.extend(self.proposals.forget(LogIndex(u64::MAX)));
+        }
         for (context, index) in ready.reads {
             let index = match self.config.bugs.has(Bug::ReadBeforeApply) {
                 false => index,
@@ -161,12 +136,19 @@ impl Replica {
             };
             self.reads.confirm(&context, index);
         }
-        self.effects.reads.extend(self.reads.release(self.applied));
+        self.release_reads();
+        let members = self.members.settle(&self.engine, self.applied, self.ticks);
+        self.effects.replies.extend(members);
+        self.effects.replies.extend(self.transfer.settle(&self.engine, self.ticks));
+        self.effects.take_snapshot = self.snapshots.take(&self.engine, self.applied, self.ticks);
         std::mem::take(&mut self.effects)
     }
 
     /// What this replica looks like from outside.
     pub fn status(&self) -> ReplicaStatus {
+        let configuration = self.engine.configuration();
+        let voters = configuration.voters.iter().chain(&configuration.voters_outgoing);
+        let voters: std::collections::BTreeSet<NodeId> = voters.copied().map(NodeId).collect();
         ReplicaStatus {
             id: self.config.id,
             role: self.engine.role(),
@@ -175,8 +157,13 @@ impl Replica {
             committed: self.engine.committed(),
             applied: self.applied,
             persisted: self.engine.persisted_index(),
+            first_index: LogIndex(self.engine.base().index.0 + 1),
             last_index: self.engine.last_index(),
-            voters: self.engine.voters(),
+            log_bytes: self.engine.log().bytes(),
+            snapshot: self.engine.newest_snapshot(),
+            voters: voters.into_iter().collect(),
+            members: self.members.status(&self.engine, self.ticks),
+            removed: self.is_removed(),
         }
     }
 
@@ -200,6 +187,11 @@ impl Replica {
         self.engine.committed()
     }
 
+    /// The group's configuration, as far as this replica knows.
+    pub fn configuration(&self) -> &Configuration {
+        self.engine.configuration()
+    }
+
     /// Ticks since the last sign of a leader, or of a leader's last quorum check.
     pub fn election_elapsed(&self) -> usize {
         self.engine.election_elapsed()
@@ -210,25 +202,27 @@ impl Replica {
         self.engine.pin_election_timeout(ticks);
     }
 
-    /// The entries this replica holds, from index 1, as (term, data); for the invariants of tests.
-    pub fn log(&self) -> impl Iterator<Item = (Term, &[u8])> {
-        self.engine.log().iter().map(|entry| (Term(entry.term), &entry.data[..]))
-    }
-
     /// Feeds everything that can influence this replica's future to `hasher`.
     ///
     /// Two replicas with the same fingerprint behave alike from here on, provided `heartbeat_ticks`
-    /// is 1 (see [`RaftEngine::fingerprint`]) and requests never time out.
+    /// is 1 (see [`RaftEngine::fingerprint`]), requests never time out, and no operator changes
+    /// members.
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {
         self.engine.fingerprint(hasher);
         self.proposals.hash(hasher);
         self.reads.hash(hasher);
+        self.members.fingerprint(hasher);
+        self.transfer.hash(hasher);
+        self.leases.fingerprint(self.ticks, hasher);
+        self.snapshots.fingerprint(self.ticks, hasher);
         self.applied.hash(hasher);
     }
 
     fn tick(&mut self) {
         self.ticks += 1;
         self.engine.tick();
+        self.members.tick(&self.engine);
+        self.revoke_leases();
         let expired = self.proposals.expire(self.ticks);
         self.effects.replies.extend(expired);
         let expired = self.reads.expire(self.ticks);
@@ -236,24 +230,19 @@ impl Replica {
     }
 
     fn write(&mut self, request: RequestId, command: &LogCommand) {
-        let rejection = if self.proposals.len() >= self.config.pending_writes_max {
-            Rejection::Busy
+        let grants = matches!(command.command, Some(Command::GrantLease(_)));
+        let rejection = if self.proposals.len() >= self.config.pending_writes_max
+            || (grants && self.leases.len() >= self.config.leases_max)
+            || self.engine.log().bytes() >= self.config.compaction.log_bytes_max
+        {
+            match self.engine.is_leader() {
+                true => Rejection::Busy,
+                false => Rejection::NotLeader { leader: self.engine.leader() },
+            }
         } else {
             match self.engine.propose(command.encode_entry()) {
                 Ok((index, term)) => {
-                    if self.config.bugs.has(Bug::EarlyAck) && acknowledge_early(command) {
-                        let outcome = Outcome {
-                            revision: index.0,
-                            kind: OutcomeKind::Done as i32,
-                            ..Outcome::default()
-                        };
-                        let reply = Reply::Applied { term, outcome };
-                        self.effects.replies.push((request, reply));
-                        return;
-                    }
-                    let deadline = self.ticks.saturating_add(self.config.request_timeout_ticks);
-                    let older = self.proposals.insert(index, term, request, deadline);
-                    self.effects.replies.extend(older);
+                    self.proposed(request, command, index, term);
                     return;
                 }
                 Err(ProposeError::NotLeader) => {
@@ -265,25 +254,83 @@ impl Replica {
         self.effects.replies.push((request, Reply::Rejected(rejection)));
     }
 
+    fn proposed(&mut self, request: RequestId, command: &LogCommand, index: LogIndex, term: Term) {
+        if self.config.bugs.has(Bug::EarlyAck) && acknowledge_early(command) {
+            let outcome =
+                Outcome { revision: index.0, kind: OutcomeKind::Done as i32, ..Outcome::default() };
+            self.effects.replies.push((request, Reply::Applied { term, outcome }));
+            return;
+        }
+        let deadline = self.ticks.saturating_add(self.config.request_timeout_ticks);
+        let older = self.proposals.insert(index, term, request, deadline);
+        self.effects.replies.extend(older);
+    }
+
     fn read(&mut self, request: RequestId) {
         if self.config.bugs.has(Bug::LocalReads) {
             self.effects.reads.push(request);
             return;
         }
-        let rejection = if !self.engine.is_leader() {
-            Rejection::NotLeader { leader: self.engine.leader() }
-        } else if self.reads.len() >= self.config.pending_reads_max {
-            Rejection::Busy
-        } else {
-            self.reads.push(request, self.ticks.saturating_add(self.config.request_timeout_ticks));
+        self.queue_read(request, Purpose::Read);
+    }
+
+    fn keep_alive(&mut self, request: RequestId, lease: u64) {
+        if self.config.bugs.has(Bug::KeepAliveUnconfirmed) && self.engine.is_leader() {
+            self.answer_keep_alive(request, lease);
             return;
+        }
+        self.queue_read(request, Purpose::KeepAlive(lease));
+    }
+
+    fn queue_read(&mut self, request: RequestId, purpose: Purpose) {
+        let queued = if !self.engine.is_leader() {
+            Err(Rejection::NotLeader { leader: self.engine.leader() })
+        } else if self.reads.len() >= self.config.pending_reads_max {
+            Err(Rejection::Busy)
+        } else {
+            let deadline = self.ticks.saturating_add(self.config.request_timeout_ticks);
+            self.reads.push(request, purpose, deadline);
+            Ok(())
         };
-        self.effects.replies.push((request, Reply::Rejected(rejection)));
+        self.reject_unless(request, queued);
+    }
+
+    fn transfer_leader(&mut self, request: RequestId, to: Option<NodeId>) {
+        let (engine, members, ticks) = (&mut self.engine, &self.members, self.ticks);
+        let deadline = ticks.saturating_add(2 * self.config.election_ticks as u64);
+        let started = if engine.is_leader() {
+            candidate(engine, to, |node| members.is_active(engine, node, ticks))
+                .and_then(|to| self.transfer.start(engine, request, to, deadline))
+                .map_err(Rejection::from)
+        } else {
+            Err(Rejection::NotLeader { leader: engine.leader() })
+        };
+        self.reject_unless(request, started);
     }
 
     fn persisted(&mut self, number: PersistNumber) {
         let messages = self.engine.persisted(number);
         self.effects.messages.extend(messages);
+    }
+
+    fn installed(&mut self, position: LogPosition, leases: &[LeaseChange]) {
+        self.applied = position.index;
+        self.engine.installed();
+        self.snapshots.installed(position);
+        self.leases = Leases::new(leases);
+        self.effects.replies.extend(self.proposals.forget(position.index));
+    }
+
+    /// Was this replica removed from its group?
+    fn is_removed(&self) -> bool {
+        let members = self.engine.configuration().members();
+        !members.is_empty() && !members.contains(&self.config.id)
+    }
+
+    fn reject_unless(&mut self, request: RequestId, started: Result<(), Rejection>) {
+        if let Err(rejection) = started {
+            self.effects.replies.push((request, Reply::Rejected(rejection)));
+        }
     }
 
     /// Refuses reads that lost their leader, and sends the queued ones off.
@@ -300,6 +347,49 @@ impl Replica {
                 self.engine.read_index(context);
             }
         }
+    }
+
+    fn release_reads(&mut self) {
+        for (request, purpose) in self.reads.release(self.applied) {
+            match purpose {
+                Purpose::Read => self.effects.reads.push(request),
+                Purpose::KeepAlive(lease) => self.answer_keep_alive(request, lease),
+            }
+        }
+    }
+
+    fn answer_keep_alive(&mut self, request: RequestId, lease: u64) {
+        self.look_at_leadership();
+        let reply = match (self.leases.keep_alive(lease, self.ticks), self.engine.is_leader()) {
+            (Some(ttl_ticks), _) => Reply::KeptAlive { ttl_ticks },
+            (None, true) => Reply::Rejected(Rejection::LeaseNotFound),
+            (None, false) => Reply::Rejected(Rejection::NotLeader { leader: self.engine.leader() }),
+        };
+        self.effects.replies.push((request, reply));
+    }
+
+    /// Proposes to revoke the leases whose time is over.
+    fn revoke_leases(&mut self) {
+        self.look_at_leadership();
+        for lease in self.leases.over(self.ticks) {
+            let revoke = Command::RevokeLease(RevokeLease { lease });
+            if self.engine.propose(LogCommand::new(0, 0, revoke).encode_entry()).is_err() {
+                // The next tick tries again.
+                return;
+            }
+            self.leases.revoking(lease, self.ticks);
+        }
+    }
+
+    fn look_at_leadership(&mut self) {
+        let leads = self.engine.is_leader().then(|| self.engine.term());
+        self.leases.leadership(leads, self.ticks);
+    }
+
+    /// Where the log begins and what is left of it, as (term, data); for the invariants of tests.
+    pub fn log(&self) -> (LogPosition, impl Iterator<Item = (Term, &[u8])>) {
+        let entries = self.engine.log().entries_slice().iter();
+        (self.engine.base(), entries.map(|entry| (Term(entry.term), &entry.data[..])))
     }
 }
 

@@ -69,6 +69,14 @@ impl Proposals {
             .collect()
     }
 
+    /// Gives up on everything up to `index`: it was committed or overwritten, and which of the two is
+    /// not to be seen here.
+    pub(super) fn forget(&mut self, index: LogIndex) -> Vec<(RequestId, Reply)> {
+        let open = self.pending.split_off(&LogIndex(index.0.saturating_add(1)));
+        let forgotten = std::mem::replace(&mut self.pending, open).into_values();
+        forgotten.map(|it| (it.request, Reply::Rejected(Rejection::Uncertain))).collect()
+    }
+
     /// Gives up what waited until `tick`.
     pub(super) fn expire(&mut self, tick: u64) -> Vec<(RequestId, Reply)> {
         let mut expired = Vec::new();
@@ -106,6 +114,17 @@ mod tests {
         assert!(matches!(replies[0], (RequestId(1), Reply::Applied { .. })));
         assert_eq!(replies[1], (RequestId(2), Reply::Rejected(Rejection::Overwritten)));
         assert_eq!(proposals.len(), 1);
+    }
+
+    #[test]
+    fn a_proposal_that_a_snapshot_covers_is_uncertain() {
+        let mut proposals = Proposals::default();
+        proposals.insert(LogIndex(5), Term(2), RequestId(1), 100);
+        proposals.insert(LogIndex(6), Term(2), RequestId(2), 100);
+        let replies = proposals.forget(LogIndex(5));
+        assert_eq!(replies, vec![(RequestId(1), Reply::Rejected(Rejection::Uncertain))]);
+        assert_eq!(proposals.len(), 1);
+        assert_eq!(proposals.forget(LogIndex(u64::MAX)).len(), 1);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Linearizable reads by ReadIndex (Raft thesis §6.4).
+//! Linearizable reads by ReadIndex (Raft thesis §6.4), and keep-alives of leases, which are confirmed
+//! in the same way.
 //!
 //! A read waits for three things: for a slot in a batch, for the batch's ReadIndex, and for the state machine.
 //! A batch's context is (boot nonce, counter): fresh for every batch of every process, and never
@@ -13,10 +14,20 @@ use crate::types::{LogIndex, NodeId, RequestId, Term};
 /// ReadIndex batches without an answer.
 const BATCHES_MAX: usize = 16;
 
+/// What is to be done once the leader is confirmed and the state machine has caught up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
+    /// Answer from the state.
+    Read,
+    /// Begin the time of this lease anew.
+    KeepAlive(u64),
+}
+
 /// A read and the tick at which it is given up.
 #[derive(Debug, Clone, Copy, Hash)]
 struct PendingRead {
     request: RequestId,
+    purpose: Purpose,
     deadline: u64,
 }
 
@@ -59,8 +70,8 @@ impl Reads {
         self.len
     }
 
-    pub(super) fn push(&mut self, request: RequestId, deadline: u64) {
-        self.queued.push_back(PendingRead { request, deadline });
+    pub(super) fn push(&mut self, request: RequestId, purpose: Purpose, deadline: u64) {
+        self.queued.push_back(PendingRead { request, purpose, deadline });
         self.len += 1;
     }
 
@@ -92,13 +103,13 @@ impl Reads {
     }
 
     /// The reads that a state machine at `applied` may answer.
-    pub(super) fn release(&mut self, applied: LogIndex) -> Vec<RequestId> {
+    pub(super) fn release(&mut self, applied: LogIndex) -> Vec<(RequestId, Purpose)> {
         let waiting = self.confirmed.split_off(&(LogIndex(applied.0 + 1), 0));
         let released = std::mem::replace(&mut self.confirmed, waiting);
-        let requests: Vec<RequestId> =
-            released.into_values().flatten().map(|read| read.request).collect();
-        self.len -= requests.len();
-        requests
+        let reads = released.into_values().flatten();
+        let reads: Vec<_> = reads.map(|read| (read.request, read.purpose)).collect();
+        self.len -= reads.len();
+        reads
     }
 
     /// Refuses what cannot be confirmed any more: everything unconfirmed of another term.

@@ -3,12 +3,13 @@
 use crate::types::GroupId;
 
 use super::memory::MemoryStateStore;
-use super::store::{StateStore, StateStoreError};
+use super::snapshots::SnapshotStore;
+use super::store::StateStoreError;
 
 /// Opens and deletes the states of groups. Calls block.
 pub trait StateStores: Send + 'static {
     /// The state of one group.
-    type Store: StateStore + 'static;
+    type Store: SnapshotStore + 'static;
 
     /// Opens the state of a group; an empty one if there is none. It is not open elsewhere.
     fn open(&mut self, group: GroupId) -> Result<Self::Store, StateStoreError>;

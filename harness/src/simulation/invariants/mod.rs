@@ -12,6 +12,8 @@
 //! | leader completeness | Raft §5.4.3, figure 3 |
 //! | state machine safety | Raft §5.4.3, figure 3 |
 //! | durable at acknowledgement | Raft §5.3, thesis §3.8 |
+//! | equal states | Raft §7 |
+//! | lease kept | Gray & Cheriton 1989 |
 //! | monotonic | thesis §3.8 |
 //!
 //! The checks are incremental: each looks only at what the step changed, so that they can run after
@@ -19,7 +21,9 @@
 
 mod durable_at_acknowledgement;
 mod election_safety;
+mod equal_states;
 mod leader_completeness;
+mod lease_kept;
 mod log_matching;
 mod monotonic;
 mod one_vote_a_term;

@@ -1,7 +1,7 @@
 //! State machine safety: if a server has applied an entry at a given index, no other server ever
 //! applies a different one there (Raft §5.4.3, figure 3).
 
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 
 use server::replica::CommittedEntry;
 use server::types::NodeId;
@@ -24,6 +24,7 @@ impl StateMachineSafety {
     ) -> Result<(), InvariantViolation> {
         let mut hasher = StableHasher::default();
         hasher.write(&entry.data);
+        entry.configuration.hash(&mut hasher);
         let mine = (entry.term.0, hasher.finish());
         let position = entry.index.0 as usize - 1;
         if position == self.applied.len() {

@@ -1,12 +1,17 @@
 //! All invariants of one run, fed by the world.
 
+use std::hash::Hash;
+
 use raft::eraftpb::{Message, MessageType};
+use server::membership::Configuration;
 use server::replica::CommittedEntry;
 use server::types::{LogIndex, NodeId, Role, Term};
 
 use super::durable_at_acknowledgement;
 use super::election_safety::ElectionSafety;
+use super::equal_states::EqualStates;
 use super::leader_completeness::LeaderCompleteness;
+use super::lease_kept::LeaseKept;
 use super::log_matching::LogMatching;
 use super::monotonic::Monotonic;
 use super::one_vote_a_term::OneVoteATerm;
@@ -35,6 +40,8 @@ pub(in crate::simulation) struct Watch {
     log_matching: LogMatching,
     leader_completeness: LeaderCompleteness,
     state_machine_safety: StateMachineSafety,
+    equal_states: EqualStates,
+    pub(in crate::simulation) lease_kept: LeaseKept,
     monotonic: Vec<Monotonic>,
 }
 
@@ -46,6 +53,8 @@ impl Watch {
             log_matching: LogMatching::default(),
             leader_completeness: LeaderCompleteness::default(),
             state_machine_safety: StateMachineSafety::default(),
+            equal_states: EqualStates::default(),
+            lease_kept: LeaseKept::default(),
             monotonic: vec![Monotonic::default(); nodes],
         }
     }
@@ -118,14 +127,30 @@ impl Watch {
         self.state_machine_safety.applies(id, entry)
     }
 
+    /// A node's state is this one, as of `index`.
+    pub(in crate::simulation) fn has_state(
+        &mut self,
+        id: NodeId,
+        index: LogIndex,
+        state: &impl Hash,
+    ) -> Result<(), InvariantViolation> {
+        self.equal_states.has(id, index, state)
+    }
+
+    /// A node lost everything that it had, after it was removed from the group.
+    pub(in crate::simulation) fn wiped(&mut self, id: NodeId) {
+        *self.of(id) = Monotonic::default();
+    }
+
     /// A client is told that the entry at `index` of `log` took effect.
     pub(in crate::simulation) fn acknowledged<'a>(
         &self,
         index: LogIndex,
         log: &LogDigest,
-        durable: impl Iterator<Item = &'a LogDigest>,
+        configuration: &Configuration,
+        durable: impl Iterator<Item = (NodeId, &'a LogDigest)>,
     ) -> Result<(), InvariantViolation> {
-        durable_at_acknowledgement::acknowledged(index, log, durable)
+        durable_at_acknowledgement::acknowledged(index, log, configuration, durable)
     }
 
     fn of(&mut self, id: NodeId) -> &mut Monotonic {

@@ -103,6 +103,10 @@ impl Refusal {
             NodeError::Rejected(Rejection::Overwritten) => ErrorKind::Overwritten,
             NodeError::Rejected(Rejection::Uncertain) => ErrorKind::Uncertain,
             NodeError::Rejected(Rejection::Timeout) => ErrorKind::Timeout,
+            NodeError::Rejected(Rejection::LeaseNotFound) => ErrorKind::LeaseNotFound,
+            NodeError::Rejected(
+                Rejection::Members(_) | Rejection::Transfer(_) | Rejection::SnapshotFailed,
+            ) => ErrorKind::InvalidRequest,
             NodeError::Lost => ErrorKind::Uncertain,
             NodeError::Stopping => ErrorKind::Stopping,
         };

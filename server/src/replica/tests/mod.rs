@@ -1,0 +1,7 @@
+//! Small groups of replicas on a perfect network, one thing at a time.
+
+mod cluster;
+mod leases;
+mod membership;
+mod snapshots;
+mod transfer;
