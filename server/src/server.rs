@@ -19,7 +19,8 @@ use crate::security::{TlsError, TokenError};
 use crate::shard::{NoGroups, Shards};
 use crate::state_machine::StateStoreError;
 use crate::transport::{
-    Directory, PeerLinks, PeerService, PeerServiceConfig, PeersConfig, TransportError,
+    Directory, PeerLinks, PeerService, PeerServiceConfig, PeersConfig, TransferCounts,
+    TransportError,
 };
 
 /// How long running requests may take to end when the server stops.
@@ -129,27 +130,29 @@ impl Server {
         let directory = first_directory(&config, &advertised);
         let metrics = Arc::clone(&checkpoint.metrics);
 
-        let (peers, connections) = PeerLinks::start(PeersConfig {
+        let transfers = Arc::new(TransferCounts::default());
+        let peers = PeersConfig {
             node: config.node,
             cluster: config.cluster.clone(),
             peers: config.peers.clone(),
             credentials: checkpoint.credentials.clone(),
             advertised,
             metrics: Arc::clone(&metrics),
-        })?;
+        };
+        let (peers, connections) = PeerLinks::start(peers, Arc::clone(&transfers))?;
         let (opening, measured) = (config.clone(), Arc::clone(&metrics));
         // Opening the stores may take seconds, which the runtime's threads must not wait.
         let opened = tokio::task::spawn_blocking(move || open(&opening, measured, Box::new(peers)));
         let (node, data, map) = opened.await??;
         let api_config = api_config(&config, &directory, &metrics);
-        let api = Api::new(api_config, node.handle(), connections, Shards::new(map)?);
+        let api = Api::new(api_config, node.handle(), connections.clone(), Shards::new(map)?);
         let readiness = Readiness::new(node.handle());
         let (stop_accepting, accepting_stops) = watch::channel(false);
         let (stop_peers, peers_stop) = watch::channel(false);
         let peers = PeerServiceConfig {
             node: config.node,
             cluster: config.cluster.clone(),
-            voters: config.peers.keys().copied().collect(),
+            peers: connections.clone(),
             directory: directory.clone(),
             metrics: Arc::clone(&metrics),
             refusals: Arc::clone(&checkpoint.refusals),
@@ -170,7 +173,8 @@ impl Server {
             &checkpoint,
             Served {
                 api: api.clone(),
-                peers: PeerService::new(peers, node.handle(), peers_stop),
+                peers: PeerService::new(peers, node.handle(), peers_stop)
+                    .with_snapshots(Arc::new(node.handle()), transfers),
                 readiness: readiness.clone(),
                 directory,
                 stops: accepting_stops,

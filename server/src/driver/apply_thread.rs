@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
 use crate::bug::{Bug, Bugs};
+use crate::metrics::Metrics;
 use crate::replica::AppliedState;
 use crate::state_machine::{
     Applied, SnapshotStore, StateMachine, StateMachineConfig, StateMachineError, StateStore,
@@ -62,7 +63,7 @@ impl<S: StateStores> Machine<S> {
             leases: self.machine.living_leases()?,
             snapshot: snapshots.first().map(|it| (it.position(), it.configuration().clone())),
         };
-        Ok(AddedState { state, watches: self.feed.hub() })
+        Ok(AddedState { state, watches: self.feed.hub(), snapshots, staging: store.staging() })
     }
 }
 
@@ -74,6 +75,7 @@ pub(super) struct ApplyThread<S: StateStores> {
     /// Each list is what one turn of the core wants done.
     pub(super) tasks: Receiver<Vec<ApplyTask>>,
     pub(super) inbox: Arc<Inbox>,
+    pub(super) metrics: Arc<Metrics>,
     /// Reads in the queue.
     pub(super) reads_waiting: Arc<AtomicUsize>,
     pub(super) bugs: Bugs,
@@ -113,6 +115,34 @@ impl<S: StateStores> ApplyThread<S> {
                 self.reads_waiting.fetch_sub(reads.len(), Ordering::Relaxed);
                 self.answer(group, reads)?;
                 Ok(None)
+            }
+            ApplyTask::Install { group, received } => {
+                let Machine { machine, feed } =
+                    self.machines.get_mut(&group).expect("added before its snapshots");
+                machine.install(received)?;
+                let position = machine.applied();
+                feed.reset(position.index);
+                let leases = machine.living_leases()?;
+                self.metrics.snapshots_installed.increment();
+                tracing::info!(group = group.0, index = position.index.0, "installed a snapshot");
+                Ok(Some(Completion::Installed { group, position, leases }))
+            }
+            ApplyTask::TakeSnapshot { group, first } => {
+                let machine =
+                    &mut self.machines.get_mut(&group).expect("added before its entries").machine;
+                match machine.take_snapshot(&first) {
+                    Ok(_) => {
+                        self.metrics.snapshots_taken.increment();
+                        let snapshots = machine.store().snapshots();
+                        Ok(Some(Completion::SnapshotTaken { group, snapshots }))
+                    }
+                    Err(error) => {
+                        // The state is as it was; the log stays as long as it must.
+                        self.metrics.snapshots_failed.increment();
+                        tracing::warn!(group = group.0, "take a snapshot: {error}");
+                        Ok(Some(Completion::SnapshotFailed { group }))
+                    }
+                }
             }
             ApplyTask::Add { group } => {
                 let result = self.add(group);

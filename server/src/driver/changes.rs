@@ -105,7 +105,7 @@ impl Changes {
                 else {
                     return;
                 };
-                let AddedState { mut state, watches } = match result {
+                let AddedState { mut state, watches, snapshots, staging } = match result {
                     Ok(added) => added,
                     Err(error) => return self.give_up(group, &error, reply, outbox),
                 };
@@ -114,8 +114,9 @@ impl Changes {
                 complete_configuration(&mut state, &recovered, &self.addresses);
                 match Replica::new(config, recovered, &state) {
                     Ok(replica) => {
-                        let hosted = Hosted::new(group, replica, self.replica.election_ticks);
-                        self.directory.insert(group, hosted.watch(), watches);
+                        let mut hosted = Hosted::new(group, replica, self.replica.election_ticks);
+                        hosted.snapshots = snapshots;
+                        self.directory.insert(group, hosted.watch(), watches, staging);
                         groups.insert(group, hosted);
                         tracing::info!(node = self.replica.id.0, group = group.0, "added");
                         drop(reply.send(Ok(())));
@@ -130,7 +131,12 @@ impl Changes {
                     drop(reply.send(answer));
                 }
             }
-            Completion::Persisted { .. } | Completion::Applied { .. } => {
+            Completion::Persisted { .. }
+            | Completion::Applied { .. }
+            | Completion::Installed { .. }
+            | Completion::SnapshotTaken { .. }
+            | Completion::SnapshotFailed { .. }
+            | Completion::SnapshotSent { .. } => {
                 unreachable!("they are completions of replicas, not of changes")
             }
         }

@@ -3,7 +3,7 @@
 //! A turn takes in what waits for any of them, then performs the effects of those that had inputs:
 //! all messages leave, then one list goes to the log thread and one to the apply thread.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::mem;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Instant;
 use raft::eraftpb;
 
 use crate::metrics::Metrics;
-use crate::replica::{CommittedEntry, Input, Persist};
+use crate::replica::{CommittedEntry, Input, Persist, SendSnapshot};
 use crate::types::{GroupId, NodeId, RequestId};
 
 use super::changes::Changes;
@@ -23,6 +23,7 @@ use super::group::{ApplyTask, Completion, LogTask, committed_bytes, persist_byte
 use super::hosted::HostedGroups;
 use super::inbox::{Inbox, Intake, Lane, PendingRead, Request, Taken, refuse_all};
 use super::node::NodeError;
+use super::reception::{OutgoingSnapshot, SentSnapshot};
 use super::reply_to::Bells;
 use super::ticker::Ticker;
 
@@ -37,6 +38,12 @@ const READ_BACKLOG_MAX: usize = 16_384;
 pub trait PeerSender: Send {
     /// Sends or queues a message of a group to `message.to`; false if it was dropped.
     fn send(&mut self, group: GroupId, message: eraftpb::Message) -> bool;
+
+    /// The members of a group are at these addresses, `host:port`, by node.
+    fn members(&mut self, addresses: &BTreeMap<u64, String>);
+
+    /// Sends a snapshot in the background, and says once how that ended.
+    fn send_snapshot(&mut self, snapshot: OutgoingSnapshot, done: SentSnapshot);
 }
 
 /// What the thread owns.
@@ -48,6 +55,8 @@ pub(super) struct CoreThread {
     pub(super) peers: Box<dyn PeerSender>,
     /// Peers that a message could not be sent to.
     pub(super) unreachable: BTreeSet<(GroupId, NodeId)>,
+    /// Peers that wait for a snapshot that is not kept any more.
+    pub(super) unsent: BTreeSet<(GroupId, NodeId)>,
     pub(super) directory: Arc<Directory>,
     pub(super) ticker: Ticker,
     pub(super) request_ids: RequestIds,
@@ -108,8 +117,18 @@ impl CoreThread {
         for change in taken.changes {
             self.changes.begin(change, &mut self.groups, &mut self.outbox);
         }
+        for (group, snapshot) in taken.snapshots {
+            if let Some(hosted) = self.groups.touch(group) {
+                hosted.receive(snapshot);
+            }
+        }
         for (group, lane) in taken.lanes {
             self.step_lane(group, lane);
+        }
+        for (group, to) in mem::take(&mut self.unsent) {
+            if let Some(hosted) = self.groups.touch(group) {
+                hosted.step(Input::SnapshotSent { to, ok: false });
+            }
         }
         for (group, peer) in mem::take(&mut self.unreachable) {
             if let Some(hosted) = self.groups.touch(group) {
@@ -153,6 +172,36 @@ impl CoreThread {
                     hosted.step(Input::Applied { index, entries, leases });
                 }
             }
+            Completion::Installed { group, position, leases } => {
+                if let Some(hosted) = self.groups.touch(group) {
+                    // They were of the state that was replaced.
+                    hosted.snapshots.clear();
+                    hosted.step(Input::Installed { position, leases });
+                }
+            }
+            Completion::SnapshotTaken { group, snapshots } => {
+                if let Some(hosted) = self.groups.touch(group) {
+                    hosted.snapshots = snapshots;
+                    let input = match hosted.snapshots.first() {
+                        Some(newest) => Input::SnapshotTaken {
+                            position: newest.position(),
+                            configuration: newest.configuration().clone(),
+                        },
+                        None => Input::SnapshotFailed,
+                    };
+                    hosted.step(input);
+                }
+            }
+            Completion::SnapshotFailed { group } => {
+                if let Some(hosted) = self.groups.touch(group) {
+                    hosted.step(Input::SnapshotFailed);
+                }
+            }
+            Completion::SnapshotSent { group, to, ok } => {
+                if let Some(hosted) = self.groups.touch(group) {
+                    hosted.step(Input::SnapshotSent { to, ok });
+                }
+            }
             Completion::LogAdded { .. }
             | Completion::StateAdded { .. }
             | Completion::LogRemoved { .. }
@@ -190,6 +239,16 @@ impl CoreThread {
                     hosted.step(Input::Read { request });
                 }
                 Request::LocalRead(read) => local_reads.push(read),
+                Request::KeepAlive { lease, reply } => {
+                    let request = self.request_ids.next();
+                    hosted.pending.keep_alive(request, reply);
+                    hosted.step(Input::KeepAlive { request, lease });
+                }
+                Request::Administer { what, reply } => {
+                    let request = self.request_ids.next();
+                    hosted.pending.administer(request, reply);
+                    hosted.step(what.into_input(request));
+                }
             }
         }
         self.outbox.serve(group, local_reads);
@@ -198,18 +257,45 @@ impl CoreThread {
     fn perform(&mut self, group: GroupId) {
         let Some(hosted) = self.groups.get_mut(group) else { return };
         let effects = hosted.take_effects();
+        if let Some(addresses) = hosted.new_addresses() {
+            self.peers.members(addresses);
+        }
         for message in effects.messages {
             let to = NodeId(message.to);
             if !self.peers.send(group, message) {
                 self.unreachable.insert((group, to));
             }
         }
+        for SendSnapshot { to, message, position } in effects.snapshots {
+            let inbox = Arc::clone(&self.inbox);
+            let done: SentSnapshot = Box::new(move |ok| {
+                inbox.complete([Completion::SnapshotSent { group, to, ok }]);
+            });
+            match hosted.snapshot(position) {
+                Some(source) => {
+                    let outgoing = OutgoingSnapshot { group, to, message, source };
+                    self.peers.send_snapshot(outgoing, done);
+                }
+                None => {
+                    self.unsent.insert((group, to));
+                }
+            }
+        }
         self.outbox.persist(group, effects.persist);
         self.outbox.apply(group, effects.committed);
+        let installed = effects.install.map(|install| install.position);
+        if let Some(received) = hosted.take_received(installed) {
+            self.outbox.change_state(ApplyTask::Install { group, received });
+        }
+        if effects.take_snapshot {
+            let first = hosted.configuration().clone();
+            self.outbox.change_state(ApplyTask::TakeSnapshot { group, first });
+        }
         self.outbox.serve(group, hosted.pending.take_reads(&effects.reads));
         let mut bells = Bells::default();
+        let term = hosted.term();
         for (request, reply) in effects.replies {
-            hosted.pending.resolve(request, reply, &mut bells);
+            hosted.pending.resolve(request, reply, term, &mut bells);
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use crate::replica::ReplicaStatus;
+use crate::snapshot::SnapshotStaging;
 use crate::types::{GroupId, NodeId, Role, Term};
 use crate::watch::WatchHub;
 
@@ -32,6 +33,7 @@ pub(super) struct Directory {
 struct Entry {
     status: watch::Receiver<ReplicaStatus>,
     watches: WatchHub,
+    staging: Arc<dyn SnapshotStaging>,
 }
 
 impl Directory {
@@ -40,8 +42,9 @@ impl Directory {
         group: GroupId,
         status: watch::Receiver<ReplicaStatus>,
         watches: WatchHub,
+        staging: Arc<dyn SnapshotStaging>,
     ) {
-        let entry = Entry { status, watches };
+        let entry = Entry { status, watches, staging };
         self.groups.write().unwrap_or_else(PoisonError::into_inner).insert(group, entry);
     }
 
@@ -51,6 +54,11 @@ impl Directory {
 
     pub(super) fn groups(&self) -> Vec<GroupId> {
         self.groups.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    pub(super) fn staging(&self, group: GroupId) -> Option<Arc<dyn SnapshotStaging>> {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        groups.get(&group).map(|entry| Arc::clone(&entry.staging))
     }
 
     pub(super) fn status(&self, group: GroupId) -> Option<ReplicaStatus> {

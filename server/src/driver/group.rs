@@ -1,12 +1,15 @@
 //! What the threads say to each other about groups.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
-use crate::log_store::{LogStoreError, RecoveredLog};
+use crate::log_store::{LogPosition, LogStoreError, RecoveredLog};
 use crate::membership::Configuration;
 use crate::replica::{AppliedEntry, AppliedState, CommittedEntry, Persist};
+use crate::snapshot::{ReceivedSnapshot, SnapshotSource, SnapshotStaging};
 use crate::state_machine::{LeaseChange, StateMachineError};
-use crate::types::{GroupId, LogIndex, PersistNumber};
+use crate::types::{GroupId, LogIndex, NodeId, PersistNumber};
 use crate::watch::WatchHub;
 
 use super::inbox::PendingRead;
@@ -76,6 +79,10 @@ pub(super) enum ApplyTask {
     Entries { group: GroupId, entries: Vec<CommittedEntry>, bytes: usize },
     /// Answer these from the state as it is then.
     Reads { group: GroupId, reads: Vec<PendingRead> },
+    /// Switch to this state.
+    Install { group: GroupId, received: ReceivedSnapshot },
+    /// Take a snapshot of the state as it is then; `first` is the group's first configuration.
+    TakeSnapshot { group: GroupId, first: Configuration },
     /// Open an empty state.
     Add { group: GroupId },
     /// Close and delete a state.
@@ -98,6 +105,24 @@ pub(super) enum Completion {
         leases: Vec<LeaseChange>,
         bytes: usize,
     },
+    Installed {
+        group: GroupId,
+        position: LogPosition,
+        leases: Vec<LeaseChange>,
+    },
+    /// A snapshot was taken; all that are kept, newest first.
+    SnapshotTaken {
+        group: GroupId,
+        snapshots: Vec<Arc<dyn SnapshotSource>>,
+    },
+    SnapshotFailed {
+        group: GroupId,
+    },
+    SnapshotSent {
+        group: GroupId,
+        to: NodeId,
+        ok: bool,
+    },
     LogAdded {
         group: GroupId,
         result: Result<RecoveredLog, LogStoreError>,
@@ -119,6 +144,10 @@ pub(super) enum Completion {
 pub(super) struct AddedState {
     pub(super) state: AppliedState,
     pub(super) watches: WatchHub,
+    /// The snapshots that are kept, newest first.
+    pub(super) snapshots: Vec<Arc<dyn SnapshotSource>>,
+    /// Where snapshots are received.
+    pub(super) staging: Arc<dyn SnapshotStaging>,
 }
 
 /// Roughly what a batch takes in memory.

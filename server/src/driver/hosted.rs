@@ -1,15 +1,21 @@
 //! The replicas of this node, and who waits for what of each.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::replica::{Effects, Input, Replica, ReplicaStatus, Reply};
+use crate::log_store::LogPosition;
+use crate::membership::Configuration;
+use crate::replica::{Effects, Input, Rejection, Replica, ReplicaStatus, Reply};
 use crate::shard::first_leader;
-use crate::types::{GroupId, NodeId, RequestId, Role};
+use crate::snapshot::{ReceivedSnapshot, SnapshotSource};
+use crate::types::{GroupId, NodeId, RequestId, Role, Term};
 
+use super::administration::{AdministerReply, Administered};
 use super::inbox::PendingRead;
-use super::node::{NodeError, WriteReply};
+use super::node::{KeptAlive, NodeError, WriteReply};
+use super::reception::IncomingSnapshot;
 use super::reply_to::{Bells, ReplyTo};
 
 /// A replica, the requests that wait for it, and its public face.
@@ -17,6 +23,12 @@ pub(super) struct Hosted {
     replica: Replica,
     pub(super) pending: Pending,
     status: watch::Sender<ReplicaStatus>,
+    /// The snapshots of its state that are kept, newest first.
+    pub(super) snapshots: Vec<Arc<dyn SnapshotSource>>,
+    /// Where the members were at the last look.
+    announced: BTreeMap<u64, String>,
+    /// A snapshot that a peer sent in this turn.
+    received: Option<ReceivedSnapshot>,
     /// Ticks to hold back; see [`Hosted::new`].
     held_back: usize,
     touched: bool,
@@ -27,6 +39,8 @@ pub(super) struct Hosted {
 pub(super) struct Pending {
     writes: HashMap<RequestId, ReplyTo<WriteReply>>,
     reads: HashMap<RequestId, PendingRead>,
+    keep_alives: HashMap<RequestId, ReplyTo<KeptAlive>>,
+    administered: HashMap<RequestId, AdministerReply>,
 }
 
 /// All replicas of a node, and which of them have something to do.
@@ -47,7 +61,16 @@ impl Hosted {
         let leads_first = first_leader(group, &now.voters).is_none_or(|first| first == now.id);
         let held_back = if leads_first { 0 } else { election_ticks };
         let (status, _) = watch::channel(now);
-        Hosted { replica, pending: Pending::default(), status, held_back, touched: false }
+        Hosted {
+            replica,
+            pending: Pending::default(),
+            status,
+            snapshots: Vec::new(),
+            announced: BTreeMap::new(),
+            received: None,
+            held_back,
+            touched: false,
+        }
     }
 
     /// Where its status can be seen.
@@ -57,6 +80,44 @@ impl Hosted {
 
     pub(super) fn step(&mut self, input: Input) {
         self.replica.step(input);
+    }
+
+    /// Steps the message that announced a snapshot. If the replica wants it, it says so with the next
+    /// effects; see [`Self::take_received`].
+    pub(super) fn receive(&mut self, snapshot: IncomingSnapshot) {
+        self.received = Some(snapshot.received);
+        self.step(Input::Message(snapshot.message));
+    }
+
+    /// The snapshot of this turn, if it is the one at this position. To be called once a turn: a
+    /// snapshot that is not wanted makes room for the next one.
+    pub(super) fn take_received(&mut self, at: Option<LogPosition>) -> Option<ReceivedSnapshot> {
+        self.received.take().filter(|received| Some(received.meta().position) == at)
+    }
+
+    /// The snapshot of its state at this position, if it is kept.
+    pub(super) fn snapshot(&self, at: LogPosition) -> Option<Arc<dyn SnapshotSource>> {
+        self.snapshots.iter().find(|source| source.position() == at).cloned()
+    }
+
+    /// Where the members are, if that changed since the last call.
+    pub(super) fn new_addresses(&mut self) -> Option<&BTreeMap<u64, String>> {
+        let addresses = &self.replica.configuration().addresses;
+        if *addresses == self.announced {
+            return None;
+        }
+        self.announced = addresses.clone();
+        Some(&self.announced)
+    }
+
+    /// Its term.
+    pub(super) fn term(&self) -> Term {
+        self.replica.term()
+    }
+
+    /// The group's configuration.
+    pub(super) fn configuration(&self) -> &Configuration {
+        self.replica.configuration()
     }
 
     pub(super) fn tick(&mut self) {
@@ -161,26 +222,60 @@ impl Pending {
         self.reads.insert(request, read);
     }
 
+    pub(super) fn keep_alive(&mut self, request: RequestId, reply: ReplyTo<KeptAlive>) {
+        self.keep_alives.insert(request, reply);
+    }
+
+    pub(super) fn administer(&mut self, request: RequestId, reply: AdministerReply) {
+        self.administered.insert(request, reply);
+    }
+
     /// The reads of these requests, which do not wait any more.
     pub(super) fn take_reads(&mut self, requests: &[RequestId]) -> Vec<PendingRead> {
         requests.iter().filter_map(|request| self.reads.remove(request)).collect()
     }
 
-    pub(super) fn resolve(&mut self, request: RequestId, reply: Reply, bells: &mut Bells) {
+    pub(super) fn resolve(
+        &mut self,
+        request: RequestId,
+        reply: Reply,
+        term: Term,
+        bells: &mut Bells,
+    ) {
+        let answer = match reply {
+            Reply::Applied { term, outcome } => {
+                if let Some(waiter) = self.writes.remove(&request) {
+                    waiter.send(Ok(WriteReply { term, outcome }), bells);
+                }
+                return;
+            }
+            Reply::KeptAlive { ttl_ticks } => {
+                if let Some(waiter) = self.keep_alives.remove(&request) {
+                    waiter.send(Ok(KeptAlive { ttl_ticks, term }), bells);
+                }
+                return;
+            }
+            Reply::Rejected(rejection) => return self.reject(request, rejection, bells),
+            Reply::MembersChanged { configuration } => Administered::Members(configuration),
+            Reply::LeaderTransferred { leader } => Administered::Leader(leader),
+            Reply::SnapshotTaken { position } => Administered::Snapshot(position),
+        };
+        if let Some(waiter) = self.administered.remove(&request) {
+            // Who asked may be gone.
+            drop(waiter.send(Ok(answer)));
+        }
+    }
+
+    fn reject(&mut self, request: RequestId, rejection: Rejection, bells: &mut Bells) {
+        let error = NodeError::Rejected(rejection);
         if let Some(waiter) = self.writes.remove(&request) {
-            let answer = match reply {
-                Reply::Applied { term, outcome } => Ok(WriteReply { term, outcome }),
-                Reply::Rejected(rejection) => Err(NodeError::Rejected(rejection)),
-                Reply::KeptAlive { .. }
-                | Reply::MembersChanged { .. }
-                | Reply::LeaderTransferred { .. }
-                | Reply::SnapshotTaken { .. } => unreachable!("a write is answered by an outcome"),
-            };
-            waiter.send(answer, bells);
-        } else if let Some(read) = self.reads.remove(&request)
-            && let Reply::Rejected(rejection) = reply
-        {
-            read.reply.send(Err(NodeError::Rejected(rejection)), bells);
+            waiter.send(Err(error), bells);
+        } else if let Some(read) = self.reads.remove(&request) {
+            read.reply.send(Err(error), bells);
+        } else if let Some(waiter) = self.keep_alives.remove(&request) {
+            waiter.send(Err(error), bells);
+        } else if let Some(waiter) = self.administered.remove(&request) {
+            drop(waiter.send(Err(error)));
         }
     }
 }

@@ -14,8 +14,10 @@ use crate::command::LogCommand;
 use crate::state_machine::Query;
 use crate::types::GroupId;
 
+use super::administration::{Administer, AdministerReply};
 use super::group::{Completion, GroupChange, GroupError};
-use super::node::{NodeError, ReadReply, WriteReply};
+use super::node::{KeptAlive, NodeError, ReadReply, WriteReply};
+use super::reception::IncomingSnapshot;
 use super::reply_to::{Bells, ReplyTo};
 
 /// Requests of clients that may wait for the core.
@@ -34,6 +36,8 @@ const TURN_MESSAGES_MAX: usize = 1_024;
 const TURN_MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// Groups that may wait to be added or removed.
 const CHANGES_MAX: usize = 64;
+/// Snapshots of peers that may wait to be installed.
+const SNAPSHOTS_MAX: usize = 16;
 
 /// What a client asks of a group.
 #[derive(Debug)]
@@ -44,6 +48,10 @@ pub(super) enum Request {
     Read(PendingRead),
     /// Query this node's state, however old.
     LocalRead(PendingRead),
+    /// Begin a lease anew.
+    KeepAlive { lease: u64, reply: ReplyTo<KeptAlive> },
+    /// Do what an operator wants.
+    Administer { what: Administer, reply: AdministerReply },
 }
 
 impl Request {
@@ -53,6 +61,9 @@ impl Request {
             Request::Read(read) | Request::LocalRead(read) => {
                 read.reply.send(Err(refusal), bells);
             }
+            Request::KeepAlive { reply, .. } => reply.send(Err(refusal), bells),
+            // Who asked may be gone.
+            Request::Administer { reply, .. } => drop(reply.send(Err(refusal))),
         }
     }
 }
@@ -76,6 +87,7 @@ pub(super) enum Intake {
 pub(super) struct Taken {
     pub(super) completions: Vec<Completion>,
     pub(super) changes: Vec<GroupChange>,
+    pub(super) snapshots: Vec<(GroupId, IncomingSnapshot)>,
     pub(super) lanes: Vec<(GroupId, Lane)>,
     /// Was the inbox closed? Then this is all there will ever be.
     pub(super) closed: bool,
@@ -100,6 +112,7 @@ pub(super) struct Inbox {
 struct Queues {
     completions: Vec<Completion>,
     changes: Vec<GroupChange>,
+    snapshots: Vec<(GroupId, IncomingSnapshot)>,
     /// None of them is empty.
     lanes: BTreeMap<GroupId, Lane>,
     /// What all lanes hold together.
@@ -152,7 +165,8 @@ impl Lane {
 
 impl Queues {
     fn has_any(&self, intake: Intake) -> bool {
-        let others = !self.lanes.is_empty() || !self.changes.is_empty();
+        let others =
+            !self.lanes.is_empty() || !self.changes.is_empty() || !self.snapshots.is_empty();
         !self.completions.is_empty() || (intake == Intake::Everything && others)
     }
 
@@ -252,6 +266,17 @@ impl Inbox {
         Ok(())
     }
 
+    /// Adds a snapshot that a peer sent. Returns false and drops it if too many wait.
+    pub(super) fn snapshot(&self, group: GroupId, snapshot: IncomingSnapshot) -> bool {
+        let mut queues = self.lock();
+        if queues.closed || queues.snapshots.len() >= SNAPSHOTS_MAX {
+            return false;
+        }
+        queues.snapshots.push((group, snapshot));
+        self.bell.notify_one();
+        true
+    }
+
     /// Adds completions.
     pub(super) fn complete(&self, completions: impl IntoIterator<Item = Completion>) {
         self.lock().completions.extend(completions);
@@ -278,6 +303,7 @@ impl Inbox {
         let mut taken = Taken {
             completions: mem::take(&mut queues.completions),
             changes: Vec::new(),
+            snapshots: Vec::new(),
             lanes: Vec::new(),
             closed: queues.closed,
         };
@@ -288,6 +314,7 @@ impl Inbox {
         }
         if intake == Intake::Everything || queues.closed {
             taken.changes = mem::take(&mut queues.changes);
+            taken.snapshots = mem::take(&mut queues.snapshots);
         }
         taken
     }

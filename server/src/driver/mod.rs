@@ -24,6 +24,7 @@
 //! - a panic or a storage error in any of the threads ends the process: a node that lives by half
 //!   is worse than one that is dead.
 
+mod administration;
 mod apply_thread;
 mod changes;
 mod core_thread;
@@ -33,16 +34,21 @@ mod hosted;
 mod inbox;
 mod log_thread;
 mod node;
+mod reception;
 mod reply_to;
 mod ticker;
 mod vital;
 
+pub use administration::{Administer, Administered};
 pub use core_thread::PeerSender;
 pub use directory::Leadership;
 pub use group::GroupError;
 pub(crate) use inbox::message_bytes;
 pub use log_thread::Fsync;
-pub use node::{Ask, Node, NodeConfig, NodeError, NodeHandle, ReadReply, StartError, WriteReply};
+pub use node::{
+    Ask, KeptAlive, Node, NodeConfig, NodeError, NodeHandle, ReadReply, StartError, WriteReply,
+};
+pub use reception::{OutgoingSnapshot, SentSnapshot};
 pub use reply_to::{AnswerSink, Answered};
 
 #[cfg(test)]

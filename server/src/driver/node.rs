@@ -16,11 +16,13 @@ use crate::log_store::{LogStore, LogStoreError};
 use crate::membership::Configuration;
 use crate::metrics::Metrics;
 use crate::replica::{Rejection, Replica, ReplicaConfig, ReplicaError, ReplicaStatus};
+use crate::snapshot::{ReceivedSnapshot, SnapshotStaging};
 use crate::state_machine::{KeyRange, Query, QueryReply};
 use crate::state_machine::{StateMachineConfig, StateMachineError, StateStores};
 use crate::types::{GroupId, LogIndex, Term};
 use crate::watch::{Watch, WatchError, WatchLimits};
 
+use super::administration::{Administer, Administered};
 use super::apply_thread::{ApplyThread, Machine, Machines, MachinesConfig};
 use super::changes::{Changes, complete_configuration, replica_config};
 use super::core_thread::{CoreThread, Outbox, PeerSender, RequestIds};
@@ -29,6 +31,7 @@ use super::group::{AddedState, ChangeReply, GroupChange, GroupError};
 use super::hosted::{Hosted, HostedGroups};
 use super::inbox::{Inbox, PendingRead, Request};
 use super::log_thread::{Fsync, LogThread};
+use super::reception::IncomingSnapshot;
 use super::reply_to::{AnswerSink, Answered, ReplyTo};
 use super::ticker::Ticker;
 use super::vital;
@@ -132,6 +135,15 @@ pub struct ReadReply {
     pub applied: LogIndex,
 }
 
+/// A lease begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptAlive {
+    /// It lives this long, counted from when the request was sent.
+    pub ttl_ticks: u64,
+    /// The term of the leader that keeps it.
+    pub term: Term,
+}
+
 /// What a request asks of a group at a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
@@ -141,6 +153,11 @@ pub enum Ask {
     Read(Query),
     /// Query this node's state, however old.
     ReadLocal(Query),
+    /// Begin a lease anew, if this node leads.
+    KeepAlive {
+        /// The lease.
+        lease: u64,
+    },
 }
 
 /// The replicas of a node with their threads.
@@ -196,6 +213,7 @@ impl Node {
             states,
             config: machines_config,
             tasks: apply_tasks,
+            metrics: Arc::clone(&config.metrics),
             inbox: Arc::clone(&inbox),
             reads_waiting: Arc::clone(&reads_waiting),
             bugs: config.bugs,
@@ -212,6 +230,7 @@ impl Node {
             outbox: Outbox::new(log_sender, apply_sender, reads_waiting),
             peers,
             unreachable: BTreeSet::new(),
+            unsent: BTreeSet::new(),
             directory: Arc::clone(&directory),
             ticker: Ticker::new(config.tick, Instant::now()),
             request_ids: RequestIds::default(),
@@ -256,15 +275,16 @@ fn recover<S: StateStores>(
     let directory = Directory::default();
     for group in known {
         let machine = Machine::open(states, group, machines_config)?;
-        let AddedState { mut state, watches } = machine.added()?;
+        let AddedState { mut state, watches, snapshots, staging } = machine.added()?;
         let recovered = log.load(group)?;
         complete_configuration(&mut state, &recovered, &config.addresses);
         let applied = state.position.index;
         let (node, entries) = (config.replica.id, recovered.entries.len());
         tracing::info!(node = node.0, group = group.0, entries, applied = applied.0, "recovered");
         let replica = Replica::new(replica_config(&config.replica, group), recovered, &state)?;
-        let hosted = Hosted::new(group, replica, config.replica.election_ticks);
-        directory.insert(group, hosted.watch(), watches);
+        let mut hosted = Hosted::new(group, replica, config.replica.election_ticks);
+        hosted.snapshots = snapshots;
+        directory.insert(group, hosted.watch(), watches, staging);
         groups.insert(group, hosted);
         machines.insert(group, machine);
     }
@@ -316,6 +336,9 @@ impl NodeHandle {
             Ask::Write(command) => self.write(group, command).await.map(Answered::Write),
             Ask::Read(query) => self.read(group, query).await.map(Answered::Read),
             Ask::ReadLocal(query) => self.read_local(group, query).await.map(Answered::Read),
+            Ask::KeepAlive { lease } => {
+                self.keep_alive(group, lease).await.map(Answered::KeptAlive)
+            }
         }
     }
 
@@ -335,6 +358,9 @@ impl NodeHandle {
                     let reply = ReplyTo::sink(Arc::clone(sink), tag);
                     Request::LocalRead(PendingRead { query, reply })
                 }
+                Ask::KeepAlive { lease } => {
+                    Request::KeepAlive { lease, reply: ReplyTo::sink(Arc::clone(sink), tag) }
+                }
             };
             (group, request)
         });
@@ -351,6 +377,41 @@ impl NodeHandle {
     ) -> Result<Watch, WatchError> {
         let hub = self.directory.watches(group).ok_or(WatchError::NotHosted)?;
         hub.watch(range, start_revision)
+    }
+
+    /// Begins a lease anew, if this node leads the group.
+    pub async fn keep_alive(&self, group: GroupId, lease: u64) -> Result<KeptAlive, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        let reply = ReplyTo::caller(reply);
+        self.inbox.request(group, Request::KeepAlive { lease, reply })?;
+        answer.await.unwrap_or(Err(NodeError::Lost))
+    }
+
+    /// Does what an operator wants of a group.
+    pub async fn administer(
+        &self,
+        group: GroupId,
+        what: Administer,
+    ) -> Result<Administered, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.request(group, Request::Administer { what, reply })?;
+        answer.await.unwrap_or(Err(NodeError::Lost))
+    }
+
+    /// Where snapshots of a group are received; none if there is no replica of it here.
+    pub fn staging(&self, group: GroupId) -> Option<Arc<dyn SnapshotStaging>> {
+        self.directory.staging(group)
+    }
+
+    /// Gives it a snapshot that a peer sent, with the message that announced it; false if too many
+    /// wait.
+    pub fn deliver_snapshot(
+        &self,
+        group: GroupId,
+        message: eraftpb::Message,
+        received: ReceivedSnapshot,
+    ) -> bool {
+        self.inbox.snapshot(group, IncomingSnapshot { message, received })
     }
 
     /// Gives it a peer's message; false if it was dropped because too many wait.

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use tokio::sync::oneshot;
 
-use super::node::{NodeError, ReadReply, WriteReply};
+use super::node::{KeptAlive, NodeError, ReadReply, WriteReply};
 
 /// A request was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,14 @@ pub enum Answered {
     Write(WriteReply),
     /// A query was answered.
     Read(ReadReply),
+    /// A lease begins anew.
+    KeptAlive(KeptAlive),
+}
+
+impl From<KeptAlive> for Answered {
+    fn from(reply: KeptAlive) -> Answered {
+        Answered::KeptAlive(reply)
+    }
 }
 
 impl From<WriteReply> for Answered {

@@ -91,6 +91,12 @@ impl PeerSender for NoPeers {
     fn send(&mut self, _group: GroupId, _message: eraftpb::Message) -> bool {
         false
     }
+
+    fn members(&mut self, _addresses: &BTreeMap<u64, String>) {}
+
+    fn send_snapshot(&mut self, _snapshot: OutgoingSnapshot, done: SentSnapshot) {
+        done(false);
+    }
 }
 
 fn replica_config() -> ReplicaConfig {

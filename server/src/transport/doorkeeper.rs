@@ -1,6 +1,5 @@
 //! Decides who may open a stream to this node.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proto::raft::Handshake;
@@ -12,6 +11,7 @@ use crate::types::NodeId;
 
 use super::PEER_FORMAT;
 use super::directory::{Advertised, Directory};
+use super::peer_links::PeerConnections;
 
 /// Whose streams are taken, and what is told of them.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct PeerServiceConfig {
     /// The cluster's name.
     pub cluster: String,
     /// The nodes of the cluster.
-    pub voters: BTreeSet<NodeId>,
+    pub peers: PeerConnections,
     /// Learns where clients find the peers.
     pub directory: Directory,
     /// Counts refusals.
@@ -60,7 +60,7 @@ impl Doorkeeper {
             return Err(self
                 .refuse(format!("node {from} looks for node {to}, and this is {}", self.0.node)));
         }
-        if !self.0.voters.contains(&NodeId(from)) || from == to {
+        if !self.0.peers.knows(NodeId(from)) || from == to {
             return Err(self.refuse(format!("node {from} is not a peer of node {to}")));
         }
         let advertised = Advertised { client: client_address, http: http_address };

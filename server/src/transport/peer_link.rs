@@ -84,20 +84,27 @@ impl LinkQueue {
     }
 }
 
-/// Starts the link's task. It ends when the queue's sending end is dropped.
-pub(super) fn start(
-    config: LinkConfig,
-) -> Result<(LinkQueue, watch::Receiver<Option<Channel>>), tonic::transport::Error> {
-    let endpoint = config
-        .credentials
-        .endpoint(&config.address)?
+/// How to connect to a peer at this address.
+pub(super) fn endpoint(
+    credentials: &PeerCredentials,
+    address: &str,
+) -> Result<Endpoint, tonic::transport::Error> {
+    Ok(credentials
+        .endpoint(address)?
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(STREAM_WINDOW_BYTES * 2);
+        .initial_connection_window_size(STREAM_WINDOW_BYTES * 2))
+}
+
+/// Starts the link's task. It ends when the queue's sending end is dropped.
+pub(super) fn start(
+    config: LinkConfig,
+) -> Result<(LinkQueue, watch::Receiver<Option<Channel>>), tonic::transport::Error> {
+    let endpoint = endpoint(&config.credentials, &config.address)?;
     let (messages, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
     let metrics = Arc::clone(&config.metrics);

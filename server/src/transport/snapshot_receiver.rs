@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use crate::driver::NodeHandle;
 use crate::snapshot::{FilePosition, ReceivedSnapshot, SnapshotError, SnapshotSink};
 use crate::snapshot::{SnapshotMeta, SnapshotStaging};
 use crate::types::{GroupId, NodeId};
@@ -41,6 +42,21 @@ pub trait SnapshotInbox: std::fmt::Debug + Send + Sync + 'static {
         message: eraftpb::Message,
         received: ReceivedSnapshot,
     ) -> bool;
+}
+
+impl SnapshotInbox for NodeHandle {
+    fn staging(&self, group: GroupId) -> Option<Arc<dyn SnapshotStaging>> {
+        NodeHandle::staging(self, group)
+    }
+
+    fn deliver(
+        &self,
+        group: GroupId,
+        message: eraftpb::Message,
+        received: ReceivedSnapshot,
+    ) -> bool {
+        self.deliver_snapshot(group, message, received)
+    }
 }
 
 /// The receiving side of transfers.

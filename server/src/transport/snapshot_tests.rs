@@ -111,11 +111,20 @@ impl World {
     ) -> World {
         let (delivered, inbox) = mpsc::unbounded_channel();
         let inbox_end = Arc::new(TestInbox { staging, busy: busy.into(), delivered });
-        let peers = [SENDER, RECEIVER].into();
+        let known = [SENDER, RECEIVER].map(|node| (node, "127.0.0.1:1".to_owned()));
+        let peers = PeersConfig {
+            node: RECEIVER,
+            cluster: "test".to_owned(),
+            peers: known.into(),
+            credentials: PeerCredentials::default(),
+            advertised: Advertised::default(),
+            metrics: Arc::default(),
+        };
+        let (_links, peers) = PeerLinks::start(peers, Arc::default()).unwrap();
         let door = Arc::new(Doorkeeper::new(PeerServiceConfig {
             node: RECEIVER,
             cluster: "test".to_owned(),
-            voters: peers,
+            peers,
             directory: Directory::default(),
             metrics: Arc::default(),
             refusals: Arc::default(),

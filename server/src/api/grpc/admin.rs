@@ -1,14 +1,28 @@
 //! The service for operators.
 
+use std::time::Duration;
+
 use proto::admin::admin_server::{Admin, AdminServer};
-use proto::admin::{DieRequest, DieResponse, StatusRequest, StatusResponse};
+use proto::admin::change_members_request::Change;
+use proto::admin::{
+    AddMember, ChangeMembersRequest, ChangeMembersResponse, DieRequest, DieResponse,
+    ListMembersRequest, ListMembersResponse, Member, ReplaceMember, SnapshotRequest,
+    SnapshotResponse, StatusRequest, StatusResponse, TransferLeaderRequest, TransferLeaderResponse,
+};
 use proto::kv::ErrorKind;
 use tonic::{Request, Response, Status};
 
-use crate::types::GroupId;
+use crate::driver::{Administer, Administered};
+use crate::replica::{MemberChange, MemberRole, MemberStatus};
+use crate::types::{GroupId, NodeId, Role};
 
-use super::refusal::Refusal;
+use super::refusal::{Access, Refusal};
 use super::router::Api;
+
+/// How long a change of members is waited for, unless the request says otherwise.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may be waited for.
+const CHANGE_TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
 
 /// The service for operators.
 #[derive(Debug)]
@@ -57,36 +71,80 @@ impl Admin for AdminService {
             last_index: replica.last_index.0,
             persisted: replica.persisted.0,
             voters: replica.voters.iter().map(|voter| voter.0).collect(),
+            learners: learners(&replica.members),
+            first_index: replica.first_index.0,
+            snapshot_index: replica.snapshot.map_or(0, |it| it.index.0),
             ..about_node
         }))
     }
 
     async fn list_members(
         &self,
-        _request: Request<proto::admin::ListMembersRequest>,
-    ) -> Result<Response<proto::admin::ListMembersResponse>, Status> {
-        Err(Status::unimplemented("list_members"))
+        request: Request<ListMembersRequest>,
+    ) -> Result<Response<ListMembersResponse>, Status> {
+        let group = GroupId(request.into_inner().group);
+        let Some(replica) = self.0.node.status(group) else { return Err(self.not_here(group)) };
+        if replica.role != Role::Leader {
+            return Err(self.0.status_of(Refusal::not_leader(replica.leader)));
+        }
+        Ok(Response::new(ListMembersResponse {
+            group: group.0,
+            leader: replica.id.0,
+            term: replica.term.0,
+            members: replica.members.into_iter().map(member).collect(),
+        }))
     }
 
     async fn change_members(
         &self,
-        _request: Request<proto::admin::ChangeMembersRequest>,
-    ) -> Result<Response<proto::admin::ChangeMembersResponse>, Status> {
-        Err(Status::unimplemented("change_members"))
+        request: Request<ChangeMembersRequest>,
+    ) -> Result<Response<ChangeMembersResponse>, Status> {
+        let ChangeMembersRequest { group, change, timeout_ms } = request.into_inner();
+        let change = change.ok_or_else(|| self.invalid("the request names no change"))?;
+        let change = member_change(change);
+        if let Some(address) = new_address(&change)
+            && !is_address(address)
+        {
+            let message = format!("{address:?} is not of the form HOST:PORT");
+            return Err(self.invalid(message));
+        }
+        let timeout = Duration::from_millis(u64::from(timeout_ms));
+        let timeout =
+            if timeout.is_zero() { CHANGE_TIMEOUT } else { timeout.min(CHANGE_TIMEOUT_MAX) };
+        let ticks = timeout.as_nanos() / self.0.config.tick.as_nanos().max(1);
+        let timeout_ticks = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
+        let what = Administer::ChangeMembers { change, timeout_ticks };
+        self.administer(GroupId(group), what).await?;
+        let members = self.0.node.status(GroupId(group)).map(|it| it.members).unwrap_or_default();
+        let members = members.into_iter().map(member).collect();
+        Ok(Response::new(ChangeMembersResponse { members }))
     }
 
     async fn transfer_leader(
         &self,
-        _request: Request<proto::admin::TransferLeaderRequest>,
-    ) -> Result<Response<proto::admin::TransferLeaderResponse>, Status> {
-        Err(Status::unimplemented("transfer_leader"))
+        request: Request<TransferLeaderRequest>,
+    ) -> Result<Response<TransferLeaderResponse>, Status> {
+        let TransferLeaderRequest { group, to, timeout_ms: _ } = request.into_inner();
+        let to = Some(NodeId(to)).filter(|to| to.0 != 0);
+        match self.administer(GroupId(group), Administer::TransferLeader { to }).await? {
+            Administered::Leader(leader) => {
+                Ok(Response::new(TransferLeaderResponse { leader: leader.0 }))
+            }
+            Administered::Members(_) | Administered::Snapshot(_) => Err(wrong_answer()),
+        }
     }
 
     async fn snapshot(
         &self,
-        _request: Request<proto::admin::SnapshotRequest>,
-    ) -> Result<Response<proto::admin::SnapshotResponse>, Status> {
-        Err(Status::unimplemented("snapshot"))
+        request: Request<SnapshotRequest>,
+    ) -> Result<Response<SnapshotResponse>, Status> {
+        let group = GroupId(request.into_inner().group);
+        match self.administer(group, Administer::TakeSnapshot).await? {
+            Administered::Snapshot(position) => {
+                Ok(Response::new(SnapshotResponse { index: position.index.0 }))
+            }
+            Administered::Members(_) | Administered::Leader(_) => Err(wrong_answer()),
+        }
     }
 
     async fn die(&self, request: Request<DieRequest>) -> Result<Response<DieResponse>, Status> {
@@ -103,4 +161,68 @@ impl Admin for AdminService {
         self.0.want_stop();
         Ok(Response::new(DieResponse {}))
     }
+}
+
+impl AdminService {
+    async fn administer(&self, group: GroupId, what: Administer) -> Result<Administered, Status> {
+        let answer = self.0.node.administer(group, what).await;
+        answer.map_err(|error| self.0.status_of(Refusal::from_node(Access::Write, error)))
+    }
+
+    fn not_here(&self, group: GroupId) -> Status {
+        self.invalid(format!("this node has no replica of group {}", group.0))
+    }
+
+    fn invalid(&self, message: impl Into<String>) -> Status {
+        self.0.status_of(Refusal::definite(ErrorKind::InvalidRequest, message))
+    }
+}
+
+fn learners(members: &[MemberStatus]) -> Vec<u64> {
+    let learners = members.iter().filter(|member| member.role == MemberRole::Learner);
+    learners.map(|member| member.node.0).collect()
+}
+
+fn wrong_answer() -> Status {
+    Status::internal("the node answered another question")
+}
+
+fn member(status: MemberStatus) -> Member {
+    Member {
+        node: status.node.0,
+        address: status.address,
+        role: status.role.name().to_owned(),
+        match_index: status.progress.map_or(0, |it| it.match_index.0),
+        lag: status.progress.map_or(0, |it| it.lag),
+        active: status.progress.is_some_and(|it| it.active),
+    }
+}
+
+fn member_change(change: Change) -> MemberChange {
+    match change {
+        Change::Add(AddMember { node, address, stay_learner }) => {
+            MemberChange::Add { node: NodeId(node), address, stay_learner }
+        }
+        Change::Promote(it) => MemberChange::Promote { node: NodeId(it.node) },
+        Change::Demote(it) => MemberChange::Demote { node: NodeId(it.node) },
+        Change::Remove(it) => MemberChange::Remove { node: NodeId(it.node) },
+        Change::Replace(ReplaceMember { old_node, new_node, address }) => {
+            MemberChange::Replace { old: NodeId(old_node), new: NodeId(new_node), address }
+        }
+    }
+}
+
+/// Where the new member is, if the change brings one.
+fn new_address(change: &MemberChange) -> Option<&str> {
+    match change {
+        MemberChange::Add { address, .. } | MemberChange::Replace { address, .. } => Some(address),
+        MemberChange::Promote { .. }
+        | MemberChange::Demote { .. }
+        | MemberChange::Remove { .. } => None,
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    let parts = text.rsplit_once(':');
+    parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use proto::kv::{
-    ErrorKind, GrantLeaseRequest, GrantLeaseResponse, KeepAliveRequest, KeepAliveResponse,
-    RevokeLeaseRequest, RevokeLeaseResponse,
+    GrantLeaseRequest, GrantLeaseResponse, KeepAliveRequest, KeepAliveResponse, RevokeLeaseRequest,
+    RevokeLeaseResponse,
 };
 
 use crate::command::{Command, GrantLease, RevokeLease};
 use crate::config::Limits;
 use crate::driver::{Answered, Ask};
 use crate::shard::Shards;
-use crate::types::GroupId;
+use crate::types::{GroupId, LogIndex};
 
 use super::{Access, ApiConfig, Operation, Place, Refusal, Speaker, check, mismatched, write};
 
@@ -77,12 +77,17 @@ impl Operation for KeepAliveRequest {
     }
 
     fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
-        let message = "this node cannot keep leases alive";
-        Err(Refusal::definite(ErrorKind::Unspecified, message))
+        Ok(Ask::KeepAlive { lease: self.lease })
     }
 
-    fn reply(&self, _answered: Answered, _speaker: Speaker) -> Result<KeepAliveResponse, Refusal> {
-        Err(mismatched())
+    fn reply(&self, answered: Answered, speaker: Speaker) -> Result<KeepAliveResponse, Refusal> {
+        let Answered::KeptAlive(kept) = answered else { return Err(mismatched()) };
+        let millis = speaker.config.tick.as_millis().saturating_mul(kept.ttl_ticks.into());
+        Ok(KeepAliveResponse {
+            // It is in no log, so that it has no revision.
+            header: speaker.header(LogIndex(0), kept.term),
+            ttl_ms: u64::try_from(millis).unwrap_or(u64::MAX),
+        })
     }
 }
 
