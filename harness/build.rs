@@ -1,8 +1,16 @@
-//! Puts the git commit into the binary, for `run.json`.
+//! Puts the git commit into the binary, for `run.json`, and compiles the wire types of etcd.
 
 use std::process::Command;
 
-fn main() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    put_commit();
+    println!("cargo::rerun-if-changed=etcd.proto");
+    let descriptors = protox::compile(["etcd.proto"], ["."])?;
+    tonic_prost_build::configure().bytes(".").build_server(false).compile_fds(descriptors)?;
+    Ok(())
+}
+
+fn put_commit() {
     let describe = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
     let commit = match describe {
         Ok(output) if output.status.success() => {

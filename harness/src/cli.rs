@@ -43,6 +43,8 @@ pub enum Command {
     },
     /// Say what this machine can do, what each missing item costs, and how to enable it
     Doctor,
+    /// Measure how fast the store is, alone or beside another system
+    Bench(Box<crate::bench::BenchArgs>),
     /// Run the store's replicas on virtual time: many seeds; one seed always gives the same trace
     #[cfg(feature = "simulation")]
     Simulate(crate::worlds::SimulateArgs),

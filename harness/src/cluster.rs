@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use crate::nemesis::NodeControl;
 use crate::node_id::NodeId;
 use crate::platform::{Endpoint, Platform, PlatformError, ProcessState};
-use crate::system::{NodeContext, NodeStatus, System};
+use crate::system::{NodeContext, NodeStatus, Nodes};
 
 /// A node that does not answer a status request by then counts as not answering.
 const STATUS_PATIENCE: Duration = Duration::from_millis(400);
@@ -60,7 +60,7 @@ pub enum ClusterError {
 /// All nodes of a run.
 pub struct Cluster {
     platform: Arc<dyn Platform>,
-    system: Arc<dyn System>,
+    system: Arc<dyn Nodes>,
     nodes: Vec<NodeId>,
     root: PathBuf,
     /// Nodes that the nemesis killed and could not start again: not their fault.
@@ -72,7 +72,7 @@ impl Cluster {
     /// A cluster that is not started. Logs and data go to `root/n1` and so on.
     pub fn new(
         platform: Arc<dyn Platform>,
-        system: Arc<dyn System>,
+        system: Arc<dyn Nodes>,
         nodes: u16,
         root: PathBuf,
         runtime: Handle,
@@ -89,6 +89,12 @@ impl Cluster {
     /// Where a client finds a node.
     pub fn address(&self, node: NodeId) -> SocketAddr {
         self.platform.address(Endpoint::Client, node)
+    }
+
+    /// The processes of the nodes that run, each with what it is doing.
+    pub fn states(&self) -> Vec<(NodeId, ProcessState)> {
+        let process = self.platform.process();
+        self.nodes.iter().map(|&node| (node, process.state(node))).collect()
     }
 
     /// Starts all nodes and waits until every one knows a leader.

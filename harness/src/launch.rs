@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::bench::BenchArgs;
 use crate::cli::{Cli, Command, RunArgs};
 use crate::commands;
 use crate::exit_code;
@@ -45,6 +46,7 @@ pub fn main() -> i32 {
 fn perform(cli: Cli) -> i32 {
     let (result, code_of_errors) = match cli.command {
         None => return run_command(cli.run),
+        Some(Command::Bench(args)) => return bench(*args),
         #[cfg(feature = "store")]
         Some(Command::Node(_)) => unreachable!("a node is no command of a user"),
         Some(Command::Check(args)) => (commands::check(&args), exit_code::BAD_USAGE),
@@ -72,6 +74,19 @@ fn perform(cli: Cli) -> i32 {
 fn doctor() -> anyhow::Result<i32> {
     output::result(&platform::doctor(&platform::probe()?));
     Ok(exit_code::VALID)
+}
+
+fn bench(args: BenchArgs) -> i32 {
+    if let Err(BadUsage(message)) = args.check() {
+        output::note(&format!("error: {message}"));
+        return exit_code::BAD_USAGE;
+    }
+    log_to_stderr();
+    let result = runtime().and_then(|it| Ok(it.block_on(crate::bench::run(args))?));
+    result.unwrap_or_else(|error| {
+        output::note(&format!("error: {}", output::chain(error.as_ref())));
+        exit_code::HARNESS_FAILURE
+    })
 }
 
 /// One run, or several one after the other.
@@ -109,9 +124,11 @@ fn one_run(options: RunOptions) -> anyhow::Result<i32> {
         }
     };
     log_to_stderr();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    Ok(runtime.block_on(run::run(options, chosen))?)
+    Ok(runtime()?.block_on(run::run(options, chosen))?)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
 /// Diagnostics go to stderr; `RUST_LOG` chooses how much.

@@ -13,6 +13,7 @@
 //! is named in two places, the hidden `node` command and the simulated worlds. Every fault is
 //! undone whatever happens. The history is on disk before it is judged.
 
+pub mod bench;
 pub mod budget;
 pub mod cli;
 pub mod cluster;

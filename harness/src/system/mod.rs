@@ -126,19 +126,22 @@ pub struct NodeStatus {
     pub term: u64,
 }
 
-/// A system under test.
-pub trait System: Send + Sync {
-    /// Its name.
+/// How the nodes of a system are started, and asked about themselves.
+pub trait Nodes: Send + Sync {
+    /// The name of the system.
     fn name(&self) -> &'static str;
 
     /// How to start a node.
     fn node_command(&self, context: &NodeContext) -> NodeCommand;
 
-    /// A client that speaks to one node only. Connects when it is first used.
-    fn client(&self, node: NodeId, address: SocketAddr) -> Box<dyn Client>;
-
     /// Asks a node about itself; none if it does not answer in time.
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>>;
+}
+
+/// A system under test.
+pub trait System: Nodes {
+    /// A client that speaks to one node only. Connects when it is first used.
+    fn client(&self, node: NodeId, address: SocketAddr) -> Box<dyn Client>;
 }
 
 /// A connection that applies operations of one worker, one at a time.

@@ -10,8 +10,8 @@ use workloads::generator::Invocation;
 use workloads::history::EventKind;
 
 use super::{
-    BoxFuture, Client, Completion, FsyncMode, NodeContext, NodeStatus, ReadMode, StorageMode,
-    System, SystemEntry, SystemOptions,
+    BoxFuture, Client, Completion, FsyncMode, NodeContext, NodeStatus, Nodes, ReadMode,
+    StorageMode, System, SystemEntry, SystemOptions,
 };
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
@@ -29,7 +29,7 @@ struct Store {
     options: SystemOptions,
 }
 
-impl System for Store {
+impl Nodes for Store {
     fn name(&self) -> &'static str {
         ENTRY.name
     }
@@ -72,21 +72,23 @@ impl System for Store {
         NodeCommand { argv, log: context.log.clone() }
     }
 
-    fn client(&self, _node: NodeId, address: SocketAddr) -> Box<dyn Client> {
-        Box::new(StoreClient {
-            kv: None,
-            address,
-            read_mode: self.options.read_mode,
-            has_session: false,
-        })
-    }
-
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>> {
         Box::pin(async move {
             let options = ClientOptions::single_attempt(patience);
             let mut client = KvClient::new(vec![address.to_string()], options);
             let status = client.status().await.ok()?;
             Some(NodeStatus { leads: status.role == "leader", term: status.term })
+        })
+    }
+}
+
+impl System for Store {
+    fn client(&self, _node: NodeId, address: SocketAddr) -> Box<dyn Client> {
+        Box::new(StoreClient {
+            kv: None,
+            address,
+            read_mode: self.options.read_mode,
+            has_session: false,
         })
     }
 }

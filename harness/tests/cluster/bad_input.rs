@@ -64,6 +64,15 @@ fn options_of_a_run() -> Result<(), Skipped> {
         (&["--seed", "1", "list", "faults"], &["cannot be used with"]),
         (&["list", "nope"], &["'nope'", "workloads"]),
         (&["list"], &["<TABLE>"]),
+        (&["bench", "--compare", "nope"], &["'nope' for '--compare", "etcd"]),
+        (&["bench", "--clients", "0"], &["--clients: between 1 and 10000", "hint: "]),
+        (&["bench", "--operations", "delete"], &["'delete' for '--operations", "put, get"]),
+        (&["bench", "--duration", "1ms"], &["--duration must be at least 200ms", "hint: "]),
+        (&["bench", "--keys", "0"], &["--keys must be at least 1", "hint: "]),
+        (&["bench", "--value-bytes", "9999999"], &["--value-bytes: between", "hint: "]),
+        (&["bench", "--keys", "9999999", "--value-bytes", "9999"], &["1 GiB", "hint: "]),
+        (&["bench", "--compare", "etcd", "--fsync", "off"], &["etcd 3.4 always syncs", "hint: "]),
+        (&["bench", "--nodes", "10"], &["'10' for '--nodes"]),
     ];
     for (arguments, words) in table {
         refused(&place, BAD_USAGE, arguments, words)?;

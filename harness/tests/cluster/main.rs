@@ -13,6 +13,7 @@ mod common;
 
 mod answers;
 mod bad_input;
+mod bench;
 mod binary;
 #[cfg(feature = "planted-bugs")]
 mod bugs;
@@ -29,6 +30,7 @@ pub(crate) type TestFn = fn() -> Result<(), binary::Skipped>;
 const TABLES: &[&[(&str, TestFn)]] = &[
     answers::TESTS,
     bad_input::TESTS,
+    bench::TESTS,
     valid_runs::TESTS,
     interrupted::TESTS,
     ended::TESTS,
