@@ -27,12 +27,13 @@ const PROGRAM: &str = "etcd";
 )]
 pub struct NoEtcd(#[source] std::io::Error);
 
-/// What `etcd --version` says first, such as `etcd Version: 3.4.23`.
+/// Such as `3.4.23`.
 pub(super) fn version() -> Result<String, NoEtcd> {
     let output =
         Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).output().map_err(NoEtcd)?;
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+    let first = text.lines().next().unwrap_or_default();
+    Ok(first.trim_start_matches("etcd Version:").trim().to_owned())
 }
 
 /// Nodes of etcd, with its default settings.

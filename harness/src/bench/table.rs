@@ -38,7 +38,7 @@ pub(super) fn table(report: &Report, path: &str) -> String {
 fn write_table(text: &mut String, report: &Report, path: &str) -> std::fmt::Result {
     let options = &report.options;
     let systems: Vec<String> =
-        report.systems.iter().map(|it| format!("{} ({})", it.name, it.version)).collect();
+        report.systems.iter().map(|it| format!("{} {}", it.name, it.version)).collect();
     writeln!(
         text,
         "{}; {} each, values of {} bytes, {}, medians of {}",
