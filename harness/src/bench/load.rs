@@ -110,9 +110,11 @@ pub(super) struct Tally {
     pub(super) first_error: Option<String>,
 }
 
+type LoadThread = JoinHandle<Result<Tally, LoadFailure>>;
+
 /// Clients that are connected, and wait for a window.
 pub(super) struct Load {
-    threads: Vec<(JoinHandle<Result<Tally, LoadFailure>>, oneshot::Sender<Window>)>,
+    threads: Vec<(LoadThread, oneshot::Sender<Window>)>,
 }
 
 impl Data {
@@ -353,7 +355,7 @@ fn on_own_runtime(
 }
 
 /// Every thread has a limit of its own.
-async fn join(handles: Vec<JoinHandle<Result<Tally, LoadFailure>>>) -> Result<Tally, LoadFailure> {
+async fn join(handles: Vec<LoadThread>) -> Result<Tally, LoadFailure> {
     let joined = tokio::task::spawn_blocking(move || {
         let mut all = Tally::default();
         for handle in handles {
