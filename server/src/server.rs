@@ -12,6 +12,8 @@ use crate::api::{Api, ApiConfig, Readiness};
 use crate::config::{ConfigError, ServerConfig, Storage};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::driver::{Node, NodeConfig, NodeHandle, PeerSender, StartError};
+#[cfg(feature = "rocksdb")]
+use crate::log_store::SegmentLogStore;
 use crate::log_store::{LogStoreError, MemoryLogStore};
 use crate::metrics::{GroupView, Metrics};
 use crate::raft_log_bridge::raft_logger;
@@ -259,7 +261,7 @@ fn open(
         #[cfg(feature = "rocksdb")]
         Storage::Rocksdb { data } => {
             let data = DataDir::open(data, &config.cluster, config.node)?;
-            let log = Box::new(crate::log_store::RocksdbLogStore::open(&data.log())?);
+            let log = Box::new(SegmentLogStore::open(&data.log())?);
             let path = data.state().join("0");
             let state = crate::state_machine::RocksdbStateStore::open(&path, &config.rocksdb)?;
             Ok((Node::start(node_config, log, state, peers)?, Some(data)))
