@@ -17,7 +17,7 @@
 //! - a completion is never refused: there are at most as many as there are tasks;
 //! - one write, and one sync, for everything that waits for the log (group commit);
 //! - a panic or a storage error in any of the threads ends the process: a node that lives by half
-//!   is worse than one that is dead.
+//!   is worse than one that is dead, and a disk that failed once is not asked again.
 
 mod apply_thread;
 mod core_thread;
@@ -35,3 +35,4 @@ pub use node::{
     Ask, Leadership, Node, NodeConfig, NodeError, NodeHandle, ReadReply, StartError, WriteReply,
 };
 pub use reply_to::{AnswerSink, Answered};
+pub use vital::EXIT_STORAGE;
