@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/meta.json   format version, cluster, node; written once
 //! DIR/lock        locked while a process uses the directory
-//! DIR/log/        the Raft log
+//! DIR/log/        the Raft log: NUMBER-SEED.segment, see `log_store/segments`
 //! DIR/shards      the shard map; written when all groups of the first start are there
 //! DIR/state/      the state machines, one directory a group:
 //!   <group>/CURRENT                    which of the next has the state, and where it came from
@@ -11,6 +11,8 @@
 //!   <group>/snapshots/<index>-<term>/  snapshots that were taken here: META and files/
 //!   <group>/incoming/                  one that is being received: OFFER and files/
 //! ```
+//!
+//! Formats: 1 had the log in a RocksDB too, and one state; 2 has the log in segments.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -81,9 +83,10 @@ pub enum DataDirError {
         /// What is wrong with it.
         source: ShardMapError,
     },
-    /// A later version of the store wrote it.
+    /// Another version of the store wrote it.
     #[error("use data directory {}: it has format {found}, and this build reads format \
-             {DATA_FORMAT}\nhint: use the version of the server that wrote it", path.display())]
+             {DATA_FORMAT}\nhint: use the version of the server that wrote it, or replace the node by \
+             one with an empty data directory", path.display())]
     Format {
         /// The directory.
         path: PathBuf,
@@ -287,11 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_refused_even_if_its_fields_differ() {
+    fn another_format_is_refused_even_if_its_fields_differ() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("meta.json"), r#"{"format": 3, "nodes": []}"#).unwrap();
-        let newer = open(directory.path(), "c", 1);
-        assert!(matches!(newer, Err(DataDirError::Format { found: 3, .. })), "{newer:?}");
+        for format in [DATA_FORMAT - 1, DATA_FORMAT + 1] {
+            let meta = format!(r#"{{"format": {format}, "nodes": []}}"#);
+            fs::write(directory.path().join("meta.json"), meta).unwrap();
+            let other = open(directory.path(), "c", 1);
+            assert!(matches!(other, Err(DataDirError::Format { found, .. }) if found == format));
+        }
     }
 
     #[test]

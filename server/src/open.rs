@@ -38,7 +38,7 @@ pub(crate) fn open(
         Storage::Rocksdb { data } => {
             let data = DataDir::open(data, &config.cluster, config.node)?;
             let known = data.read_shards()?;
-            let log = Box::new(crate::log_store::RocksdbLogStore::open(&data.log())?);
+            let log = Box::new(crate::log_store::SegmentLogStore::open(&data.log())?);
             let states =
                 crate::state_machine::RocksdbStateStores::new(data.state(), config.rocksdb.clone());
             let groups = match &known {
@@ -107,7 +107,13 @@ fn node_config(
             pending_writes_max: config.limits.proposals_max,
             pending_reads_max: config.limits.concurrent_requests_max,
             leases_max: LEASES_MAX,
-            compaction: CompactionConfig::NEVER,
+            compaction: CompactionConfig {
+                snapshot_entries: config.snapshot.entries,
+                snapshot_bytes: config.snapshot.bytes,
+                // A small snapshot interval keeps a small tail.
+                tail_entries: (config.snapshot.entries / 10).max(10),
+                ..CompactionConfig::STANDARD
+            },
             bugs: config.bugs,
             logger: raft_logger(),
         },

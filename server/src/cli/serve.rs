@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 pub use crate::config::{Peers, ServeArgs, StorageKind, UsageError};
 
 use crate::config::{SAMPLE, ServerConfig, Settings};
+use crate::driver::{EXIT_STORAGE, StartError};
 use crate::server::{Server, ServerError};
 
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_USAGE, fail};
@@ -50,6 +51,11 @@ pub fn run(args: ServeArgs) -> i32 {
     let code = match runtime.block_on(serve(config)) {
         Ok(()) => EXIT_OK,
         Err(ServerError::Config(error)) => fail(&error, EXIT_USAGE),
+        Err(
+            error @ (ServerError::Log(_)
+            | ServerError::State(_)
+            | ServerError::Start(StartError::Log(_) | StartError::State(_))),
+        ) => fail(&error, EXIT_STORAGE),
         Err(error) => fail(&error, EXIT_FAILURE),
     };
     runtime.shutdown_timeout(Duration::from_millis(100));

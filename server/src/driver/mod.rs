@@ -22,7 +22,7 @@
 //! - a group without inputs costs nothing but its ticks;
 //! - no group starves another one: a turn takes a bounded part of what waits for each;
 //! - a panic or a storage error in any of the threads ends the process: a node that lives by half
-//!   is worse than one that is dead.
+//!   is worse than one that is dead, and a disk that failed once is not asked again.
 
 mod administration;
 mod apply_thread;
@@ -50,6 +50,7 @@ pub use node::{
 };
 pub use reception::{OutgoingSnapshot, SentSnapshot};
 pub use reply_to::{AnswerSink, Answered};
+pub use vital::EXIT_STORAGE;
 
 #[cfg(test)]
 mod tests;

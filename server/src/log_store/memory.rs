@@ -6,7 +6,7 @@ use raft::eraftpb;
 
 use crate::types::GroupId;
 
-use super::{LogBatch, LogStore, LogStoreError, RecoveredLog};
+use super::{Extent, LogBatch, LogStore, LogStoreError, RecoveredLog};
 
 /// A log that ends with the process.
 #[derive(Debug, Default, Clone)]
@@ -44,23 +44,19 @@ impl LogStore for MemoryLogStore {
     }
 
     fn write(&mut self, batches: &[LogBatch], _sync: bool) -> Result<(), LogStoreError> {
-        let mut last = BTreeMap::new();
+        let mut extents = BTreeMap::new();
         for batch in batches {
-            let last = last.entry(batch.group).or_insert_with(|| {
-                self.groups.get(&batch.group).map_or(0, |log| log.entries.len() as u64)
+            let extent = extents.entry(batch.group).or_insert_with(|| {
+                self.groups.get(&batch.group).map_or(Extent::default(), |log| Extent {
+                    base: log.base,
+                    last: log.last_index().0,
+                })
             });
-            *last = super::check_entries(batch, *last)?;
+            *extent = extent.after(batch)?;
         }
         // Nothing can fail from here on, so that the write is all or nothing.
         for batch in batches {
-            let log = self.groups.entry(batch.group).or_default();
-            if let Some(hard_state) = &batch.hard_state {
-                log.hard_state = hard_state.clone();
-            }
-            if let Some(first) = batch.entries.first() {
-                log.entries.truncate((first.index - 1) as usize);
-                log.entries.extend_from_slice(&batch.entries);
-            }
+            apply(self.groups.entry(batch.group).or_default(), batch);
         }
         Ok(())
     }
@@ -68,5 +64,25 @@ impl LogStore for MemoryLogStore {
     fn remove(&mut self, group: GroupId) -> Result<(), LogStoreError> {
         self.groups.remove(&group);
         Ok(())
+    }
+}
+
+fn apply(log: &mut RecoveredLog, batch: &LogBatch) {
+    if let Some(base) = batch.reset {
+        log.entries.clear();
+        log.base = base;
+    }
+    if let Some(hard_state) = &batch.hard_state {
+        log.hard_state = hard_state.clone();
+    }
+    if let Some(first) = batch.entries.first() {
+        log.entries.truncate((first.index - 1 - log.base.index.0) as usize);
+        log.entries.extend_from_slice(&batch.entries);
+    }
+    if let Some(compact) = batch.compact
+        && compact.index > log.base.index
+    {
+        log.entries.drain(..(compact.index.0 - log.base.index.0) as usize);
+        log.base = compact;
     }
 }

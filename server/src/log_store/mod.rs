@@ -1,19 +1,23 @@
 //! Where the Raft log and hard state live.
 //!
-//! A store keeps, for each group: the configuration it was bootstrapped with, the hard state, and
-//! entries. [`LogStore::write`] takes batches of several groups so that one sync serves all.
+//! A store keeps, for each group: the configuration it was bootstrapped with, the hard state, the
+//! base up to which the log was compacted, and the entries behind it. [`LogStore::write`] takes
+//! batches of several groups so that one sync serves all.
+//!
+//! [`SegmentLogStore`] is the durable one, [`MemoryLogStore`] the other; one suite tests both.
 
 mod memory;
-#[cfg(feature = "rocksdb")]
-mod rocksdb;
+mod segments;
+
+use std::io;
+use std::path::PathBuf;
 
 use raft::eraftpb;
 
 use crate::types::{GroupId, LogIndex, Term};
 
 pub use memory::MemoryLogStore;
-#[cfg(feature = "rocksdb")]
-pub use rocksdb::RocksdbLogStore;
+pub use segments::SegmentLogStore;
 
 /// A place for the log. Calls block; the driver makes them from a thread of its own.
 pub trait LogStore: Send {
@@ -82,40 +86,117 @@ impl RecoveredLog {
     }
 }
 
-/// The log store failed, or holds something that it must not.
+/// The log store failed, or holds something that it must not, or was asked for it.
 #[derive(Debug, thiserror::Error)]
 pub enum LogStoreError {
-    /// The storage engine failed.
-    #[error("{what}: {reason}")]
-    Engine {
+    /// The file system failed. What was being written is in doubt, and was not acknowledged.
+    #[error("{what} {}: {source}\nhint: {}", path.display(), hint(source))]
+    Io {
         /// What was attempted, as a verb phrase.
         what: &'static str,
-        /// The engine's words.
-        reason: String,
+        /// On which file or directory.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
     },
     /// The stored log is damaged in a way that no crash explains.
-    #[error("corrupt log: {0}")]
-    Corrupt(String),
+    #[error(
+        "the log is damaged in {} at byte {offset}: {reason}\n\
+             hint: this node cannot know what it has promised; check the disk, and replace the node \
+             by one with an empty data directory", path.display()
+    )]
+    Damaged {
+        /// The file in which it shows.
+        path: PathBuf,
+        /// Where in the file.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// Entries that later records count on are in none of the files.
+    #[error(
+        "entry {index} of group {} is in no file of the log in {}\n\
+             hint: was a file removed? replace the node by one with an empty data directory",
+        group.0, directory.display()
+    )]
+    Missing {
+        /// Whose entry.
+        group: GroupId,
+        /// The first one that is missing.
+        index: u64,
+        /// Where the log is.
+        directory: PathBuf,
+    },
+    /// An earlier write failed, so that nobody knows what is on the disk until it is read again.
+    #[error("the log takes no more writes after one that failed")]
+    Failed,
+    /// A batch that does not fit the log, which is a defect of the caller. Nothing was written.
+    #[error("refused to write the log: {0}")]
+    Refused(String),
     /// A second bootstrap of one group.
     #[error("group {} is already bootstrapped", .0.0)]
     AlreadyBootstrapped(GroupId),
 }
 
-/// The group's last index after this batch. Refuses a gap, which is a defect of the caller, before
-/// it can reach the disk.
-fn check_entries(batch: &LogBatch, last: u64) -> Result<u64, LogStoreError> {
-    let Some(first) = batch.entries.first() else { return Ok(last) };
-    if first.index == 0 || first.index > last + 1 {
-        let first = first.index;
-        return Err(LogStoreError::Corrupt(format!("entry {first} cannot follow entry {last}")));
-    }
-    for (entry, index) in batch.entries.iter().zip(first.index..) {
-        if entry.index != index {
-            let found = entry.index;
-            return Err(LogStoreError::Corrupt(format!("entry {found} instead of entry {index}")));
+/// What a person can do about a failure of the file system.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free space and start the node again; nothing that it acknowledged is lost"
         }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "may this user write there?"
+        }
+        _ => "is the disk failing? see the kernel's log; then start the node again or replace it",
     }
-    Ok(first.index + batch.entries.len() as u64 - 1)
+}
+
+/// What a group's log spans: everything up to the base is compacted, entries reach to the last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    base: LogPosition,
+    last: u64,
+}
+
+impl Extent {
+    /// The extent after this batch. Refuses what cannot follow, before it can reach the disk.
+    fn after(self, batch: &LogBatch) -> Result<Extent, LogStoreError> {
+        let mut extent = match batch.reset {
+            Some(base) => Extent { base, last: base.index.0 },
+            None => self,
+        };
+        if let Some(first) = batch.entries.first() {
+            let first = first.index;
+            let Extent { base, last } = extent;
+            if first <= base.index.0 || first > last + 1 {
+                let base = base.index;
+                return Err(LogStoreError::Refused(format!(
+                    "entry {first} cannot follow a log from {base} to {last}"
+                )));
+            }
+            for (entry, index) in batch.entries.iter().zip(first..) {
+                if entry.index != index {
+                    let found = entry.index;
+                    return Err(LogStoreError::Refused(format!(
+                        "entry {found} stands in the place of entry {index}"
+                    )));
+                }
+            }
+            extent.last = first + batch.entries.len() as u64 - 1;
+        }
+        if let Some(compact) = batch.compact {
+            let (index, last) = (compact.index, extent.last);
+            if index.0 > last {
+                return Err(LogStoreError::Refused(format!(
+                    "a log up to {last} cannot be compacted to {index}"
+                )));
+            }
+            if index > extent.base.index {
+                extent.base = compact;
+            }
+        }
+        Ok(extent)
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What every log store must do, run on each of them.
 
+use super::segments::{self, Options, Preparation};
 use super::*;
 
 const GROUP: GroupId = GroupId(0);
@@ -9,14 +10,16 @@ const OTHER: GroupId = GroupId(7);
 type Reopen<'a> = dyn FnMut(&dyn Fn(&mut dyn LogStore)) + 'a;
 
 /// Runs a test on a fresh store of every kind.
+#[track_caller]
 fn on_every_store(test: fn(&mut Reopen<'_>)) {
     let mut memory = MemoryLogStore::new();
     test(&mut |part| part(&mut memory));
-    #[cfg(feature = "rocksdb")]
-    {
-        let directory = tempfile::tempdir().unwrap();
-        test(&mut |part| part(&mut RocksdbLogStore::open(directory.path()).unwrap()));
-    }
+    let standard = tempfile::tempdir().unwrap();
+    test(&mut |part| part(&mut SegmentLogStore::open(standard.path()).unwrap()));
+    // So small that every few writes begin a new segment, and some do not fit in one.
+    let small = tempfile::tempdir().unwrap();
+    let options = Options { segment_bytes: 1024, preparation: Preparation::InBackground };
+    test(&mut |part| part(&mut segments::open_directory(small.path(), options).unwrap()));
 }
 
 fn entries(indices: std::ops::RangeInclusive<u64>, term: u64) -> Vec<eraftpb::Entry> {
@@ -122,51 +125,184 @@ fn a_gap_is_refused_and_changes_nothing() {
         with(&|store| {
             store.write(&[batch(GROUP, entries(1..=2, 1))], true).unwrap();
             let batches = [batch(GROUP, entries(3..=3, 1)), batch(GROUP, entries(5..=5, 1))];
-            assert!(matches!(store.write(&batches, true), Err(LogStoreError::Corrupt(_))));
+            assert!(matches!(store.write(&batches, true), Err(LogStoreError::Refused(_))));
             assert_eq!(store.load(GROUP).unwrap().entries, entries(1..=2, 1));
         });
     });
 }
 
-/// The file that holds RocksDB's newest write-ahead log.
-#[cfg(feature = "rocksdb")]
-fn wal_file(directory: &std::path::Path) -> std::path::PathBuf {
-    let files = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|it| it == "log")).max().unwrap()
+fn position(index: u64, term: u64) -> LogPosition {
+    LogPosition { index: LogIndex(index), term: Term(term) }
 }
 
-#[cfg(feature = "rocksdb")]
-fn damaged(damage: fn(&mut Vec<u8>)) -> Result<RecoveredLog, LogStoreError> {
-    let directory = tempfile::tempdir().unwrap();
-    {
-        let mut store = RocksdbLogStore::open(directory.path()).unwrap();
-        bootstrapped(&mut store);
-        for index in 1..=100 {
-            store.write(&[batch(GROUP, entries(index..=index, 1))], true).unwrap();
+fn compacted(group: GroupId, index: u64, term: u64) -> LogBatch {
+    LogBatch { group, compact: Some(position(index, term)), ..LogBatch::default() }
+}
+
+fn reset(group: GroupId, index: u64, term: u64) -> LogBatch {
+    LogBatch { group, reset: Some(position(index, term)), ..LogBatch::default() }
+}
+
+#[track_caller]
+fn holds(store: &mut dyn LogStore, base: LogPosition, expected: &[eraftpb::Entry]) {
+    let log = store.load(GROUP).unwrap();
+    assert_eq!((log.base, &log.entries[..]), (base, expected));
+}
+
+#[test]
+fn compacted_entries_are_gone_and_all_else_is_kept() {
+    on_every_store(|with| {
+        let state = eraftpb::HardState { term: 3, vote: 2, commit: 90, ..Default::default() };
+        with(&bootstrapped);
+        with(&|store| {
+            let hard_state = Some(state.clone());
+            let first = LogBatch { group: GROUP, hard_state, ..LogBatch::default() };
+            store.write(&[first], true).unwrap();
+            for index in 1..=100 {
+                store.write(&[batch(GROUP, entries(index..=index, 3))], true).unwrap();
+            }
+            store.write(&[compacted(GROUP, 60, 3)], true).unwrap();
+            holds(store, position(60, 3), &entries(61..=100, 3));
+            store.write(&[compacted(GROUP, 90, 3)], false).unwrap();
+            // What is compacted already stays so.
+            store.write(&[compacted(GROUP, 70, 3)], true).unwrap();
+        });
+        for _ in 0..3 {
+            with(&|store| {
+                holds(store, position(90, 3), &entries(91..=100, 3));
+                let log = store.load(GROUP).unwrap();
+                assert_eq!(
+                    (log.configuration, log.hard_state),
+                    (Some(configuration()), state.clone())
+                );
+                assert_eq!(store.load(OTHER).unwrap().configuration, Some(configuration()));
+            });
         }
-    }
-    let wal = wal_file(directory.path());
-    let mut bytes = std::fs::read(&wal).unwrap();
-    damage(&mut bytes);
-    std::fs::write(&wal, bytes).unwrap();
-    RocksdbLogStore::open(directory.path())?.load(GROUP)
-}
-
-#[cfg(feature = "rocksdb")]
-#[test]
-fn a_torn_tail_is_repaired() {
-    let log = damaged(|bytes| bytes.truncate(bytes.len() - 5)).unwrap();
-    assert_eq!(log.entries, entries(1..=99, 1));
-}
-
-#[cfg(feature = "rocksdb")]
-#[test]
-fn a_corrupt_middle_is_refused() {
-    let result = damaged(|bytes| {
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 0xff;
     });
-    assert!(matches!(result, Err(LogStoreError::Corrupt(_))), "{result:?}");
+}
+
+#[test]
+fn everything_can_be_compacted() {
+    on_every_store(|with| {
+        with(&bootstrapped);
+        with(&|store| {
+            let all = LogBatch { compact: Some(position(9, 1)), ..batch(GROUP, entries(1..=9, 1)) };
+            store.write(&[all], true).unwrap();
+        });
+        with(&|store| {
+            holds(store, position(9, 1), &[]);
+            store.write(&[batch(GROUP, entries(10..=11, 2))], true).unwrap();
+        });
+        with(&|store| holds(store, position(9, 1), &entries(10..=11, 2)));
+    });
+}
+
+#[test]
+fn a_reset_goes_on_past_the_end() {
+    on_every_store(|with| {
+        with(&bootstrapped);
+        with(&|store| {
+            let batches = [batch(GROUP, entries(1..=20, 1)), batch(OTHER, entries(1..=3, 1))];
+            store.write(&batches, true).unwrap();
+            store.write(&[reset(GROUP, 500, 4)], true).unwrap();
+            holds(store, position(500, 4), &[]);
+        });
+        with(&|store| {
+            holds(store, position(500, 4), &[]);
+            store.write(&[batch(GROUP, entries(501..=503, 4))], true).unwrap();
+        });
+        with(&|store| {
+            holds(store, position(500, 4), &entries(501..=503, 4));
+            assert_eq!(store.load(OTHER).unwrap().entries, entries(1..=3, 1));
+        });
+    });
+}
+
+#[test]
+fn a_reset_goes_back_too_and_the_rest_of_its_batch_follows_it() {
+    on_every_store(|with| {
+        with(&bootstrapped);
+        with(&|store| {
+            store.write(&[batch(GROUP, entries(1..=20, 1))], true).unwrap();
+            let all = LogBatch {
+                group: GROUP,
+                reset: Some(position(10, 2)),
+                hard_state: Some(eraftpb::HardState { term: 2, ..Default::default() }),
+                entries: entries(11..=14, 2),
+                compact: Some(position(12, 2)),
+            };
+            store.write(&[all], true).unwrap();
+        });
+        with(&|store| {
+            holds(store, position(12, 2), &entries(13..=14, 2));
+            assert_eq!(store.load(GROUP).unwrap().hard_state.term, 2);
+        });
+    });
+}
+
+#[test]
+fn what_cannot_follow_is_refused_and_changes_nothing() {
+    on_every_store(|with| {
+        with(&bootstrapped);
+        with(&|store| {
+            store.write(&[batch(GROUP, entries(1..=9, 1)), compacted(GROUP, 5, 1)], true).unwrap();
+            let refused = [
+                batch(GROUP, entries(11..=11, 1)),
+                batch(GROUP, entries(5..=12, 1)),
+                batch(GROUP, entries(1..=12, 1)),
+                batch(GROUP, [entries(10..=10, 1), entries(12..=12, 1)].concat()),
+                LogBatch { entries: entries(21..=21, 1), ..reset(GROUP, 19, 1) },
+                compacted(GROUP, 10, 1),
+                compacted(OTHER, 1, 1),
+                batch(OTHER, entries(2..=2, 1)),
+            ];
+            for batch in refused {
+                let batches = [compacted(GROUP, 6, 1), batch];
+                let written = store.write(&batches, true);
+                assert!(matches!(written, Err(LogStoreError::Refused(_))), "{batches:?}");
+            }
+            holds(store, position(5, 1), &entries(6..=9, 1));
+        });
+        with(&|store| holds(store, position(5, 1), &entries(6..=9, 1)));
+    });
+}
+
+#[test]
+fn a_tail_is_replaced_down_to_the_base() {
+    on_every_store(|with| {
+        with(&bootstrapped);
+        with(&|store| {
+            store.write(&[batch(GROUP, entries(1..=9, 1)), compacted(GROUP, 5, 1)], true).unwrap();
+            store.write(&[batch(GROUP, entries(6..=6, 2))], true).unwrap();
+        });
+        with(&|store| holds(store, position(5, 1), &entries(6..=6, 2)));
+    });
+}
+
+#[test]
+fn many_groups_share_a_store() {
+    on_every_store(|with| {
+        let groups = || (0..20).map(GroupId);
+        with(&|store| {
+            groups().for_each(|group| store.bootstrap(group, &configuration()).unwrap());
+            for index in 1..=30 {
+                let batches: Vec<LogBatch> =
+                    groups().map(|it| batch(it, entries(index..=index, u64::from(it.0)))).collect();
+                store.write(&batches, index % 7 == 0).unwrap();
+            }
+            let odd = groups().filter(|group| group.0 % 2 == 1);
+            let batches: Vec<LogBatch> = odd.map(|it| compacted(it, 25, u64::from(it.0))).collect();
+            store.write(&batches, true).unwrap();
+        });
+        with(&|store| {
+            for group in groups() {
+                let (log, term) = (store.load(group).unwrap(), u64::from(group.0));
+                let base = if group.0 % 2 == 1 { 25 } else { 0 };
+                assert_eq!(log.base.index.0, base);
+                assert_eq!(log.entries, entries(base + 1..=30, term));
+            }
+        });
+    });
 }
 
 #[test]

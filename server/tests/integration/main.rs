@@ -7,6 +7,8 @@ mod client_watches;
 mod clients;
 mod cluster;
 mod ctl;
+#[cfg(feature = "rocksdb")]
+mod disk_full;
 mod eventually;
 mod example;
 mod failures;
@@ -22,5 +24,8 @@ mod security;
 mod sessions;
 mod several_keys;
 mod shards;
+#[cfg(feature = "rocksdb")]
+#[path = "../../../harness/tests/common/skip.rs"]
+mod skip;
 mod start;
 mod watches;
