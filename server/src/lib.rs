@@ -34,7 +34,7 @@ pub mod transport;
 pub mod types;
 pub mod watch;
 
-pub use config::{ConfigError, Limits, ServerConfig, Settings, Storage};
+pub use config::{ConfigError, Limits, ServerConfig, Settings, SnapshotConfig, Storage};
 
 pub use rim::Listeners;
 pub use server::{Server, ServerError};

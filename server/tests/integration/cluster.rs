@@ -175,6 +175,16 @@ impl Cluster {
         self.running.remove(&node).unwrap().shutdown().await;
     }
 
+    /// Starts a node that is empty, and waits to be added.
+    pub(crate) async fn start_joining(
+        &mut self,
+        node: u64,
+        change: impl Fn(ServerConfig) -> ServerConfig,
+    ) {
+        let config = ServerConfig { join: true, ..change(self.config(node)) };
+        self.running.insert(node, Server::start(config).await.unwrap());
+    }
+
     #[cfg(feature = "rocksdb")]
     pub(crate) async fn restart(&mut self, node: u64) {
         let server = Server::start(self.config(node)).await.unwrap();

@@ -14,6 +14,7 @@ mod example;
 mod failures;
 mod hostile;
 mod http;
+mod members;
 mod observability;
 mod operations;
 mod pipeline;
