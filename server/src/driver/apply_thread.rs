@@ -174,11 +174,11 @@ impl<S: StateStores> ApplyThread<S> {
 
     /// The log of a group that is added is new. A state of that name is what an interrupted removal
     /// left behind.
-    fn add(&mut self, group: GroupId) -> Result<AddedState, StateMachineError> {
+    fn add(&mut self, group: GroupId) -> Result<Box<AddedState>, StateMachineError> {
         self.states.remove(group)?;
         let machine = Machine::open(&mut self.states, group, &self.config)?;
         let added = machine.added()?;
         self.machines.insert(group, machine);
-        Ok(added)
+        Ok(Box::new(added))
     }
 }

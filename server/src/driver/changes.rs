@@ -106,7 +106,7 @@ impl Changes {
                     return;
                 };
                 let AddedState { mut state, watches, snapshots, staging } = match result {
-                    Ok(added) => added,
+                    Ok(added) => *added,
                     Err(error) => return self.give_up(group, &error, reply, outbox),
                 };
                 let config = replica_config(&self.replica, group);

@@ -129,7 +129,7 @@ pub(super) enum Completion {
     },
     StateAdded {
         group: GroupId,
-        result: Result<AddedState, StateMachineError>,
+        result: Result<Box<AddedState>, StateMachineError>,
     },
     LogRemoved {
         group: GroupId,
