@@ -36,6 +36,16 @@ fn two_leaders_duplicates_and_a_crash_are_linearizable() {
 }
 
 #[test]
+fn a_leader_that_got_its_state_as_a_snapshot_is_linearizable() {
+    scope_is_valid("snapshot");
+}
+
+#[test]
+fn power_loss_between_any_steps_of_a_snapshot_is_survived() {
+    scope_is_valid("snapshot-power-loss");
+}
+
+#[test]
 fn nodes_with_one_fingerprint_behave_alike() {
     for scope in SCOPES {
         let options = ModelOptions { memory: Memory::Verify, ..(scope.options)(Bugs::NONE) };
@@ -78,6 +88,11 @@ mod planted {
     #[test]
     fn a_reused_read_context_breaks_linearizability() {
         breaks(Bug::ReusedReadContext, "everything", "linearizable");
+    }
+
+    #[test]
+    fn an_ignored_snapshot_breaks_linearizability() {
+        breaks(Bug::SnapshotIgnored, "snapshot", "linearizable");
     }
 
     #[test]

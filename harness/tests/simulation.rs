@@ -85,6 +85,36 @@ mod planted {
         panic!("{} was not found in {seeds} seeds", bug.name());
     }
 
+    /// The bug must break this invariant, within `seeds` seeds.
+    #[track_caller]
+    fn breaks(bug: Bug, invariant: &str, seeds: u64) {
+        for seed in 0..seeds {
+            let bugs = Bugs::planted(bug);
+            let options = SimulationOptions { bugs, ..SimulationOptions::standard(seed) };
+            match run(&options).violation {
+                Some(violation) if violation.check() == invariant => return,
+                Some(violation) => panic!("{violation}"),
+                None => {}
+            }
+        }
+        panic!("{} was not found in {seeds} seeds", bug.name());
+    }
+
+    #[test]
+    fn snapshot_ignored_is_found_in_the_history() {
+        is_found(Bug::SnapshotIgnored, 300);
+    }
+
+    #[test]
+    fn restore_without_clear_is_found_in_the_states() {
+        breaks(Bug::RestoreWithoutClear, "equal-states", 300);
+    }
+
+    #[test]
+    fn unconfirmed_keep_alives_are_found_by_the_holders_of_leases() {
+        breaks(Bug::KeepAliveUnconfirmed, "lease-kept", 300);
+    }
+
     #[test]
     fn local_reads_is_found_in_the_history() {
         is_found(Bug::LocalReads, 300);

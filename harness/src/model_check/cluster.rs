@@ -37,8 +37,12 @@ pub(super) struct Used {
 pub(super) struct Milestones {
     /// A read was answered by a later leader than the first.
     pub(super) read_after_leader_change: bool,
+    /// A read was answered from a state that came with a snapshot.
+    pub(super) read_after_install: bool,
     /// A node crashed and started again.
     pub(super) restarted: bool,
+    /// A crash hit between a switch to a snapshot and the reset of the log.
+    pub(super) restarted_after_install: bool,
 }
 
 /// One state of the cluster.
@@ -213,8 +217,11 @@ impl Cluster {
         };
         self.history.on_return(process, result).expect("the process has an open operation");
         self.linearizable &= self.history.is_consistent();
-        if let (Answer::Value(_), NodeView::Up { term, .. }) = (answer, self.nodes[node].view) {
+        if let (Answer::Value(_), NodeView::Up { term, has_installed, .. }) =
+            (answer, self.nodes[node].view)
+        {
             self.milestones.read_after_leader_change |= term > self.first_term;
+            self.milestones.read_after_install |= has_installed;
         }
     }
 }

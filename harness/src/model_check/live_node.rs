@@ -8,13 +8,15 @@ use bytes::Bytes;
 use raft::eraftpb::ConfState;
 use server::bug::{Bug, Bugs};
 use server::command::{Command, LogCommand, OutcomeKind, Put};
-use server::log_store::RecoveredLog;
+use server::log_store::{LogPosition, RecoveredLog};
 use server::membership::Configuration;
 use server::replica::{
-    AppliedState, CompactionConfig, Effects, Input, Persist, Rejection, Replica, ReplicaConfig,
-    Reply,
+    AppliedState, CompactionConfig, Effects, Input, InstallSnapshot, Persist, Rejection, Replica,
+    ReplicaConfig, Reply, SendSnapshot,
 };
-use server::state_machine::{Applied, MemoryStateStore, StateMachine, StateMachineConfig};
+use server::state_machine::{
+    Applied, Changes, MemoryStateStore, StateMachine, StateMachineConfig, StateStore,
+};
 use server::types::{NodeId, RequestId};
 
 use super::model::SyncPolicy;
@@ -34,6 +36,7 @@ pub(super) struct NodeConfig {
     pub(super) nodes: u64,
     pub(super) bugs: Bugs,
     pub(super) sync: SyncPolicy,
+    pub(super) compaction: CompactionConfig,
     pub(super) logger: slog::Logger,
 }
 
@@ -44,6 +47,10 @@ pub(super) struct LiveNode {
     replica: Replica,
     machine: StateMachine<MemoryStateStore>,
     durable: Image,
+    /// Did this process ever switch to a snapshot?
+    has_installed: bool,
+    /// The state that came with the message that is being taken in.
+    received: Option<MemoryStateStore>,
     /// Not durable yet, in order; the first `reported` were reported as persisted.
     pending: Vec<Persist>,
     reported: usize,
@@ -57,8 +64,8 @@ impl LiveNode {
         let recovered = RecoveredLog {
             configuration: Some(configuration.clone()),
             hard_state: image.hard_state.clone(),
+            base: image.base,
             entries: image.entries.clone(),
-            ..RecoveredLog::default()
         };
         let replica_config = ReplicaConfig {
             id: NodeId(id),
@@ -71,26 +78,30 @@ impl LiveNode {
             pending_writes_max: 16,
             pending_reads_max: 16,
             leases_max: 16,
-            compaction: CompactionConfig::NEVER,
+            compaction: config.compaction,
             bugs: config.bugs,
             logger: config.logger.clone(),
         };
-        let store = MemoryStateStore::default();
-        let machine_config = StateMachineConfig { sessions_max: 16, bugs: config.bugs };
-        let machine = StateMachine::new(store, machine_config)
-            .expect("a state machine on an empty memory store starts");
+        let machine = machine(config, image.state.clone());
+        let configuration = Configuration::from_conf_state(&configuration, &BTreeMap::new());
+        let position = machine.applied();
         let state = AppliedState {
-            configuration: Configuration::from_conf_state(&configuration, &BTreeMap::new()),
-            ..AppliedState::default()
+            position,
+            installed: image.installed.then_some(position),
+            snapshot: (position.index.0 > 0).then(|| (position, configuration.clone())),
+            configuration,
+            leases: Vec::new(),
         };
         let mut replica = Replica::new(replica_config, recovered, &state)
-            .expect("a replica starts on a configured log with an empty state");
+            .expect("a log and a state of one disk fit together");
         replica.pin_election_timeout(CAMPAIGN_TICKS);
         LiveNode {
             config: config.clone(),
             replica,
             machine,
             durable: image.clone(),
+            has_installed: false,
+            received: None,
             pending: Vec::new(),
             reported: 0,
         }
@@ -100,6 +111,7 @@ impl LiveNode {
     pub(super) fn take(&mut self, input: &NodeInput) -> Outputs {
         match input {
             NodeInput::Message(envelope) => {
+                self.received = envelope.state.clone();
                 self.replica.step(Input::Message(envelope.message.clone()));
             }
             NodeInput::Write { request, value } => {
@@ -146,6 +158,7 @@ impl LiveNode {
             elapsed: self.replica.election_elapsed(),
             unsynced: self.pending.len(),
             sync_awaited: self.pending.len() > self.reported,
+            has_installed: self.has_installed,
         }
     }
 
@@ -155,12 +168,13 @@ impl LiveNode {
         self.replica.fingerprint(&mut hasher);
         self.machine.store().hash(&mut hasher);
         self.durable.fingerprint(&mut hasher);
-        (self.pending.len(), self.reported).hash(&mut hasher);
+        (self.pending.len(), self.reported, self.has_installed).hash(&mut hasher);
         for batch in &self.pending {
             if let Some(hard_state) = &batch.hard_state {
                 (hard_state.term, hard_state.vote, hard_state.commit).hash(&mut hasher);
             }
             (batch.hard_state.is_some(), batch.must_sync, batch.entries.len()).hash(&mut hasher);
+            (batch.reset, batch.compact).hash(&mut hasher);
             for entry in &batch.entries {
                 (entry.index, entry.term, &entry.data[..]).hash(&mut hasher);
             }
@@ -170,7 +184,16 @@ impl LiveNode {
 
     /// Performs effects. Returns whether the replica may have more.
     fn perform(&mut self, effects: Effects, outputs: &mut Outputs) -> bool {
-        let Effects { messages, persist, committed, reads, replies, .. } = effects;
+        let Effects {
+            messages,
+            snapshots,
+            persist,
+            committed,
+            install,
+            reads,
+            take_snapshot,
+            replies,
+        } = effects;
         let mut more = false;
         self.pending.extend(persist);
         match self.config.sync {
@@ -185,11 +208,31 @@ impl LiveNode {
             }
             SyncPolicy::Anytime => more |= self.report_unsynced(false),
         }
-        outputs.messages.extend(messages.into_iter().map(|it| Arc::new(Envelope::new(it))));
+        outputs.messages.extend(messages.into_iter().map(|it| Arc::new(Envelope::new(it, None))));
+        for SendSnapshot { to, message, position } in snapshots {
+            // It may be lost on its way, but the sender is told that it arrived: then it finds out.
+            let ok = self.durable.state.applied() == position;
+            let state = ok.then(|| self.durable.state.clone());
+            outputs.messages.extend(state.map(|it| Arc::new(Envelope::new(message, Some(it)))));
+            self.replica.step(Input::SnapshotSent { to, ok });
+            more = true;
+        }
         if let Some(last) = committed.last().map(|entry| entry.index) {
             let Applied { entries, leases, events: _ } =
                 self.machine.apply(&committed).expect("committed entries can be applied");
             self.replica.step(Input::Applied { index: last, entries, leases });
+            more = true;
+        }
+        if let Some(InstallSnapshot { position, .. }) = install {
+            self.install(position);
+            more = true;
+        }
+        if take_snapshot {
+            self.durable.state = self.machine.store().clone();
+            self.durable.installed = false;
+            let position = self.machine.applied();
+            let configuration = self.replica.configuration().clone();
+            self.replica.step(Input::SnapshotTaken { position, configuration });
             more = true;
         }
         for request in reads {
@@ -201,6 +244,25 @@ impl LiveNode {
             outputs.answers.push((request.0, answer(&reply)));
         }
         more
+    }
+
+    /// Switches to the snapshot that came with the message, durably.
+    fn install(&mut self, position: LogPosition) {
+        let received = self.received.take().expect("a snapshot comes with its state");
+        let state = match self.config.bugs.has(Bug::SnapshotIgnored) {
+            false => received,
+            true => {
+                let mut old = self.machine.store().clone();
+                let changes = Changes { applied: position, ..Changes::default() };
+                old.write(changes).expect("memory takes every write");
+                old
+            }
+        };
+        self.durable.state = state.clone();
+        self.durable.installed = true;
+        self.has_installed = true;
+        self.machine = machine(&self.config, state);
+        self.replica.step(Input::Installed { position, leases: Vec::new() });
     }
 
     /// Reports batches that need no sync, up to the first one that does (unless `all`).
@@ -227,13 +289,26 @@ impl LiveNode {
     }
 }
 
+fn machine(config: &NodeConfig, state: MemoryStateStore) -> StateMachine<MemoryStateStore> {
+    let config = StateMachineConfig { sessions_max: 16, bugs: config.bugs };
+    StateMachine::new(state, config).expect("a state machine on a memory store starts")
+}
+
 fn make_durable(image: &mut Image, batch: Persist) {
+    if let Some(base) = batch.reset {
+        image.base = base;
+        image.entries.clear();
+    }
     if let Some(hard_state) = batch.hard_state {
         image.hard_state = hard_state;
     }
     if let Some(first) = batch.entries.first() {
-        image.entries.truncate(first.index as usize - 1);
+        image.entries.truncate((first.index - 1 - image.base.index.0) as usize);
         image.entries.extend(batch.entries);
+    }
+    if let Some(base) = batch.compact {
+        image.entries.drain(..(base.index.0 - image.base.index.0) as usize);
+        image.base = base;
     }
 }
 

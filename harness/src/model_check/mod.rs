@@ -40,5 +40,8 @@ pub use cluster::Cluster;
 pub use command::{ModelCheckCommand, model_check_command};
 pub use model::{Action, Bounds, ClientOp, ModelOptions, SyncPolicy};
 pub use prefix::Start;
-pub use scope::{COMPLETE_FINGERPRINTS, READ_AFTER_LEADER_CHANGE, RESTART, SCOPES, Scope};
+pub use scope::{
+    COMPLETE_FINGERPRINTS, READ_AFTER_INSTALL, READ_AFTER_LEADER_CHANGE, RESTART,
+    RESTART_AFTER_INSTALL, SCOPES, Scope,
+};
 pub use transitions::Memory;

@@ -1,16 +1,19 @@
 //! The model: which actions a state has, and what they do.
 
-use std::sync::Arc;
-
 use server::bug::Bugs;
+use server::replica::CompactionConfig;
+use server::state_machine::StateStore;
 use server::types::Role;
 use stateright::{Model, Property};
 
 use super::cluster::Cluster;
 use super::live_node::{CAMPAIGN_TICKS, ELECTION_TICKS, NodeConfig};
-use super::node_state::{Answer, Image, NodeInput, NodeState, NodeView};
+use super::node_state::{Answer, Envelope, Image, NodeInput, NodeState, NodeView};
 use super::prefix::{Start, starting_states};
-use super::scope::{COMPLETE_FINGERPRINTS, READ_AFTER_LEADER_CHANGE, RESTART};
+use super::scope::{
+    COMPLETE_FINGERPRINTS, READ_AFTER_INSTALL, READ_AFTER_LEADER_CHANGE, RESTART,
+    RESTART_AFTER_INSTALL,
+};
 use super::transitions::{Memory, Transitions};
 
 /// When a write to the log becomes durable.
@@ -51,6 +54,8 @@ pub struct ModelOptions {
     pub clients: Vec<Vec<ClientOp>>,
     /// When writes become durable.
     pub sync: SyncPolicy,
+    /// When logs are compacted.
+    pub compaction: CompactionConfig,
     /// Limits of the environment.
     pub bounds: Bounds,
     /// Where the exploration starts.
@@ -122,6 +127,7 @@ impl ClusterModel {
             nodes: options.nodes,
             bugs: options.bugs,
             sync: options.sync,
+            compaction: options.compaction,
             logger: slog::Logger::root(slog::Discard, slog::o!()),
         };
         ClusterModel { options, transitions: Transitions::new(config, memory) }
@@ -174,6 +180,9 @@ impl ClusterModel {
             }
             Action::Restart(node) => {
                 next.milestones.restarted = true;
+                let image = &next.nodes[node].image;
+                next.milestones.restarted_after_install |=
+                    image.installed && image.base < image.state.applied();
                 self.step(&mut next, node, NodeInput::Start);
             }
             Action::Invoke { client, node } => {
@@ -287,6 +296,12 @@ impl Model for ClusterModel {
             Property::sometimes(READ_AFTER_LEADER_CHANGE, |_, state: &Cluster| {
                 state.milestones.read_after_leader_change
             }),
+            Property::sometimes(READ_AFTER_INSTALL, |_, state: &Cluster| {
+                state.milestones.read_after_install
+            }),
+            Property::sometimes(RESTART_AFTER_INSTALL, |_, state: &Cluster| {
+                state.milestones.restarted_after_install
+            }),
             Property::sometimes(RESTART, |_, state: &Cluster| state.milestones.restarted),
         ]
     }
@@ -300,14 +315,33 @@ fn elapsed(state: &Cluster, node: usize) -> Option<usize> {
 }
 
 /// Shared by the prefixes: delivers and syncs until nothing is left, oldest receiver first.
-pub(super) fn settle(model: &ClusterModel, mut state: Cluster, reachable: &[u64]) -> Cluster {
+pub(super) fn settle(model: &ClusterModel, state: Cluster, reachable: &[u64]) -> Cluster {
+    settle_where(model, state, |envelope| is_among(envelope, reachable))
+}
+
+/// As [`settle`], but snapshots stay on their way.
+pub(super) fn settle_but_snapshots(
+    model: &ClusterModel,
+    state: Cluster,
+    reachable: &[u64],
+) -> Cluster {
+    settle_where(model, state, |it| it.state.is_none() && is_among(it, reachable))
+}
+
+fn is_among(envelope: &Envelope, reachable: &[u64]) -> bool {
+    reachable.contains(&envelope.message.to) && reachable.contains(&envelope.message.from)
+}
+
+fn settle_where(
+    model: &ClusterModel,
+    mut state: Cluster,
+    is_delivered: impl Fn(&Envelope) -> bool,
+) -> Cluster {
     loop {
         let sync = (0..state.nodes.len()).find(|node| {
             matches!(state.nodes[*node].view, NodeView::Up { sync_awaited: true, .. })
         });
-        let deliver = state.network.iter().find(|envelope: &&Arc<_>| {
-            reachable.contains(&envelope.message.to) && reachable.contains(&envelope.message.from)
-        });
+        let deliver = state.network.iter().find(|envelope| is_delivered(envelope));
         let action = match (sync, deliver) {
             (Some(node), _) => Action::Sync(node),
             (None, Some(envelope)) => Action::Deliver {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use protobuf::Message as _;
 use raft::eraftpb::{Entry, HardState, Message};
+use server::log_store::LogPosition;
+use server::state_machine::MemoryStateStore;
 use server::types::Role;
 
 /// A message of one replica to another. Equal messages have equal `digest`s.
@@ -12,6 +14,8 @@ use server::types::Role;
 pub(super) struct Envelope {
     pub(super) digest: u64,
     pub(super) message: Message,
+    /// The state that travels with a snapshot.
+    pub(super) state: Option<MemoryStateStore>,
 }
 
 /// What happens to a node.
@@ -57,7 +61,13 @@ pub(super) struct Outputs {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Image {
     pub(super) hard_state: HardState,
+    /// The entry before the first one of `entries`.
+    pub(super) base: LogPosition,
     pub(super) entries: Vec<Entry>,
+    /// As of the newest snapshot, taken or installed: other states are not written to disk.
+    pub(super) state: MemoryStateStore,
+    /// Was it installed?
+    pub(super) installed: bool,
     /// Processes that this node has had.
     pub(super) boots: u64,
 }
@@ -84,6 +94,8 @@ pub(super) enum NodeView {
         unsynced: usize,
         /// Is a sync of some use?
         sync_awaited: bool,
+        /// Did it ever switch to a snapshot of a leader?
+        has_installed: bool,
     },
     /// The replica panicked.
     Panicked,
@@ -107,11 +119,11 @@ impl PartialEq for Envelope {
 }
 
 impl Envelope {
-    pub(super) fn new(message: Message) -> Envelope {
+    pub(super) fn new(message: Message, state: Option<MemoryStateStore>) -> Envelope {
         let bytes = message.write_to_bytes().expect("a message in memory can be encoded");
         let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        Envelope { digest: hasher.finish(), message }
+        (bytes, &state).hash(&mut hasher);
+        Envelope { digest: hasher.finish(), message, state }
     }
 }
 
@@ -163,6 +175,7 @@ impl Image {
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
         let HardState { term, vote, commit, .. } = self.hard_state;
         (self.boots, term, vote, commit, self.entries.len()).hash(hasher);
+        (self.base, &self.state, self.installed).hash(hasher);
         for entry in &self.entries {
             (entry.index, entry.term, &entry.data[..]).hash(hasher);
         }

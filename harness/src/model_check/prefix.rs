@@ -2,7 +2,7 @@
 //! leader change fits into the depth.
 
 use super::cluster::{Cluster, Used};
-use super::model::{Action, ClusterModel, settle};
+use super::model::{Action, ClusterModel, settle, settle_but_snapshots};
 
 /// A state to start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub enum Start {
     Elected,
     /// As [`Start::Elected`], and client 1's first operation was answered; node 3 never heard of it.
     Written,
+    /// As [`Start::Elected`], and all of client 1's operations were answered; what node 3 was sent of
+    /// them is lost. Then node 1, whose log is compacted, sent it a snapshot, which is on its way.
+    SendingSnapshot,
     /// As [`Start::Elected`]; then node 3 was elected by node 2, and node 1 has not noticed.
     Deposed,
     /// As [`Start::Deposed`], but before that client 2's first operation was sent to node 1, and
@@ -33,6 +36,16 @@ fn state_of(model: &ClusterModel, start: Start) -> Cluster {
         Start::Written => {
             let invoke = Action::Invoke { client: 0, node: 0 };
             settle(model, act(model, elected(model), invoke), &[1, 2])
+        }
+        Start::SendingSnapshot => {
+            let mut state = elected(model);
+            for _ in &model.options.clients[0] {
+                let invoke = Action::Invoke { client: 0, node: 0 };
+                state = settle(model, act(model, state, invoke), &[1, 2]);
+            }
+            state.network.retain(|envelope| envelope.message.to != 3);
+            let state = act(model, state, Action::Heartbeat(0));
+            settle_but_snapshots(model, state, &[1, 3])
         }
         Start::Deposed => depose(model, elected(model)),
         Start::DeposedWhileReading => {

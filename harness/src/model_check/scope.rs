@@ -1,6 +1,7 @@
 //! What is explored: a table of small clusters, each with its clients and bounds.
 
 use server::bug::Bugs;
+use server::replica::CompactionConfig;
 
 use super::model::{Bounds, ClientOp, ModelOptions, SyncPolicy};
 use super::prefix::Start;
@@ -8,8 +9,13 @@ use super::transitions::Memory;
 
 /// A read that a later leader than the first answered.
 pub const READ_AFTER_LEADER_CHANGE: &str = "a read after a leader change";
+/// A read that was answered from a state that came with a snapshot.
+pub const READ_AFTER_INSTALL: &str = "a read after a snapshot was installed";
 /// A node that crashed and started again.
 pub const RESTART: &str = "a restart after a crash";
+
+/// A node that switched to a snapshot, crashed before its log was reset, and started again.
+pub const RESTART_AFTER_INSTALL: &str = "a restart between a switch and a reset";
 
 /// Nodes with one fingerprint behave alike.
 pub const COMPLETE_FINGERPRINTS: &str = "complete fingerprints";
@@ -47,6 +53,18 @@ pub const SCOPES: &[Scope] = &[
         meets: &[READ_AFTER_LEADER_CHANGE, RESTART],
         options: everything,
     },
+    Scope {
+        name: "snapshot",
+        about: "a follower behind a compacted log is sent a snapshot, leads, and answers a read",
+        meets: &[READ_AFTER_INSTALL],
+        options: snapshot,
+    },
+    Scope {
+        name: "snapshot-power-loss",
+        about: "a snapshot, one power loss between any of its steps, duplicates; syncs at any time",
+        meets: &[RESTART, RESTART_AFTER_INSTALL],
+        options: snapshot_and_power_loss,
+    },
 ];
 
 fn leader_change(bugs: Bugs) -> ModelOptions {
@@ -54,6 +72,7 @@ fn leader_change(bugs: Bugs) -> ModelOptions {
         nodes: 3,
         clients: vec![vec![ClientOp::Write(1)], vec![ClientOp::Read]],
         sync: SyncPolicy::AtOnce,
+        compaction: CompactionConfig::NEVER,
         bounds: Bounds { timeouts: 2, crashes: 0, duplicates: 0 },
         starts: vec![Start::Elected],
         bugs,
@@ -66,6 +85,7 @@ fn power_loss(bugs: Bugs) -> ModelOptions {
         nodes: 3,
         clients: vec![vec![ClientOp::Write(1)], vec![ClientOp::Read]],
         sync: SyncPolicy::Anytime,
+        compaction: CompactionConfig::NEVER,
         bounds: Bounds { timeouts: 2, crashes: 1, duplicates: 0 },
         starts: vec![Start::Elected, Start::Written, Start::Deposed],
         bugs,
@@ -78,6 +98,7 @@ fn everything(bugs: Bugs) -> ModelOptions {
         nodes: 3,
         clients: vec![vec![ClientOp::Write(1)], vec![ClientOp::Read, ClientOp::Read]],
         sync: SyncPolicy::AtOnce,
+        compaction: CompactionConfig::NEVER,
         bounds: Bounds { timeouts: 3, crashes: 1, duplicates: 1 },
         starts: vec![
             Start::Fresh,
@@ -88,5 +109,31 @@ fn everything(bugs: Bugs) -> ModelOptions {
         ],
         bugs,
         memory: Memory::Trust,
+    }
+}
+
+/// A snapshot after every entry, and nothing of the log behind it.
+const AT_EVERY_ENTRY: CompactionConfig =
+    CompactionConfig { snapshot_entries: 1, tail_entries: 0, ..CompactionConfig::NEVER };
+
+fn snapshot(bugs: Bugs) -> ModelOptions {
+    ModelOptions {
+        nodes: 3,
+        // A follower that lacks one entry would not need a snapshot.
+        clients: vec![vec![ClientOp::Write(1), ClientOp::Write(2)], vec![ClientOp::Read]],
+        sync: SyncPolicy::AtOnce,
+        compaction: AT_EVERY_ENTRY,
+        bounds: Bounds { timeouts: 2, crashes: 0, duplicates: 0 },
+        starts: vec![Start::SendingSnapshot],
+        bugs,
+        memory: Memory::Trust,
+    }
+}
+
+fn snapshot_and_power_loss(bugs: Bugs) -> ModelOptions {
+    ModelOptions {
+        sync: SyncPolicy::Anytime,
+        bounds: Bounds { timeouts: 1, crashes: 1, duplicates: 1 },
+        ..snapshot(bugs)
     }
 }

@@ -97,7 +97,7 @@ impl Transitions {
         let taken = catch_unwind(AssertUnwindSafe(|| self.replay(id, state, &input)));
         match taken {
             Ok((Replayed::Down(image), outputs)) => Transition {
-                state: Arc::new(NodeState::down(image)),
+                state: Arc::new(NodeState::down(*image)),
                 outputs: Arc::new(outputs),
                 contradicted: false,
             },
@@ -138,7 +138,9 @@ impl Transitions {
             live.take(earlier);
         }
         match input {
-            NodeInput::Crash { keep } => (Replayed::Down(live.crash(*keep)), Outputs::default()),
+            NodeInput::Crash { keep } => {
+                (Replayed::Down(Box::new(live.crash(*keep))), Outputs::default())
+            }
             input => {
                 let outputs = live.take(input);
                 (up(&live, state.image.clone()), outputs)
@@ -148,7 +150,7 @@ impl Transitions {
 }
 
 enum Replayed {
-    Down(Image),
+    Down(Box<Image>),
     Up { view: NodeView, fingerprint: u64, image: Arc<Image> },
 }
 

@@ -8,7 +8,8 @@ use workloads::history::EventKind;
 
 use super::client::{Function, Open, Response};
 use super::coverage::Counter;
-use super::world::{Event, World};
+use super::event::Event;
+use super::world::World;
 
 /// An operation that takes longer is given up (microseconds); some clients are impatient.
 const DEADLINE: Range<u64> = 250_000..1_500_000;

@@ -4,8 +4,9 @@ use rand::RngExt;
 
 use super::client::{Function, Request, Response};
 use super::coverage::Counter;
+use super::event::Event;
 use super::node::TICK;
-use super::world::{Event, World};
+use super::world::World;
 
 /// How long a holder waits for an answer (microseconds).
 const PATIENCE: u64 = 200_000;

@@ -7,7 +7,8 @@ use server::types::Role;
 
 use super::coverage::Counter;
 use super::disk::Crash;
-use super::world::{Event, World};
+use super::event::Event;
+use super::world::World;
 
 /// A fault in force; what has to be done to undo it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,7 @@ const ELECTION_TICKS: usize = 10;
 const HEARTBEAT_TICKS: usize = 2;
 const REQUEST_TIMEOUT_TICKS: u64 = 60;
 
-/// Snapshots that a node keeps, and those of a leader that it has received and not switched to.
+/// Snapshots of its own state that a node keeps.
 const SNAPSHOTS_KEPT: usize = 2;
 
 /// Where an answer goes.

@@ -3,26 +3,17 @@
 //! Inputs are stepped into the replica when they arrive; its effects are performed a little later,
 //! for several inputs at once, as a real loop does.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use bytes::Bytes;
 use raft::eraftpb::Message;
 use rand::RngExt;
-use server::command::{
-    Command, CompareAndSet, GrantLease, LogCommand, OpenSession, OutcomeKind, Put,
-};
-use server::replica::{Effects, Input, Rejection, Reply};
-use server::state_machine::{Applied, LeaseChange};
-use server::types::{LogIndex, RequestId, Role};
+use server::replica::{Effects, Input};
+use server::state_machine::Applied;
 
-use super::client::{Function, Request, Response};
 use super::coverage::Counter;
 use super::disk::Crash;
-use super::invariants::{InvariantViolation, NodeView};
-use super::node::{ClientTicket, Running, Ticket};
-use super::options::Checks;
+use super::event::Event;
+use super::observe::DisplayMessage;
 use super::report::Violation;
-use super::world::{Event, World};
+use super::world::World;
 
 /// Of the ticks that a node slept through, so many are delivered late, with the next one.
 const LATE_TICKS_MAX: u64 = 2;
@@ -90,44 +81,6 @@ impl World {
             format_args!("n{} hears n{} {}", to + 1, from + 1, DisplayMessage(&message)),
         );
         self.step(to, Input::Message(message));
-    }
-
-    /// A client's request arrives.
-    pub(super) fn request(&mut self, node: usize, request: Request) {
-        let Request { client, attempt, key, function, session, sequence } = request;
-        let target = &mut self.nodes[node];
-        if target.paused_until > self.now {
-            let delay = target.paused_until - self.now + self.loop_rng.random_range(0..2_000);
-            self.schedule(delay, Event::Request { node, request });
-            return;
-        }
-        let Some(running) = &mut target.running else {
-            // The connection is refused: surely nothing happened.
-            self.respond(node, ClientTicket { client, attempt, key }, Response::Refused(None));
-            return;
-        };
-        let id = running.request(Ticket::Client(ClientTicket { client, attempt, key }));
-        let input = match function {
-            Function::Read => Input::Read { request: id },
-            Function::Open => write(id, 0, 0, Command::OpenSession(OpenSession::default())),
-            Function::Write(value) => {
-                let put = Put { key: bytes_of(key), value: bytes_of(value), lease: 0 };
-                write(id, session, sequence, Command::Put(put))
-            }
-            Function::Cas(expected, value) => {
-                let cas = CompareAndSet {
-                    key: bytes_of(key),
-                    expected: Some(bytes_of(expected)),
-                    value: bytes_of(value),
-                };
-                write(id, session, sequence, Command::CompareAndSet(cas))
-            }
-            Function::Grant(ttl_ticks) => {
-                write(id, 0, 0, Command::GrantLease(GrantLease { ttl_ticks }))
-            }
-            Function::KeepAlive(lease) => Input::KeepAlive { request: id, lease },
-        };
-        self.step(node, input);
     }
 
     pub(super) fn disk_done(&mut self, node: usize, boot: u64) {
@@ -266,72 +219,6 @@ impl World {
         }
     }
 
-    fn answer_read(&mut self, node: usize, request: RequestId) {
-        let Some(running) = &mut self.nodes[node].running else { return };
-        let Some(Ticket::Client(ticket)) = running.requests.remove(&request) else { return };
-        let value = match running.machine.get(&bytes_of(ticket.key)) {
-            Ok(versioned) => versioned.and_then(|versioned| value_of(&versioned.value)),
-            Err(error) => {
-                let (node, message) = (self.nodes[node].id.0, error.to_string());
-                self.found(Violation::Crash { node, message });
-                return;
-            }
-        };
-        self.respond(node, ticket, Response::Value(value));
-    }
-
-    fn answer(&mut self, node: usize, request: RequestId, reply: Reply) {
-        let Some(running) = &mut self.nodes[node].running else { return };
-        let ticket = match running.requests.remove(&request) {
-            Some(Ticket::Client(ticket)) => ticket,
-            Some(Ticket::Operator) => return self.operator_answered(&reply),
-            None => return,
-        };
-        let response = match reply {
-            Reply::Applied { outcome, .. } => match OutcomeKind::try_from(outcome.kind) {
-                Ok(OutcomeKind::Done) => Response::Done(outcome.revision),
-                Ok(OutcomeKind::Mismatch) => Response::Mismatch,
-                Ok(OutcomeKind::SessionExpired | OutcomeKind::StaleSequence) => {
-                    Response::SessionLost
-                }
-                Ok(
-                    OutcomeKind::LeaseNotFound
-                    | OutcomeKind::ValueTooLong
-                    | OutcomeKind::WrongGroup,
-                )
-                | Err(_) => unreachable!("the simulated clients use one group, and short values"),
-            },
-            Reply::KeptAlive { ttl_ticks } => Response::KeptAlive(ttl_ticks),
-            Reply::MembersChanged { .. }
-            | Reply::LeaderTransferred { .. }
-            | Reply::SnapshotTaken { .. } => unreachable!("clients do not ask for these"),
-            Reply::Rejected(rejection) => match rejection {
-                Rejection::NotLeader { leader } => Response::Refused(leader),
-                Rejection::Busy | Rejection::Overwritten => Response::Refused(None),
-                Rejection::Uncertain | Rejection::Timeout => Response::Unknown,
-                Rejection::LeaseNotFound => Response::LeaseGone,
-                Rejection::Members(_) | Rejection::Transfer(_) | Rejection::SnapshotFailed => {
-                    unreachable!("clients do not ask for these")
-                }
-            },
-        };
-        if let (Response::Done(revision), Some(running)) = (response, &self.nodes[node].running) {
-            let durable = self.nodes.iter().map(|node| (node.id, node.disk.durable()));
-            let configuration = running.replica.configuration();
-            let index = LogIndex(revision);
-            let result = self.watch.acknowledged(index, &running.log, configuration, durable);
-            self.must_hold(result);
-        }
-        self.respond(node, ticket, response);
-    }
-
-    fn respond(&mut self, node: usize, ticket: ClientTicket, response: Response) {
-        let ClientTicket { client, attempt, .. } = ticket;
-        if let Some(delay) = self.network.client_delay() {
-            self.schedule(delay, Event::Response { client, attempt, node, response });
-        }
-    }
-
     fn send(
         &mut self,
         from: usize,
@@ -392,126 +279,5 @@ impl World {
             false => self.disk_rng.random_range(20..300),
         };
         self.schedule(delay, Event::ApplyDone { node, boot });
-    }
-
-    /// Shows the node to the invariants.
-    fn look(&mut self, node: usize) {
-        let target = &mut self.nodes[node];
-        let Some(running) = &mut target.running else { return };
-        let Running { replica, log, role, machine, .. } = running;
-        let before = std::mem::replace(role, replica.role());
-        let newly_elected = *role == Role::Leader && before != Role::Leader;
-        let view = NodeView {
-            id: target.id,
-            role: *role,
-            term: replica.term(),
-            committed: replica.committed(),
-            applied: machine.applied().index,
-            log,
-            newly_elected,
-        };
-        if before != view.role {
-            let (id, role, term) = (view.id, view.role.name(), view.term);
-            self.trace.line(self.now, format_args!("n{id} {role} of {term}"));
-        }
-        let result = self.watch.stepped(view);
-        if newly_elected && self.last_leader.replace(target.id) != Some(target.id) {
-            self.coverage.count(Counter::LeaderChanges);
-        }
-        self.must_hold(result);
-    }
-
-    /// Shows the state of the node to the invariants, after leases changed in it.
-    pub(super) fn see_state(&mut self, node: usize, leases: &[LeaseChange]) {
-        let Some(running) = &self.nodes[node].running else { return };
-        let (id, state) = (self.nodes[node].id, running.machine.store());
-        let result = self.watch.has_state(id, running.machine.applied().index, state);
-        self.must_hold(result);
-        for change in leases {
-            if let LeaseChange::Ended { id } = change {
-                self.coverage.count(Counter::LeasesEnded);
-                let result = self.watch.lease_kept.ended(*id, self.now);
-                self.must_hold(result);
-            }
-        }
-    }
-
-    /// Runs code of the store; a panic in it is a finding.
-    pub(super) fn guarded<T>(
-        &mut self,
-        node: usize,
-        action: impl FnOnce(&mut World) -> T,
-    ) -> Option<T> {
-        match catch_unwind(AssertUnwindSafe(|| action(self))) {
-            Ok(result) => Some(result),
-            Err(panic) => {
-                let message = panic
-                    .downcast_ref::<String>()
-                    .cloned()
-                    .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-                    .unwrap_or_else(|| "a panic without a message".to_owned());
-                self.found(Violation::Crash { node: self.nodes[node].id.0, message });
-                None
-            }
-        }
-    }
-
-    pub(super) fn must_hold(&mut self, result: Result<(), InvariantViolation>) {
-        if let Err(violation) = result
-            && self.options.checks == Checks::All
-        {
-            self.found(Violation::Invariant(violation));
-        }
-    }
-
-    /// Ends the run with a finding, unless there is one already. With [`Checks::History`] a node
-    /// that breaks stays down, and clients go on.
-    pub(super) fn found(&mut self, violation: Violation) {
-        self.trace.line(self.now, format_args!("found {violation}"));
-        if self.options.checks == Checks::History {
-            if let Violation::Crash { node, .. } | Violation::Recovery { node, .. } = violation {
-                self.nodes[node as usize - 1].running = None;
-            }
-            return;
-        }
-        self.violation.get_or_insert(violation);
-    }
-}
-
-fn write(request: RequestId, session: u64, sequence: u64, command: Command) -> Input {
-    Input::Write { request, command: LogCommand::new(session, sequence, command) }
-}
-
-/// Keys and values are decimal numbers in the store.
-fn bytes_of(number: u64) -> Bytes {
-    Bytes::from(number.to_string())
-}
-
-fn value_of(bytes: &[u8]) -> Option<u64> {
-    std::str::from_utf8(bytes).ok()?.parse().ok()
-}
-
-/// A Raft message in a few words; everything in it that decides what it does.
-struct DisplayMessage<'a>(&'a Message);
-
-impl std::fmt::Display for DisplayMessage<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let message = self.0;
-        write!(
-            f,
-            "{:?} {} {}/{} c{} r{}/{} +{}",
-            message.get_msg_type(),
-            message.term,
-            message.index,
-            message.log_term,
-            message.commit,
-            u8::from(message.reject),
-            message.reject_hint,
-            message.entries.len(),
-        )?;
-        for byte in &message.context[..] {
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
     }
 }

@@ -10,9 +10,10 @@ use server::types::{LogIndex, NodeId};
 
 use super::coverage::Counter;
 use super::disk::Crash;
+use super::event::Event;
 use super::nemesis::FaultId;
 use super::node::Ticket;
-use super::world::{Event, World};
+use super::world::World;
 
 /// How long the operator waits for a change (ticks).
 const PATIENCE_TICKS: u64 = 150;

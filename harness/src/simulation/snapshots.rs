@@ -14,15 +14,16 @@ use server::state_machine::{
 
 use super::coverage::Counter;
 use super::disk::Crash;
+use super::event::Event;
 use super::log_digest::EntryDigest;
 use super::nemesis::FaultId;
 use super::network::Flight;
 use super::options::FaultIntensity;
 use super::report::Violation;
-use super::world::{Event, World};
+use super::world::World;
 
 /// Received snapshots that a process keeps.
-const RECEIVED_MAX: usize = 3;
+const RECEIVED_MAX: usize = 8;
 /// A sender that hears nothing gives up after this (microseconds).
 const SEND_TIMEOUT: u64 = 400_000;
 
@@ -109,7 +110,10 @@ impl World {
         let running = self.nodes[to].running.as_mut().filter(|_| arrives);
         let arrived = running.is_some();
         if let Some(running) = running {
-            running.received.push_back(snapshot);
+            let is_new = running.received.iter().all(|it| it.position != snapshot.position);
+            if is_new {
+                running.received.push_back(snapshot);
+            }
             if running.received.len() > RECEIVED_MAX {
                 running.received.pop_front();
             }

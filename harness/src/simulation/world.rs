@@ -1,10 +1,9 @@
 //! The world: virtual time, one queue of events, and everything that events act on.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use raft::eraftpb::{ConfState, Message};
+use raft::eraftpb::ConfState;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -13,18 +12,18 @@ use server::replica::CompactionConfig;
 use server::types::NodeId;
 use workloads::history::{Event as HistoryEvent, EventKind, Process};
 
-use super::client::{Client, Request, Response};
+use super::client::Client;
 use super::coverage::{Counter, Coverage};
+use super::event::{Event, Scheduled};
 use super::invariants::Watch;
 use super::judge::{Judgement, judge};
 use super::lease_holder::LeaseHolder;
-use super::nemesis::{FaultId, Nemesis};
-use super::network::{Flight, Network};
+use super::nemesis::Nemesis;
+use super::network::Network;
 use super::node::{Node, TICK};
 use super::operator::Operator;
 use super::options::{Checks, FaultIntensity, SimulationOptions};
 use super::report::{SimulationReport, Violation};
-use super::snapshots::Sending;
 use super::streams::stream;
 use super::trace::Trace;
 
@@ -35,109 +34,6 @@ const EVENTS_MAX: u64 = 5_000_000;
 const SPARES: u64 = 2;
 /// Clients that hold leases.
 const LEASE_HOLDERS: usize = 2;
-
-/// Something that is going to happen. Nodes and clients are numbered from 0.
-#[derive(Debug)]
-pub(super) enum Event {
-    Tick {
-        node: usize,
-    },
-    Arrive {
-        from: usize,
-        to: usize,
-        /// Of sender and receiver: what was sent to or by a node before it was wiped is lost.
-        lives: [u64; 2],
-        flight: Flight,
-        message: Box<Message>,
-    },
-    SnapshotArrives {
-        flight: Flight,
-        sending: Sending,
-    },
-    /// The sender of a snapshot learns what became of it.
-    SnapshotSent {
-        node: usize,
-        boot: u64,
-        to: usize,
-        ok: bool,
-    },
-    TakeSnapshot {
-        node: usize,
-        boot: u64,
-    },
-    Request {
-        node: usize,
-        request: Request,
-    },
-    Response {
-        client: usize,
-        attempt: u64,
-        node: usize,
-        response: Response,
-    },
-    /// The node's loop looks at the replica's effects.
-    Wake {
-        node: usize,
-        boot: u64,
-    },
-    DiskDone {
-        node: usize,
-        boot: u64,
-    },
-    ApplyDone {
-        node: usize,
-        boot: u64,
-    },
-    FlushState {
-        node: usize,
-    },
-    /// A client's wait is over: an attempt timed out, or it thought long enough.
-    Client {
-        client: usize,
-        attempt: u64,
-    },
-    /// As [`Event::Client`], for a holder of leases.
-    LeaseHolder {
-        holder: usize,
-        attempt: u64,
-    },
-    Operate,
-    Strike,
-    Isolate {
-        node: usize,
-        duration: u64,
-    },
-    Undo(FaultId),
-    Heal,
-}
-
-#[derive(Debug)]
-struct Scheduled {
-    time: u64,
-    order: u64,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    /// Earliest first; among equals in the order in which they were scheduled.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.time, other.order).cmp(&(self.time, self.order))
-    }
-}
 
 /// One run.
 #[derive(Debug)]

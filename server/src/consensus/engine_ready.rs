@@ -37,7 +37,7 @@ impl RaftEngine {
         while self.node.has_ready() {
             let mut ready = self.node.ready();
             let number = ready.number();
-            self.send(ready.take_messages(), &mut out);
+            self.outbox.append(&mut ready.take_messages());
             let committed = ready.take_committed_entries();
             out.reads.extend(
                 ready
@@ -78,8 +78,9 @@ impl RaftEngine {
                 reset: reset.map(|position| position.index.0),
                 messages,
             };
-            let messages = self.persistence.push(pending);
-            self.persisted_up_to_front(messages, &mut out);
+            if let Some(done) = self.persistence.push(pending) {
+                self.on_done(done);
+            }
             out.persist.append(&mut self.persistence.take());
             for entry in committed {
                 let entry = self.hand_out(entry);
@@ -87,30 +88,19 @@ impl RaftEngine {
             }
         }
         self.after_call();
+        self.send(&mut out);
         out
     }
 
-    /// Messages with snapshots go their own way.
-    fn send(&self, messages: Vec<Message>, out: &mut EngineReady) {
-        for message in messages {
+    /// Messages with snapshots go their own way; also those of a leader that has just lost its role.
+    fn send(&mut self, out: &mut EngineReady) {
+        for message in self.outbox.drain(..) {
             if message.get_msg_type() == MessageType::MsgSnapshot {
                 let position = position_of(message.get_snapshot());
                 out.snapshots.push(SendSnapshot { to: NodeId(message.to), message, position });
             } else {
                 out.messages.push(message);
             }
-        }
-    }
-
-    /// Batches without writes that nothing before them waits for are done at once.
-    fn persisted_up_to_front(
-        &mut self,
-        done: Option<super::persistence::Done>,
-        out: &mut EngineReady,
-    ) {
-        if let Some(done) = done {
-            let messages = self.on_done(done);
-            self.send(messages, out);
         }
     }
 

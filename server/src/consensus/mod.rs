@@ -4,6 +4,7 @@
 //! messages, writes and committed entries. raft-rs' own types stay inside, except for the protobuf
 //! messages that travel and are stored.
 
+mod admission;
 mod engine_ready;
 mod fingerprint;
 mod log_cache;

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use raft::eraftpb::{ConfChangeV2, ConfState, Message, MessageType};
+use raft::eraftpb::{ConfChangeV2, Message};
 use raft::{ProgressState, RawNode, ReadOnlyOption, SnapshotStatus, StateRole};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -78,7 +78,7 @@ pub struct PeerProgress {
 /// A Raft participant of one group, on raft-rs.
 pub struct RaftEngine {
     pub(super) node: RawNode<LogCache>,
-    election_ticks: usize,
+    pub(super) election_ticks: usize,
     pub(super) rng: ChaCha8Rng,
     pub(super) election_timeout: usize,
     /// Term and role at the last look; a change redraws the election timeout.
@@ -86,6 +86,8 @@ pub struct RaftEngine {
     /// Set by a model checker: every draw gives this.
     election_timeout_pinned: Option<usize>,
     pub(super) persistence: Persistence,
+    /// Messages that may leave.
+    pub(super) outbox: Vec<Message>,
     /// A leader's word to campaign at once, which came before that was possible, and for how many
     /// ticks it is still good.
     pub(super) deferred: Option<(Message, usize)>,
@@ -146,6 +148,7 @@ impl RaftEngine {
             election_timeout: 0,
             election_timeout_pinned: None,
             persistence,
+            outbox: Vec::new(),
             deferred: None,
             configuration,
             configuration_index: state.position.index,
@@ -221,16 +224,15 @@ impl RaftEngine {
         self.after_call();
     }
 
-    /// Everything up to `number` is durable. Returns the messages that waited for it.
-    pub fn persisted(&mut self, number: PersistNumber) -> Vec<Message> {
-        match self.persistence.done(number) {
-            Some(done) => self.on_done(done),
-            None => Vec::new(),
+    /// Everything up to `number` is durable. What waited for it leaves with [`Self::take_ready`].
+    pub fn persisted(&mut self, number: PersistNumber) {
+        if let Some(done) = self.persistence.done(number) {
+            self.on_done(done);
         }
     }
 
     /// Readies became durable.
-    pub(super) fn on_done(&mut self, done: Done) -> Vec<Message> {
+    pub(super) fn on_done(&mut self, done: Done) {
         self.node.on_persist_ready(done.ready);
         if let Some(index) = done.reset {
             // The state was switched before the log was reset.
@@ -238,7 +240,7 @@ impl RaftEngine {
         }
         self.after_call();
         self.campaign_if_told();
-        done.messages
+        self.outbox.extend(done.messages);
     }
 
     /// The state machine applied everything up to `index`.
@@ -399,79 +401,9 @@ impl RaftEngine {
         self.node.raft.election_elapsed
     }
 
-    /// May this message reach raft-rs?
-    fn admits(&mut self, message: &mut Message) -> bool {
-        match message.get_msg_type() {
-            // Requests are never forwarded between engines: the driver forwards them.
-            MessageType::MsgPropose
-            | MessageType::MsgReadIndex
-            | MessageType::MsgReadIndexResp
-            | MessageType::MsgTransferLeader => false,
-            MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => !self.is_new(),
-            MessageType::MsgHeartbeat => {
-                if self.is_new() {
-                    // A leader that does not know yet that this replica's data is lost.
-                    message.commit = 0;
-                }
-                true
-            }
-            MessageType::MsgTimeoutNow => {
-                let may = self.may_campaign_at_once();
-                if !may {
-                    self.deferred = Some((std::mem::take(message), self.election_ticks));
-                }
-                may
-            }
-            MessageType::MsgSnapshot => !self.is_installing() && is_whole(message),
-            MessageType::MsgAppendResponse => self.admits_append_response(message),
-            _ => true,
-        }
-    }
-
-    fn admits_append_response(&mut self, message: &Message) -> bool {
-        let id = message.from;
-        let is_learner = self.configuration.learners.contains(&id);
-        let Some(progress) = self.node.raft.mut_prs().get_mut(id) else { return true };
-        if message.reject && message.request_snapshot != raft::INVALID_INDEX {
-            if is_learner && progress.matched > 0 {
-                // It lost its data, or the request is an old one, which costs a snapshot.
-                progress.matched = 0;
-                progress.become_probe();
-            }
-            return is_learner;
-        }
-        if !message.reject && message.index >= progress.pending_request_snapshot {
-            // It has what it asked for. raft-rs would send another snapshot.
-            progress.pending_request_snapshot = raft::INVALID_INDEX;
-        }
-        true
-    }
-
     /// Has this replica never been told who belongs to its group?
-    fn is_new(&self) -> bool {
+    pub(super) fn is_new(&self) -> bool {
         self.node.raft.prs().iter().len() == 0
-    }
-
-    /// Is the log durable, and at hand from the first entry that is not applied?
-    fn may_campaign(&self) -> bool {
-        let log = &self.node.raft.raft_log;
-        log.persisted == log.last_index() && log.applied() + 1 >= log.first_index()
-    }
-
-    /// raft-rs refuses while changes of the configuration may be committed and not applied.
-    fn may_campaign_at_once(&self) -> bool {
-        let log = &self.node.raft.raft_log;
-        self.may_campaign() && log.applied() == log.committed
-    }
-
-    /// Follows a word that came too early.
-    fn campaign_if_told(&mut self) {
-        if self.may_campaign_at_once()
-            && let Some((message, _)) = self.deferred.take()
-        {
-            let _ = self.node.step(message);
-            self.after_call();
-        }
     }
 
     /// Keeps raft-rs from using randomness of its own; see the module's head.
@@ -493,14 +425,6 @@ impl RaftEngine {
             None => self.rng.random_range(self.election_ticks..2 * self.election_ticks),
         };
     }
-}
-
-/// Can the configuration in this snapshot be read, and is it the one that raft-rs will use?
-fn is_whole(message: &Message) -> bool {
-    let snapshot = message.get_snapshot();
-    let conf_state: &ConfState = snapshot.get_metadata().get_conf_state();
-    Configuration::decode(&snapshot.data[..])
-        .is_ok_and(|configuration| configuration.to_conf_state() == *conf_state)
 }
 
 impl std::fmt::Debug for RaftEngine {

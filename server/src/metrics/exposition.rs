@@ -279,7 +279,7 @@ mod tests {
             log_bytes: 100,
             snapshot: None,
             voters: vec![NodeId(1), NodeId(2)],
-            members: Vec::new(),
+            members: Arc::default(),
             removed: false,
         };
         GroupView { group: 0, status, is_healthy: true, log_entries: 20 }

@@ -1,7 +1,8 @@
 //! The replica: engine, proposals, reads, and who does what with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::config::{AppliedState, ReplicaConfig, ReplicaError};
 use super::effects::{Effects, Rejection, Reply};
@@ -12,30 +13,39 @@ use super::proposals::Proposals;
 use super::reads::{Purpose, Reads};
 use super::recovery::fit;
 use super::snapshots::Snapshots;
-use super::status::ReplicaStatus;
+use super::status::{MemberStatus, ReplicaStatus};
 use super::transfer::{Transfer, candidate};
 use crate::bug::Bug;
-use crate::command::{Command, LogCommand, Outcome, OutcomeKind, RevokeLease};
+use crate::command::{Command, LogCommand, Outcome, OutcomeKind};
 use crate::consensus::{EngineConfig, ProposeError, RaftEngine};
 use crate::log_store::{LogPosition, RecoveredLog};
 use crate::membership::Configuration;
 use crate::state_machine::LeaseChange;
-use crate::types::{LogIndex, NodeId, PersistNumber, RequestId, Role, Term};
+use crate::types::{LogIndex, NodeId, RequestId, Role, Term};
 
 /// One replica of one group. See the module's head for its contract.
 #[derive(Debug)]
 pub struct Replica {
-    config: ReplicaConfig,
-    engine: RaftEngine,
+    pub(super) config: ReplicaConfig,
+    pub(super) engine: RaftEngine,
     proposals: Proposals,
     reads: Reads,
     members: Members,
     transfer: Transfer,
-    leases: Leases,
+    pub(super) leases: Leases,
     snapshots: Snapshots,
     applied: LogIndex,
-    ticks: u64,
-    effects: Effects,
+    pub(super) ticks: u64,
+    pub(super) effects: Effects,
+    seen: Seen,
+}
+
+/// What was last shown of the members. Made anew at every tick and when the group looks different,
+/// because a status is asked for far more often.
+#[derive(Debug, Default)]
+struct Seen {
+    key: (Option<NodeId>, Term, LogIndex),
+    members: Arc<Vec<MemberStatus>>,
 }
 
 impl Replica {
@@ -67,6 +77,7 @@ impl Replica {
             applied: state.position.index,
             ticks: 0,
             effects: Effects::default(),
+            seen: Seen::default(),
             config,
         })
     }
@@ -92,7 +103,7 @@ impl Replica {
             Input::TakeSnapshot { request } => {
                 self.effects.replies.extend(self.snapshots.request(request));
             }
-            Input::Persisted(number) => self.persisted(number),
+            Input::Persisted(number) => self.engine.persisted(number),
             Input::Applied { index, entries, leases } => {
                 self.applied = index;
                 self.engine.applied(index);
@@ -137,6 +148,9 @@ impl Replica {
             self.reads.confirm(&context, index);
         }
         self.release_reads();
+        if self.seen.key != self.seen_key() {
+            self.see_members();
+        }
         let members = self.members.settle(&self.engine, self.applied, self.ticks);
         self.effects.replies.extend(members);
         self.effects.replies.extend(self.transfer.settle(&self.engine, self.ticks));
@@ -148,7 +162,7 @@ impl Replica {
     pub fn status(&self) -> ReplicaStatus {
         let configuration = self.engine.configuration();
         let voters = configuration.voters.iter().chain(&configuration.voters_outgoing);
-        let voters: std::collections::BTreeSet<NodeId> = voters.copied().map(NodeId).collect();
+        let voters: BTreeSet<NodeId> = voters.copied().map(NodeId).collect();
         ReplicaStatus {
             id: self.config.id,
             role: self.engine.role(),
@@ -162,14 +176,22 @@ impl Replica {
             log_bytes: self.engine.log().bytes(),
             snapshot: self.engine.newest_snapshot(),
             voters: voters.into_iter().collect(),
-            members: self.members.status(&self.engine, self.ticks),
+            members: Arc::clone(&self.seen.members),
             removed: self.is_removed(),
         }
     }
 
     /// Entries by which each other node is behind, as the leader knows; empty elsewhere.
     pub fn lags(&self) -> BTreeMap<NodeId, u64> {
-        self.engine.lags()
+        let last = self.engine.last_index();
+        let members = self.engine.configuration().members().into_iter();
+        let others = members.filter(|member| *member != self.config.id);
+        others
+            .filter_map(|member| {
+                let matched = self.engine.progress(member)?.matched;
+                Some((member, last.0.saturating_sub(matched.0)))
+            })
+            .collect()
     }
 
     /// What it is; cheap, unlike [`Self::status`].
@@ -222,6 +244,7 @@ impl Replica {
         self.ticks += 1;
         self.engine.tick();
         self.members.tick(&self.engine);
+        self.see_members();
         self.revoke_leases();
         let expired = self.proposals.expire(self.ticks);
         self.effects.replies.extend(expired);
@@ -274,15 +297,7 @@ impl Replica {
         self.queue_read(request, Purpose::Read);
     }
 
-    fn keep_alive(&mut self, request: RequestId, lease: u64) {
-        if self.config.bugs.has(Bug::KeepAliveUnconfirmed) && self.engine.is_leader() {
-            self.answer_keep_alive(request, lease);
-            return;
-        }
-        self.queue_read(request, Purpose::KeepAlive(lease));
-    }
-
-    fn queue_read(&mut self, request: RequestId, purpose: Purpose) {
+    pub(super) fn queue_read(&mut self, request: RequestId, purpose: Purpose) {
         let queued = if !self.engine.is_leader() {
             Err(Rejection::NotLeader { leader: self.engine.leader() })
         } else if self.reads.len() >= self.config.pending_reads_max {
@@ -306,11 +321,6 @@ impl Replica {
             Err(Rejection::NotLeader { leader: engine.leader() })
         };
         self.reject_unless(request, started);
-    }
-
-    fn persisted(&mut self, number: PersistNumber) {
-        let messages = self.engine.persisted(number);
-        self.effects.messages.extend(messages);
     }
 
     fn installed(&mut self, position: LogPosition, leases: &[LeaseChange]) {
@@ -358,32 +368,13 @@ impl Replica {
         }
     }
 
-    fn answer_keep_alive(&mut self, request: RequestId, lease: u64) {
-        self.look_at_leadership();
-        let reply = match (self.leases.keep_alive(lease, self.ticks), self.engine.is_leader()) {
-            (Some(ttl_ticks), _) => Reply::KeptAlive { ttl_ticks },
-            (None, true) => Reply::Rejected(Rejection::LeaseNotFound),
-            (None, false) => Reply::Rejected(Rejection::NotLeader { leader: self.engine.leader() }),
-        };
-        self.effects.replies.push((request, reply));
+    fn see_members(&mut self) {
+        let members = Arc::new(self.members.status(&self.engine, self.ticks));
+        self.seen = Seen { key: self.seen_key(), members };
     }
 
-    /// Proposes to revoke the leases whose time is over.
-    fn revoke_leases(&mut self) {
-        self.look_at_leadership();
-        for lease in self.leases.over(self.ticks) {
-            let revoke = Command::RevokeLease(RevokeLease { lease });
-            if self.engine.propose(LogCommand::new(0, 0, revoke).encode_entry()).is_err() {
-                // The next tick tries again.
-                return;
-            }
-            self.leases.revoking(lease, self.ticks);
-        }
-    }
-
-    fn look_at_leadership(&mut self) {
-        let leads = self.engine.is_leader().then(|| self.engine.term());
-        self.leases.leadership(leads, self.ticks);
+    fn seen_key(&self) -> (Option<NodeId>, Term, LogIndex) {
+        (self.engine.leader(), self.engine.term(), self.engine.configuration_index())
     }
 
     /// Where the log begins and what is left of it, as (term, data); for the invariants of tests.

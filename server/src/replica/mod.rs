@@ -25,6 +25,7 @@ mod config;
 mod core;
 mod effects;
 mod input;
+mod lease_requests;
 mod leases;
 mod members;
 mod plan;

@@ -1,5 +1,7 @@
 //! What a replica looks like from outside.
 
+use std::sync::Arc;
+
 use crate::log_store::LogPosition;
 use crate::types::{LogIndex, NodeId, Role, Term};
 
@@ -30,8 +32,8 @@ pub struct ReplicaStatus {
     pub snapshot: Option<LogPosition>,
     /// The voters, ascending; during a joint change those of both sides.
     pub voters: Vec<NodeId>,
-    /// All members, ascending.
-    pub members: Vec<MemberStatus>,
+    /// All members, ascending; as of the last tick, or later.
+    pub members: Arc<Vec<MemberStatus>>,
     /// Was this replica removed from its group? Then it never campaigns.
     pub removed: bool,
 }

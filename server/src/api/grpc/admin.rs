@@ -91,7 +91,7 @@ impl Admin for AdminService {
             group: group.0,
             leader: replica.id.0,
             term: replica.term.0,
-            members: replica.members.into_iter().map(member).collect(),
+            members: replica.members.iter().map(member).collect(),
         }))
     }
 
@@ -116,7 +116,7 @@ impl Admin for AdminService {
         let what = Administer::ChangeMembers { change, timeout_ticks };
         self.administer(GroupId(group), what).await?;
         let members = self.0.node.status(GroupId(group)).map(|it| it.members).unwrap_or_default();
-        let members = members.into_iter().map(member).collect();
+        let members = members.iter().map(member).collect();
         Ok(Response::new(ChangeMembersResponse { members }))
     }
 
@@ -187,10 +187,10 @@ fn wrong_answer() -> Status {
     Status::internal("the node answered another question")
 }
 
-fn member(status: MemberStatus) -> Member {
+fn member(status: &MemberStatus) -> Member {
     Member {
         node: status.node.0,
-        address: status.address,
+        address: status.address.clone(),
         role: status.role.name().to_owned(),
         match_index: status.progress.map_or(0, |it| it.match_index.0),
         lag: status.progress.map_or(0, |it| it.lag),
