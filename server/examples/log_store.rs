@@ -159,6 +159,14 @@ impl RocksdbLog {
 }
 
 impl LogStore for RocksdbLog {
+    fn groups(&mut self) -> Result<Vec<GroupId>, LogStoreError> {
+        Ok(Vec::new())
+    }
+
+    fn remove(&mut self, _group: GroupId) -> Result<(), LogStoreError> {
+        Ok(())
+    }
+
     fn load(&mut self, _group: GroupId) -> Result<RecoveredLog, LogStoreError> {
         Ok(RecoveredLog::default())
     }
