@@ -13,8 +13,6 @@
 //! - a voter never gets a snapshot by asking: it had a configuration, so it lost its data, and with
 //!   it what it voted and acknowledged. It has to be removed and added again.
 
-use std::collections::BTreeMap;
-
 use raft::eraftpb::{ConfChangeV2, Message};
 use raft::{ProgressState, RawNode, ReadOnlyOption, SnapshotStatus, StateRole};
 use rand::{RngExt, SeedableRng};
@@ -356,16 +354,6 @@ impl RaftEngine {
     /// The configuration in force.
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
-    }
-
-    /// Entries by which each other node is behind, as the leader knows; empty elsewhere.
-    pub fn lags(&self) -> BTreeMap<NodeId, u64> {
-        if self.role() != Role::Leader {
-            return BTreeMap::new();
-        }
-        let (own, last) = (self.node.raft.id, self.node.raft.raft_log.last_index());
-        let others = self.node.raft.prs().iter().filter(|(node, _)| **node != own);
-        others.map(|(node, it)| (NodeId(*node), last.saturating_sub(it.matched))).collect()
     }
 
     /// The entry (or snapshot) by which it came into force.
