@@ -18,7 +18,7 @@ use workloads::checker::{
     Check, Counterexample, CounterexampleOperation, PartitionCounts, PrefixStep, StuckOperation,
     Verdict,
 };
-use workloads::history::{Event, EventKind, Process};
+use workloads::history::{self, Event, EventKind, Process};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
@@ -74,12 +74,12 @@ fn valid() -> Sample {
         events,
         faults,
         checks: vec![Check {
-            name: "linearizable".to_owned(),
-            verdict: Verdict::Valid,
-            summary: "all 8 keys are linearizable, each with a verified witness order".to_owned(),
-            reason: None,
             partitions: Some(PartitionCounts { valid: 8, unknown: 0, invalid: 0 }),
-            counterexamples: Vec::new(),
+            ..Check::new(
+                "linearizable",
+                Verdict::Valid,
+                "all 8 keys are linearizable, each with a verified witness order".to_owned(),
+            )
         }],
     }
 }
@@ -102,26 +102,26 @@ fn invalid() -> Sample {
     let faults = faults();
     let mut events = history(1337, &faults);
     let base = 23_400 * MS;
-    let key = json!(3);
+    let key = history::Value::from(3);
     let planted = [
-        (90, "write", json!(41), Some(json!(41)), 0, 22, "n1"),
-        (91, "cas", json!([41, 42]), None, 31, 1031, "n1"),
-        (92, "read", Value::Null, Some(json!(42)), 64, 131, "n3"),
-        (93, "read", Value::Null, Some(json!(41)), 158, 171, "n5"),
+        (90, "write", history::Value::from(41), Some(history::Value::from(41)), 0, 22, "n1"),
+        (91, "cas", history::Value::from([41, 42]), None, 31, 1031, "n1"),
+        (92, "read", history::Value::Null, Some(history::Value::from(42)), 64, 131, "n3"),
+        (93, "read", history::Value::Null, Some(history::Value::from(41)), 158, 171, "n5"),
     ];
     let mut extra = Vec::new();
     for (process, f, argument, result, from, to, node) in &planted {
-        let event = |time, kind, value: &Value, error: Option<&str>| Event {
+        let event = |time, kind, value: &history::Value, error: Option<&str>| Event {
             index: 0,
             time: base + time * MS,
             scheduled: None,
             process: Process::Client(*process),
             kind,
-            f: (*f).to_owned(),
+            f: (*f).into(),
             key: Some(key.clone()),
             value: value.clone(),
-            error: error.map(str::to_owned),
-            node: Some((*node).to_owned()),
+            error: error.map(Into::into),
+            node: Some((*node).into()),
         };
         extra.push(event(*from, EventKind::Invoke, argument, None));
         extra.push(match result {
@@ -187,13 +187,13 @@ fn invalid() -> Sample {
         events,
         faults,
         checks: vec![Check {
-            name: "linearizable".to_owned(),
-            verdict: Verdict::Invalid,
-            summary: "key 3 is not linearizable: a read returned 41 after 42 had been read"
-                .to_owned(),
-            reason: None,
             partitions: Some(PartitionCounts { valid: 7, unknown: 0, invalid: 1 }),
             counterexamples: vec![counterexample],
+            ..Check::new(
+                "linearizable",
+                Verdict::Invalid,
+                "key 3 is not linearizable: a read returned 41 after 42 had been read".to_owned(),
+            )
         }],
     }
 }
@@ -357,14 +357,14 @@ fn history(seed: u64, faults: &[FaultRecord]) -> Vec<Event> {
         let node = format!("n{}", process % 5 + 1);
         let (latency, kind, error) = outcome(&mut rng, hit, start, &node);
         let (f, argument, result) = match rng.random_range(0..10) {
-            0..5 => ("read", Value::Null, json!(state)),
+            0..5 => ("read", history::Value::Null, history::Value::from(state)),
             5..8 => {
                 state = rng.random_range(0..100);
-                ("write", json!(state), json!(state))
+                ("write", history::Value::from(state), history::Value::from(state))
             }
             _ => {
                 let next = rng.random_range(0..100);
-                ("cas", json!([state, next]), json!([state, next]))
+                ("cas", history::Value::from([state, next]), history::Value::from([state, next]))
             }
         };
         let event = |time, kind, value, error: Option<&str>| Event {
@@ -373,11 +373,11 @@ fn history(seed: u64, faults: &[FaultRecord]) -> Vec<Event> {
             scheduled: (kind == EventKind::Invoke && start != scheduled).then_some(scheduled),
             process: Process::Client(process),
             kind,
-            f: f.to_owned(),
-            key: Some(json!(process % 8)),
+            f: f.into(),
+            key: Some(history::Value::from(process % 8)),
             value,
-            error: error.map(str::to_owned),
-            node: Some(node.clone()),
+            error: error.map(Into::into),
+            node: Some(node.as_str().into()),
         };
         events.push(event(start, EventKind::Invoke, argument.clone(), None));
         let value = if kind == EventKind::Ok { result } else { argument };

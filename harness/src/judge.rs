@@ -2,7 +2,7 @@
 
 use workloads::checker::linearizable::{LinearizableOptions, check};
 use workloads::checker::{Budget, Check, Verdict};
-use workloads::history::{Event, Operation, operations};
+use workloads::history::{Event, Operation, Value, operations};
 use workloads::model::{Initial, ModelInfo, UnsuitableOperation, model};
 use workloads::workload::{Expectation, Workload};
 
@@ -14,7 +14,7 @@ pub fn checks(workload: &Workload, events: &[Event], budget: &dyn Budget) -> Vec
         Ok(operations) => operations,
         Err(error) => return vec![not_judged(&error.to_string())],
     };
-    let initial = Initial::Value(serde_json::Value::Null);
+    let initial = Initial::Value(Value::Null);
     vec![
         linearizable(&operations, model, initial, budget)
             .unwrap_or_else(|error| not_judged(&error.to_string())),
@@ -53,11 +53,7 @@ fn not_judged(reason: &str) -> Check {
 
 fn unknown(summary: &str, reason: &str) -> Check {
     Check {
-        name: "linearizable".to_owned(),
-        verdict: Verdict::Unknown,
-        summary: summary.to_owned(),
         reason: Some(reason.to_owned()),
-        partitions: None,
-        counterexamples: Vec::new(),
+        ..Check::new("linearizable", Verdict::Unknown, summary.to_owned())
     }
 }

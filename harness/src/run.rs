@@ -12,10 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use workloads::checker::Check;
 use workloads::generator::{GeneratorOptions, Invocation};
-use workloads::history::{Event, EventKind};
+use workloads::history::{Event, EventKind, Value};
 
 use crate::budget::CheckBudget;
 use crate::cluster::{Cluster, ClusterControl, ClusterError};
@@ -289,8 +288,8 @@ async fn recovery(
     let probes = cluster.nodes().iter().map(|&node| {
         let mut client = system.client(node, cluster.address(node));
         async move {
-            let key = Some(json!(RECOVERY_KEY));
-            let write = Invocation { f: "write", key: key.clone(), value: json!(node.to_string()) };
+            let key = Some(RECOVERY_KEY.into());
+            let write = Invocation { f: "write", key: key.clone(), value: node.to_string().into() };
             let read = Invocation { f: "read", key, value: Value::Null };
             let timeout = Duration::from_secs(1);
             for invocation in [&write, &read] {
@@ -362,7 +361,7 @@ fn run_info(
         platform: chosen.why.clone(),
         platform_notes: chosen.platform.notes(),
         bug: args.bug.clone(),
-        options: serde_json::to_value(args).unwrap_or(Value::Null),
+        options: serde_json::to_value(args).unwrap_or_default(),
         version: crate::host::version(),
         host: crate::host::facts(&store.path()),
     }

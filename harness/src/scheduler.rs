@@ -235,8 +235,7 @@ fn gap_mean(options: &SchedulerOptions) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-    use workloads::history::Process;
+    use workloads::history::{Process, Value};
 
     use super::*;
 
@@ -262,7 +261,7 @@ mod tests {
             scheduled: None,
             process: Process::Client(process),
             kind,
-            f: "read".to_owned(),
+            f: "read".into(),
             key: None,
             value: Value::Null,
             error: None,

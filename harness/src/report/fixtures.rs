@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use workloads::checker::{
     Check, Counterexample, CounterexampleOperation, PrefixStep, StuckOperation, Verdict,
 };
-use workloads::history::{Event, EventKind, Process};
+use workloads::history::{self, Event, EventKind, Process};
 
 use crate::nemesis::record::{FaultOutcome, FaultRecord};
 use crate::node_id::NodeId;
@@ -82,14 +82,14 @@ pub(crate) fn history(ops: &[Op]) -> Vec<Event> {
             scheduled: None,
             process: Process::Client(op.process),
             kind,
-            f: op.f.to_owned(),
+            f: op.f.into(),
             key: None,
             value,
             error: None,
-            node: Some("n1".to_owned()),
+            node: Some("n1".into()),
         };
-        events.push(event(op.start, EventKind::Invoke, Value::Null));
-        events.push(event(op.start + op.latency, op.outcome, json!(7)));
+        events.push(event(op.start, EventKind::Invoke, history::Value::Null));
+        events.push(event(op.start + op.latency, op.outcome, 7.into()));
     }
     events.sort_by_key(|event| event.time);
     for (index, event) in (0..).zip(&mut events) {
@@ -118,14 +118,7 @@ pub(crate) fn steady() -> Vec<Event> {
 }
 
 pub(crate) fn valid_check() -> Check {
-    Check {
-        name: "linearizable".to_owned(),
-        verdict: Verdict::Valid,
-        summary: "the register is linearizable".to_owned(),
-        reason: None,
-        partitions: None,
-        counterexamples: Vec::new(),
-    }
+    Check::new("linearizable", Verdict::Valid, "the register is linearizable".to_owned())
 }
 
 pub(crate) fn invalid_check() -> Check {
@@ -133,7 +126,7 @@ pub(crate) fn invalid_check() -> Check {
         |label: &str, process, text: &str, start: u64, end: Option<u64>| CounterexampleOperation {
             label: label.to_owned(),
             process,
-            node: Some("n1".to_owned()),
+            node: Some("n1".into()),
             f: "read".to_owned(),
             text: text.to_owned(),
             outcome: if end.is_some() { EventKind::Ok } else { EventKind::Info },

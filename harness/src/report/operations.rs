@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-use workloads::history::{Event, EventKind, Process};
+use workloads::history::{Event, EventKind, Process, Value};
 
 use crate::report::numbers::FaultWindow;
 use crate::report::words;
@@ -64,10 +63,10 @@ impl<'a> TimedOperation<'a> {
             .completion
             .filter(|completion| completion.kind == EventKind::Ok)
             .map(|completion| &completion.value);
-        let mut text = self.invocation.f.clone();
+        let mut text = self.invocation.f.to_string();
         match argument {
             Value::Null => {}
-            Value::Array(pair) if pair.len() == 2 && self.invocation.f == "cas" => {
+            Value::List(pair) if pair.len() == 2 && self.invocation.f == "cas" => {
                 text.push_str(&format!(" {} -> {}", value_text(&pair[0]), value_text(&pair[1])));
             }
             other => text.push_str(&format!(" {}", value_text(other))),
@@ -87,7 +86,7 @@ impl<'a> TimedOperation<'a> {
 fn value_text(value: &Value) -> String {
     let text = match value {
         Value::Null => "nothing".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::Text(text) => text.to_string(),
         other => other.to_string(),
     };
     words::shorten(&text, 60)

@@ -206,12 +206,5 @@ pub(crate) fn nothing_judged() -> Check {
 }
 
 fn check(name: &str, verdict: Verdict, summary: String, reason: Option<String>) -> Check {
-    Check {
-        name: name.to_owned(),
-        verdict,
-        summary,
-        reason,
-        partitions: None,
-        counterexamples: Vec::new(),
-    }
+    Check { reason, ..Check::new(name, verdict, summary) }
 }

@@ -194,11 +194,11 @@ impl Dispatcher {
             scheduled: Some(scheduled).filter(|&scheduled| scheduled < time),
             process: Process::Client(process),
             kind: EventKind::Invoke,
-            f: invocation.f.to_owned(),
+            f: invocation.f.into(),
             key: invocation.key.clone(),
             value: invocation.value.clone(),
             error: None,
-            node: Some(self.options.nodes_of_workers[worker].clone()),
+            node: Some(self.options.nodes_of_workers[worker].as_str().into()),
         };
         self.history.append(event)?;
         self.open[worker] = Some((process, invocation.clone()));
@@ -214,11 +214,11 @@ impl Dispatcher {
             scheduled: None,
             process: Process::Client(process),
             kind: completion.kind,
-            f: invocation.f.to_owned(),
+            f: invocation.f.into(),
             key: invocation.key,
             value: completion.value,
-            error: completion.error,
-            node: Some(self.options.nodes_of_workers[worker].clone()),
+            error: completion.error.map(Into::into),
+            node: Some(self.options.nodes_of_workers[worker].as_str().into()),
         };
         let now = self.options.began.elapsed();
         let event = self.history.append(event)?;

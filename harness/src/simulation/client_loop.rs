@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use rand::RngExt;
-use serde_json::{Value, json};
-use workloads::history::EventKind;
+use workloads::history::{EventKind, Value};
 
 use super::client::{Function, Open, Response};
 use super::coverage::Counter;
@@ -136,17 +135,17 @@ impl World {
             (Function::Read, Response::Value(value)) => {
                 self.clients[client].seen = value;
                 self.coverage.count(Counter::Reads);
-                self.complete(client, open, json!(value), node);
+                self.complete(client, open, Value::from(value), node);
             }
             (Function::Write(value), Response::Done(_)) => {
                 self.clients[client].seen = Some(value);
                 self.coverage.count(Counter::Writes);
-                self.complete(client, open, json!(value), node);
+                self.complete(client, open, Value::from(value), node);
             }
             (Function::Cas(expected, value), Response::Done(_)) => {
                 self.clients[client].seen = Some(value);
                 self.coverage.count(Counter::CasOk);
-                self.complete(client, open, json!([expected, value]), node);
+                self.complete(client, open, Value::from([expected, value]), node);
             }
             (Function::Cas(..), Response::Mismatch) => {
                 self.clients[client].seen = None;
@@ -233,7 +232,7 @@ fn argument(function: Function) -> Value {
         Function::Open | Function::Read | Function::Grant(_) | Function::KeepAlive(_) => {
             Value::Null
         }
-        Function::Write(value) => json!(value),
-        Function::Cas(expected, value) => json!([expected, value]),
+        Function::Write(value) => Value::from(value),
+        Function::Cas(expected, value) => Value::from([expected, value]),
     }
 }

@@ -1,9 +1,8 @@
 //! Judges the history of a run as a set of linearizable registers.
 
-use serde_json::Value;
 use workloads::checker::Verdict;
 use workloads::checker::linearizable::{LinearizableOptions, StepBudget, check};
-use workloads::history::{Event, operations};
+use workloads::history::{Event, Value, operations};
 use workloads::model::{Initial, model};
 
 /// Questions that the checker may ask its budget, about a thousand steps each.

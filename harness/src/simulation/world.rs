@@ -6,11 +6,10 @@ use std::time::Duration;
 use raft::eraftpb::ConfState;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
 use server::membership::Configuration;
 use server::replica::CompactionConfig;
 use server::types::NodeId;
-use workloads::history::{Event as HistoryEvent, EventKind, Process};
+use workloads::history::{Event as HistoryEvent, EventKind, Process, Value};
 
 use super::client::Client;
 use super::coverage::{Counter, Coverage};
@@ -255,11 +254,11 @@ impl World {
             scheduled: None,
             process: Process::Client(process),
             kind,
-            f: f.to_owned(),
+            f: f.into(),
             key: Some(Value::from(key)),
             value,
-            error: error.map(str::to_owned),
-            node: Some(self.event_names[node].clone()),
+            error: error.map(Into::into),
+            node: Some(self.event_names[node].as_str().into()),
         });
     }
 

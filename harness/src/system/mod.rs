@@ -13,9 +13,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use serde_json::Value;
 use workloads::generator::Invocation;
-use workloads::history::EventKind;
+use workloads::history::{EventKind, Value};
 
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;

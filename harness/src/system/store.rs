@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::client::{Client as KvClient, ClientError, ClientOptions};
-use serde_json::Value;
 use workloads::generator::Invocation;
-use workloads::history::EventKind;
+use workloads::history::{EventKind, Value};
 
 use super::{
     BoxFuture, Client, Completion, FsyncMode, NodeContext, NodeStatus, Nodes, ReadMode,
@@ -140,9 +139,8 @@ impl StoreClient {
             let read = kv.get_with(key, read_mode).await?;
             let value = match read.found {
                 None => Value::Null,
-                Some(found) => serde_json::from_slice(&found.value).unwrap_or_else(|_| {
-                    Value::String(String::from_utf8_lossy(&found.value).into_owned())
-                }),
+                Some(found) => serde_json::from_slice(&found.value)
+                    .unwrap_or_else(|_| Value::from(&*String::from_utf8_lossy(&found.value))),
             };
             return Ok(Completion { kind: EventKind::Ok, value, error: None });
         }
@@ -158,7 +156,7 @@ impl StoreClient {
             ("write", value) => {
                 kv.put(key, value.to_string()).await?;
             }
-            ("cas", Value::Array(pair)) if pair.len() == 2 => {
+            ("cas", Value::List(pair)) if pair.len() == 2 => {
                 let expected = match &pair[0] {
                     Value::Null => None,
                     value => Some(value.to_string().into()),

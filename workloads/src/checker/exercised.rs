@@ -19,12 +19,5 @@ pub fn exercised(operations: &[Operation], required: &[&str]) -> Check {
         let reason = format!("no {} ever succeeded", missing.join(" and no "));
         (Verdict::Unknown, format!("{reason}, so the run proves nothing about it"), Some(reason))
     };
-    Check {
-        name: "exercised".to_owned(),
-        verdict,
-        summary,
-        reason,
-        partitions: None,
-        counterexamples: Vec::new(),
-    }
+    Check { reason, ..Check::new("exercised", verdict, summary) }
 }

@@ -3,14 +3,19 @@
 //! ```text
 //! linearizable   is there a legal order?     exercised   did each kind of operation ever succeed?
 //! ```
+//!
+//! [`CHECKERS`] is the table of those that can be asked for by model and property.
 
 mod exercised;
 pub mod linearizable;
+mod table;
 
 pub use exercised::exercised;
+pub use table::{CHECKERS, CheckFn, CheckOptions, CheckerInfo, checker};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::history::Value;
 
 /// The outcome of a check. A run takes the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,9 +44,74 @@ pub struct Check {
     /// Keys judged, of how many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<PartitionCounts>,
-    /// What broke, smallest first; empty unless invalid.
+    /// Sets of operations that no order can explain, smallest first; empty unless invalid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counterexamples: Vec<Counterexample>,
+    /// What else was seen that must not be, such as a cycle of transactions or a lost element.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anomalies: Vec<Anomaly>,
+    /// The weakest consistency models that are broken, such as `snapshot-isolation`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<String>,
+    /// Numbers that belong to the verdict, such as how many elements were lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measurements: Vec<Measurement>,
+}
+
+impl Check {
+    /// A check with nothing but its name, verdict and summary.
+    pub fn new(name: &str, verdict: Verdict, summary: String) -> Check {
+        Check {
+            name: name.to_owned(),
+            verdict,
+            summary,
+            reason: None,
+            partitions: None,
+            counterexamples: Vec::new(),
+            anomalies: Vec::new(),
+            broken: Vec::new(),
+            measurements: Vec::new(),
+        }
+    }
+}
+
+/// A number that belongs to a verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// What was counted or measured, with its unit, such as `lost elements`.
+    pub name: String,
+    /// How much.
+    pub value: Value,
+}
+
+/// Something that must not be in a history, with the operations that show it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// Its name in the literature, such as `G-single-realtime` or `lost-update`; or plain words with
+    /// hyphens, such as `lost-element`.
+    pub kind: String,
+    /// The key, if it is about one.
+    pub key: Option<Value>,
+    /// The operations that show it; a cycle in its order.
+    pub operations: Vec<CounterexampleOperation>,
+    /// Why they cannot be in any order: edges of a cycle in its order; empty for other anomalies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<DependencyEdge>,
+    /// In words: short sentences, for someone who knows the operations only.
+    pub explanation: Vec<String>,
+}
+
+/// Why one operation comes before another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DependencyEdge {
+    /// Position in `Anomaly::operations` of the one that comes before.
+    pub from: usize,
+    /// Position of the one that comes after.
+    pub to: usize,
+    /// `ww`, `wr`, `rw`, `realtime`, `process`, or another kind that the checker documents.
+    pub kind: String,
+    /// In words, such as `B read 3 from x, which A wrote`.
+    pub reason: String,
 }
 
 /// How many independent objects a check looked at, by verdict.

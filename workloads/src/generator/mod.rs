@@ -2,9 +2,7 @@
 
 pub mod register;
 
-use serde_json::Value;
-
-use crate::history::Event;
+use crate::history::{Event, Value};
 
 /// An operation that a worker should invoke.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
 
 use super::{Generator, GeneratorOptions, Invocation};
-use crate::history::{Event, EventKind};
+use crate::history::{Event, EventKind, Value};
 
 /// Clients that share a key, where there are enough: fewer would see too little of each other.
 pub const CLIENTS_PER_KEY: usize = 5;
@@ -115,7 +114,7 @@ impl Generator for RegisterGenerator {
             return;
         }
         let seen = match completion.f.as_str() {
-            "cas" => completion.value.get(1),
+            "cas" => completion.value.as_list().and_then(|pair| pair.get(1)),
             _ => Some(&completion.value),
         };
         if let Some(seen) = seen.filter(|seen| !seen.is_null()) {
@@ -167,7 +166,7 @@ mod tests {
                     scheduled: None,
                     process: Process::Client(worker as u64),
                     kind,
-                    f: invocation.f.to_owned(),
+                    f: invocation.f.into(),
                     key: invocation.key.clone(),
                     value,
                     error: None,

@@ -1,7 +1,9 @@
 //! One line of a history.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use smol_str::SmolStr;
+
+use super::Value;
 
 /// What an event says about its operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,7 +47,7 @@ pub struct Event {
     #[serde(rename = "type")]
     pub kind: EventKind,
     /// The function, such as `read`, `write` or `cas`.
-    pub f: String,
+    pub f: SmolStr,
     /// The independent object the operation is on, where a workload has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Value>,
@@ -54,10 +56,10 @@ pub struct Event {
     pub value: Value,
     /// Why it failed or is indeterminate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<SmolStr>,
     /// The node that the process spoke to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
+    pub node: Option<SmolStr>,
 }
 
 impl Serialize for Process {
@@ -72,11 +74,10 @@ impl Serialize for Process {
 impl<'de> Deserialize<'de> for Process {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
-            Value::Number(number) => number
-                .as_u64()
-                .map(Process::Client)
-                .ok_or_else(|| serde::de::Error::custom("process must be a non-negative integer")),
-            Value::String(name) if name == "nemesis" => Ok(Process::Nemesis),
+            Value::Text(name) if name == "nemesis" => Ok(Process::Nemesis),
+            number if number.as_u64().is_some() => {
+                Ok(Process::Client(number.as_u64().unwrap_or_default()))
+            }
             other => Err(serde::de::Error::custom(format!(
                 "process must be a non-negative integer or \"nemesis\", not {other}"
             ))),

@@ -3,10 +3,10 @@
 use std::io::{self, BufRead, Write};
 
 use serde::Deserialize;
-use serde_json::Value;
+use smol_str::SmolStr;
 use thiserror::Error;
 
-use super::{Event, EventKind, Process};
+use super::{Event, EventKind, Process, Value};
 
 /// The form of a line, quoted in errors.
 const EXPECTED: &str = r#"an event such as {"index":0,"time":0,"process":0,"type":"invoke","f":"read","key":1,"value":null}"#;
@@ -77,12 +77,12 @@ struct Line {
     process: Process,
     #[serde(rename = "type")]
     kind: EventKind,
-    f: String,
+    f: SmolStr,
     key: Option<Value>,
     #[serde(default)]
     value: Value,
     error: Option<Value>,
-    node: Option<String>,
+    node: Option<SmolStr>,
 }
 
 impl<R: BufRead> JsonlReader<R> {
@@ -138,8 +138,8 @@ impl<R: BufRead> JsonlReader<R> {
             key: line.key,
             value: line.value,
             error: line.error.map(|error| match error {
-                Value::String(text) => text,
-                other => other.to_string(),
+                Value::Text(text) => text,
+                other => other.to_string().into(),
             }),
             node: line.node,
         };

@@ -12,9 +12,12 @@ mod event;
 pub mod jsonl;
 pub mod notation;
 mod operation;
+mod value;
 
 #[cfg(test)]
 mod tests;
 
 pub use event::{Event, EventKind, Process};
 pub use operation::{HistoryError, Operation, Outcome, operations};
+pub use smol_str::SmolStr;
+pub use value::{Float, Value};

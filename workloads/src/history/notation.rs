@@ -13,10 +13,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
 use thiserror::Error;
 
-use super::{Event, EventKind, Process};
+use super::{Event, EventKind, Process, Value};
 
 /// Why a text is not a history in this notation.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -101,7 +100,7 @@ fn push(events: &mut Vec<Event>, process: u64, kind: EventKind, f: &str, value: 
         scheduled: None,
         process: Process::Client(process),
         kind,
-        f: f.to_owned(),
+        f: f.into(),
         key: None,
         value,
         error: None,

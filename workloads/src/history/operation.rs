@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use smol_str::SmolStr;
 use thiserror::Error;
 
-use super::{Event, EventKind, Process};
+use super::{Event, EventKind, Process, Value};
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ pub struct Operation {
     /// The process that invoked it.
     pub process: u64,
     /// The function, such as `read`.
-    pub f: String,
+    pub f: SmolStr,
     /// The independent object, if the history has several.
     pub key: Option<Value>,
     /// The argument, from the invocation.
@@ -42,9 +42,9 @@ pub struct Operation {
     /// Time of the completion.
     pub complete_time: Option<u64>,
     /// The node it was sent to.
-    pub node: Option<String>,
+    pub node: Option<SmolStr>,
     /// Why it failed or is indeterminate.
-    pub error: Option<String>,
+    pub error: Option<SmolStr>,
 }
 
 /// Why events do not form a history.
@@ -151,7 +151,7 @@ pub fn operations(events: &[Event]) -> Result<Vec<Operation>, HistoryError> {
                         return Err(HistoryError::DoubleInvocation {
                             index: event.index,
                             process,
-                            f: event.f.clone(),
+                            f: event.f.to_string(),
                             open: operations[open].invoke_index,
                         });
                     }
@@ -159,7 +159,7 @@ pub fn operations(events: &[Event]) -> Result<Vec<Operation>, HistoryError> {
                         return Err(HistoryError::ProcessReused {
                             index: event.index,
                             process,
-                            f: event.f.clone(),
+                            f: event.f.to_string(),
                             retired,
                         });
                     }
@@ -172,7 +172,7 @@ pub fn operations(events: &[Event]) -> Result<Vec<Operation>, HistoryError> {
                     return Err(HistoryError::CompletionWithoutInvocation {
                         index: event.index,
                         process,
-                        f: event.f.clone(),
+                        f: event.f.to_string(),
                         kind: event.kind,
                     });
                 };
@@ -211,10 +211,10 @@ fn complete(operation: &mut Operation, event: &Event, process: u64) -> Result<()
         return Err(HistoryError::Mismatch {
             index: event.index,
             process,
-            f: event.f.clone(),
+            f: event.f.to_string(),
             key: key(&event.key),
             open: operation.invoke_index,
-            open_f: operation.f.clone(),
+            open_f: operation.f.to_string(),
             open_key: key(&operation.key),
         });
     }

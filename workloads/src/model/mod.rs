@@ -9,11 +9,13 @@
 //! shortcuts are exact for it. Models never see failed operations: those had no effect.
 
 mod entry;
+mod initial;
 mod register;
 mod specification;
 mod table;
 
 pub use entry::{Entry, OPEN};
-pub use register::{Initial, Register, RegisterOp, RegisterState};
-pub use specification::{Decision, Model};
+pub use initial::{Initial, InitialError};
+pub use register::{Register, RegisterOp, RegisterState};
+pub use specification::{Decision, Model, ObjectModel};
 pub use table::{MODELS, ModelInfo, ModelKind, UnsuitableOperation, model};

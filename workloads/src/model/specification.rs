@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use super::Entry;
+use super::{Entry, Initial, UnsuitableOperation};
+use crate::history::Operation;
 
 /// The answer of an exact shortcut.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,4 +90,16 @@ pub trait Model: Sync {
 
     /// A value in words, such as `7` or `nothing`.
     fn describe_value(&self, value: u32) -> String;
+}
+
+/// A model of an object that histories have: knows how to read its operations.
+pub trait ObjectModel: Model + Sized {
+    /// The object, and the entries of the operations on it, in the order given.
+    ///
+    /// `id` of an entry is its position in `operations`. Failed operations had no effect and are left
+    /// out; others may be left out where that cannot change the answer.
+    fn encode(
+        operations: &[&Operation],
+        initial: &Initial,
+    ) -> Result<(Self, Vec<Entry<Self::Op>>), UnsuitableOperation>;
 }

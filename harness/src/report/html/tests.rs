@@ -30,8 +30,8 @@ fn invalid() -> String {
     run.host = json!({SCRIPT_IN_A_VALUE: SCRIPT_IN_A_VALUE});
     let mut events = fixtures::steady();
     for event in &mut events {
-        event.value = json!("</script><script>alert(2)</script>");
-        event.error = Some(SCRIPT_IN_A_VALUE.to_owned());
+        event.value = "</script><script>alert(2)</script>".into();
+        event.error = Some(SCRIPT_IN_A_VALUE.into());
     }
     page(&run, &events, vec![fixtures::invalid_check()])
 }

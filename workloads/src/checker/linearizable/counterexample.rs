@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
-
 use super::contradiction::contradiction;
 use super::meter::Meter;
 use super::narrate::{Narrator, label};
 use crate::checker::{Counterexample, CounterexampleOperation, PrefixStep, StuckOperation};
-use crate::history::{EventKind, Operation, Outcome};
+use crate::history::{EventKind, Operation, Outcome, Value};
 use crate::model::{Entry, Model};
 
 /// Steps that the plain search for the longest prefix may take.
@@ -58,12 +56,12 @@ pub(super) fn counterexample<M: Model>(
 /// value did not come from nowhere, but from an operation that should have had no effect.
 fn refused_writes<O>(operations: &[&Operation], subset: &[Entry<O>]) -> Vec<String> {
     let seen_by = |operation: &Operation| match &operation.invoked {
-        Value::Array(cas) => cas.first().cloned(),
+        Value::List(cas) => cas.first().cloned(),
         _ if operation.f == "read" => Some(operation.result.clone()),
         _ => None,
     };
     let written_by = |operation: &Operation| match &operation.invoked {
-        Value::Array(cas) => cas.get(1).cloned(),
+        Value::List(cas) => cas.get(1).cloned(),
         value if operation.f != "read" => Some(value.clone()),
         _ => None,
     };
@@ -104,8 +102,8 @@ fn describe<M: Model>(
     CounterexampleOperation {
         label: label(number),
         process: operation.process,
-        node: operation.node.clone(),
-        f: operation.f.clone(),
+        node: operation.node.as_ref().map(ToString::to_string),
+        f: operation.f.to_string(),
         text: match crashed {
             true if exact.op != entry.op => {
                 format!("{} (unknown outcome; taken as {text})", model.describe_op(&exact.op))

@@ -3,16 +3,16 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
-
 use super::counterexample::counterexample;
 use super::decide::decide;
 use super::meter::Meter;
 use super::minimise::minimise;
 use super::verify::verify;
-use crate::checker::{Budget, Check, Counterexample, PartitionCounts, Verdict};
-use crate::history::Operation;
-use crate::model::{Decision, Initial, ModelInfo, ModelKind, Register, UnsuitableOperation};
+use crate::checker::{Budget, Check, CheckOptions, Counterexample, PartitionCounts, Verdict};
+use crate::history::{Operation, Value};
+use crate::model::{
+    Decision, Initial, ModelInfo, ModelKind, ObjectModel, Register, UnsuitableOperation,
+};
 
 /// The name of the check.
 const NAME: &str = "linearizable";
@@ -44,6 +44,15 @@ pub fn check(
     options: &LinearizableOptions,
     budget: &dyn Budget,
 ) -> Result<Check, UnsuitableOperation> {
+    check_kind(operations, model.kind, options, budget)
+}
+
+fn check_kind(
+    operations: &[Operation],
+    kind: ModelKind,
+    options: &LinearizableOptions,
+    budget: &dyn Budget,
+) -> Result<Check, UnsuitableOperation> {
     let keys = partition(operations);
     let next = AtomicUsize::new(0);
     let verdicts: Mutex<Vec<Option<Result<KeyVerdict, UnsuitableOperation>>>> =
@@ -52,8 +61,8 @@ pub fn check(
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some((key, operations)) = keys.get(number) else { return };
-            let verdict = match model.kind {
-                ModelKind::Register => judge_register(key, operations, options, budget),
+            let verdict = match kind {
+                ModelKind::Register => judge_object::<Register>(key, operations, options, budget),
             };
             verdicts.lock().expect("no thread panics while it holds this")[number] = Some(verdict);
         }
@@ -73,6 +82,17 @@ pub fn check(
     Ok(summarise(&keys, verdicts, operations.len()))
 }
 
+/// [`check`] of registers, as the table of checkers has it. They start with nothing.
+pub fn check_register(
+    operations: &[Operation],
+    options: &CheckOptions,
+    budget: &dyn Budget,
+) -> Result<Check, UnsuitableOperation> {
+    let initial = options.initial.clone().unwrap_or(Initial::Value(Value::Null));
+    let options = LinearizableOptions { initial, threads: options.threads };
+    check_kind(operations, ModelKind::Register, &options, budget)
+}
+
 /// The operations of each key, keys in order of first appearance.
 pub fn partition(operations: &[Operation]) -> Vec<(Option<Value>, Vec<&Operation>)> {
     let mut numbers: rustc_hash::FxHashMap<String, usize> = rustc_hash::FxHashMap::default();
@@ -88,14 +108,13 @@ pub fn partition(operations: &[Operation]) -> Vec<(Option<Value>, Vec<&Operation
     keys
 }
 
-fn judge_register(
+fn judge_object<M: ObjectModel>(
     key: &Option<Value>,
     operations: &[&Operation],
     options: &LinearizableOptions,
     budget: &dyn Budget,
 ) -> Result<KeyVerdict, UnsuitableOperation> {
-    let mut model = Register::new(&options.initial);
-    let entries = model.encode(operations.iter().copied())?;
+    let (model, entries) = M::encode(operations, &options.initial)?;
     let mut meter = Meter::new(budget);
     let decision = match meter.ask(0) {
         Ok(()) => decide(&model, &entries, &mut meter),
@@ -161,11 +180,9 @@ fn summarise(
         (Verdict::Valid, summary)
     };
     Check {
-        name: NAME.to_owned(),
-        verdict,
-        summary,
         reason,
         partitions: Some(counts),
         counterexamples,
+        ..Check::new(NAME, verdict, summary)
     }
 }

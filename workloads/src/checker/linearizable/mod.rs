@@ -26,6 +26,6 @@ mod visited;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{LinearizableOptions, check, partition};
+pub use judge::{LinearizableOptions, check, check_register, partition};
 pub use meter::{StepBudget, Unlimited};
 pub use verify::{WitnessError, verify};

@@ -11,4 +11,4 @@ mod simplify;
 mod specification;
 mod support;
 
-pub use specification::{Initial, Register, RegisterOp, RegisterState};
+pub use specification::{Register, RegisterOp, RegisterState};

@@ -1,44 +1,10 @@
 //! The sequential specification, and how operations of a history become its operations.
 
-use std::str::FromStr;
-
 use rustc_hash::FxHashMap;
-use serde_json::Value;
 
 use super::{blocks, simplify, support};
-use crate::history::{Operation, Outcome};
-use crate::model::{Decision, Entry, Model, OPEN, UnsuitableOperation};
-
-/// What a register holds before the first operation.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Initial {
-    /// This value; null is nothing.
-    Value(Value),
-    /// Some value that nobody told us.
-    Any,
-}
-
-/// An initial value that is neither JSON nor `any`.
-#[derive(Debug, thiserror::Error)]
-#[error("expected `any` or a JSON value such as `null` or `0`, got `{text}`")]
-pub struct InitialError {
-    text: String,
-    #[source]
-    source: serde_json::Error,
-}
-
-impl FromStr for Initial {
-    type Err = InitialError;
-
-    fn from_str(text: &str) -> Result<Self, InitialError> {
-        match text {
-            "any" => Ok(Initial::Any),
-            _ => serde_json::from_str(text)
-                .map(Initial::Value)
-                .map_err(|source| InitialError { text: text.to_owned(), source }),
-        }
-    }
-}
+use crate::history::{Operation, Outcome, Value};
+use crate::model::{Decision, Entry, Initial, Model, OPEN, ObjectModel, UnsuitableOperation};
 
 /// What a register holds. Values are numbers that stand for JSON values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,35 +55,11 @@ impl Register {
         register
     }
 
-    /// The entries of the operations on one key, in the order given.
-    ///
-    /// Failed operations had no effect and are left out; so are reads of unknown result, which can
-    /// always be explained, and crashed cas operations that expect what nobody can have written.
-    pub fn encode<'a>(
-        &mut self,
-        operations: impl IntoIterator<Item = &'a Operation>,
-    ) -> Result<Vec<Entry<RegisterOp>>, UnsuitableOperation> {
-        let mut entries = Vec::new();
-        for (id, operation) in operations.into_iter().enumerate() {
-            let op = self.op(operation)?;
-            let completed = match operation.outcome {
-                Outcome::Fail => continue,
-                Outcome::Ok => operation.complete_index.map_or(OPEN, |index| 2 * index + 1),
-                Outcome::Info => OPEN,
-            };
-            if completed == OPEN && matches!(op, RegisterOp::Read(_)) {
-                continue;
-            }
-            entries.push(Entry { id, op, invoked: 2 * operation.invoke_index, completed });
-        }
-        Ok(simplify::without_inert(self.values.len(), self.initial, entries))
-    }
-
     fn op(&mut self, operation: &Operation) -> Result<RegisterOp, UnsuitableOperation> {
         match operation.f.as_str() {
             "read" => Ok(RegisterOp::Read(self.number(&operation.result))),
             "write" => Ok(RegisterOp::Write(self.number(&operation.invoked))),
-            "cas" => match operation.invoked.as_array().map(Vec::as_slice) {
+            "cas" => match operation.invoked.as_list() {
                 Some([expected, new]) => {
                     Ok(RegisterOp::Cas { expected: self.number(expected), new: self.number(new) })
                 }
@@ -144,6 +86,32 @@ impl Register {
         self.values.push(value.clone());
         self.numbers.insert(value.clone(), number);
         number
+    }
+}
+
+impl ObjectModel for Register {
+    /// Failed operations had no effect and are left out; so are reads of unknown result, which can
+    /// always be explained, and crashed cas operations that expect what nobody can have written.
+    fn encode(
+        operations: &[&Operation],
+        initial: &Initial,
+    ) -> Result<(Self, Vec<Entry<RegisterOp>>), UnsuitableOperation> {
+        let mut register = Register::new(initial);
+        let mut entries = Vec::new();
+        for (id, operation) in operations.iter().enumerate() {
+            let op = register.op(operation)?;
+            let completed = match operation.outcome {
+                Outcome::Fail => continue,
+                Outcome::Ok => operation.complete_index.map_or(OPEN, |index| 2 * index + 1),
+                Outcome::Info => OPEN,
+            };
+            if completed == OPEN && matches!(op, RegisterOp::Read(_)) {
+                continue;
+            }
+            entries.push(Entry { id, op, invoked: 2 * operation.invoke_index, completed });
+        }
+        let entries = simplify::without_inert(register.values.len(), register.initial, entries);
+        Ok((register, entries))
     }
 }
 

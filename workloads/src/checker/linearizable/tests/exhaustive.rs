@@ -1,24 +1,21 @@
 //! All small histories: the checker, the bare search and brute force must agree on each. These are
 //! 345,964 histories.
 
-use serde_json::{Value, json};
-
 use super::super::decide::decide;
 use super::super::meter::Meter;
 use super::super::search::search;
 use super::super::{Unlimited, verify};
 use super::brute;
-use crate::history::{Operation, Outcome};
-use crate::model::{Decision, Entry, Initial, OPEN, Register, RegisterOp};
+use crate::history::{Operation, Outcome, Value};
+use crate::model::{Decision, Entry, Initial, OPEN, ObjectModel, Register, RegisterOp};
 
 /// A register that knows the values null, 1 and 2 as the numbers 0, 1 and 2.
 pub(super) fn register(initial: &str, values: i64) -> Register {
-    let mut register = Register::new(&initial.parse::<Initial>().unwrap());
-    let mut write = Operation {
+    let write = |value: i64| Operation {
         process: 0,
         f: "write".into(),
         key: None,
-        invoked: Value::Null,
+        invoked: if value == 0 { Value::Null } else { Value::from(value) },
         result: Value::Null,
         outcome: Outcome::Fail,
         invoke_index: 0,
@@ -28,11 +25,9 @@ pub(super) fn register(initial: &str, values: i64) -> Register {
         node: None,
         error: None,
     };
-    for value in 0..=values {
-        write.invoked = if value == 0 { Value::Null } else { json!(value) };
-        register.encode([&write]).unwrap();
-    }
-    register
+    let writes: Vec<Operation> = (0..=values).map(write).collect();
+    let writes: Vec<&Operation> = writes.iter().collect();
+    Register::encode(&writes, &initial.parse::<Initial>().unwrap()).unwrap().0
 }
 
 /// Compares the verdicts on one history; true if it is linearizable.

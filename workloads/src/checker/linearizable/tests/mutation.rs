@@ -1,10 +1,8 @@
 //! Valid histories pass; the same with a planted violation do not.
 
-use serde_json::Value;
-
 use super::simulate::{Simulation, simulate};
 use super::{LinearizableOptions, StepBudget, Verdict, check, check_with, model};
-use crate::history::{Operation, Outcome};
+use crate::history::{Operation, Outcome, Value};
 
 fn simulations(values: Option<u64>) -> impl Iterator<Item = Simulation> {
     (0..60).map(move |seed| Simulation {

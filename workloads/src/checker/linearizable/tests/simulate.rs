@@ -1,10 +1,8 @@
 //! Histories of a simulated register, which are linearizable by construction.
 
+use crate::history::{Operation, Outcome, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
-
-use crate::history::{Operation, Outcome};
 
 pub(super) struct Simulation {
     pub(super) seed: u64,
@@ -51,8 +49,8 @@ pub(super) fn simulate(simulation: &Simulation) -> Vec<Operation> {
                 let new = simulation.values.map_or(unique, |values| rng.random_range(0..values));
                 let (f, invoked) = match rng.random_range(0..20) {
                     0..9 => ("read", Value::Null),
-                    9..16 => ("write", json!(new)),
-                    _ => ("cas", json!([register, new])),
+                    9..16 => ("write", Value::from(new)),
+                    _ => ("cas", Value::from([register.clone(), Value::from(new)])),
                 };
                 operations.push(operation(*process, f, invoked, index));
             }
@@ -88,7 +86,7 @@ pub(super) fn simulate(simulation: &Simulation) -> Vec<Operation> {
 fn operation(process: u64, f: &str, invoked: Value, index: u64) -> Operation {
     Operation {
         process,
-        f: f.to_owned(),
+        f: f.into(),
         key: None,
         invoked,
         result: Value::Null,

@@ -1,6 +1,6 @@
 //! Verdicts that follow from the definition, and what surrounds them.
 
-use serde_json::json;
+use crate::history::Value;
 
 use super::simulate::{Simulation, simulate};
 use super::*;
@@ -36,14 +36,14 @@ fn the_initial_value_counts() {
 #[test]
 fn keys_are_independent() {
     let mut operations = parse("p0 w1 ; p1 r_ ; p2 w2 ; p3 r2");
-    operations[1].key = Some(json!("other"));
+    operations[1].key = Some(Value::from("other"));
     let check = check_with(&operations, "null");
     assert_eq!(check.verdict, Verdict::Valid);
     assert_eq!(check.partitions.unwrap().valid, 2);
-    operations[1].result = json!(9);
+    operations[1].result = Value::from(9);
     let check = check_with(&operations, "null");
     assert_eq!((check.verdict, check.partitions.unwrap().invalid), (Verdict::Invalid, 1));
-    assert_eq!(check.counterexamples[0].key, Some(json!("other")));
+    assert_eq!(check.counterexamples[0].key, Some(Value::from("other")));
     assert_eq!(check.summary, "1 of 2 keys cannot be explained by any order");
 }
 
@@ -51,7 +51,7 @@ fn keys_are_independent() {
 fn a_spent_budget_is_named_with_its_key() {
     let mut operations = parse("p0 w1 ; p1 r1");
     for operation in &mut operations {
-        operation.key = Some(json!(7));
+        operation.key = Some(Value::from(7));
     }
     let options = LinearizableOptions { initial: "null".parse().unwrap(), threads: 1 };
     let budget = StepBudget::new(0);
@@ -79,7 +79,7 @@ fn operations_that_a_register_does_not_have_are_refused() {
         check(operations, model("register").unwrap(), &options, &Unlimited).unwrap_err().to_string()
     };
     let mut operations = parse("p0 w1 ; p1 c1:2");
-    operations[1].invoked = json!(3);
+    operations[1].invoked = Value::from(3);
     assert_eq!(refuse(&operations), "event 2: expected a cas with value [expected, new], got 3");
     operations[1].f = "append".into();
     assert_eq!(

@@ -2,13 +2,14 @@
 
 use super::super::{WitnessError, verify};
 use super::parse;
-use crate::model::{Initial, Register};
+use crate::history::{Operation, Value};
+use crate::model::{Initial, ObjectModel, Register};
 
 #[track_caller]
 fn check(text: &str, order: &[usize], expected: Result<(), WitnessError>) {
     let operations = parse(text);
-    let mut model = Register::new(&Initial::Value(serde_json::Value::Null));
-    let entries = model.encode(&operations).unwrap();
+    let operations: Vec<&Operation> = operations.iter().collect();
+    let (model, entries) = Register::encode(&operations, &Initial::Value(Value::Null)).unwrap();
     assert_eq!(verify(&model, &entries, order), expected);
 }
 
