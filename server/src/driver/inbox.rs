@@ -118,6 +118,8 @@ struct Queues {
     /// What all lanes hold together.
     total: LaneSize,
     closed: bool,
+    /// Does the core thread wait for the bell? Only then is it worth a system call.
+    waiting: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -209,7 +211,7 @@ impl Inbox {
         let mut queues = self.lock();
         queues.admit(group)?;
         queues.push(group, request);
-        self.bell.notify_one();
+        self.ring(queues);
         Ok(())
     }
 
@@ -223,8 +225,7 @@ impl Inbox {
                 Err(refusal) => refused.push((request, refusal)),
             }
         }
-        drop(queues);
-        self.bell.notify_one();
+        self.ring(queues);
         let mut bells = Bells::default();
         for (request, error) in refused {
             request.refuse(error, &mut bells);
@@ -248,7 +249,7 @@ impl Inbox {
         let lane = queues.lanes.entry(group).or_default();
         lane.message_bytes += bytes;
         lane.messages.push_back(message);
-        self.bell.notify_one();
+        self.ring(queues);
         true
     }
 
@@ -262,7 +263,7 @@ impl Inbox {
             return Err(GroupError::Busy { max: CHANGES_MAX });
         }
         queues.changes.push(change);
-        self.bell.notify_one();
+        self.ring(queues);
         Ok(())
     }
 
@@ -273,14 +274,15 @@ impl Inbox {
             return false;
         }
         queues.snapshots.push((group, snapshot));
-        self.bell.notify_one();
+        self.ring(queues);
         true
     }
 
     /// Adds completions.
     pub(super) fn complete(&self, completions: impl IntoIterator<Item = Completion>) {
-        self.lock().completions.extend(completions);
-        self.bell.notify_one();
+        let mut queues = self.lock();
+        queues.completions.extend(completions);
+        self.ring(queues);
     }
 
     /// How many requests and how many messages wait.
@@ -297,8 +299,10 @@ impl Inbox {
             if left.is_zero() {
                 break;
             }
+            queues.waiting = true;
             let woken = self.bell.wait_timeout(queues, left);
             queues = woken.unwrap_or_else(PoisonError::into_inner).0;
+            queues.waiting = false;
         }
         let mut taken = Taken {
             completions: mem::take(&mut queues.completions),
@@ -321,8 +325,18 @@ impl Inbox {
 
     /// Refuses requests and messages from now on.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.bell.notify_one();
+        let mut queues = self.lock();
+        queues.closed = true;
+        self.ring(queues);
+    }
+
+    /// Wakes the core thread if it waits, after giving it the lock.
+    fn ring(&self, mut queues: MutexGuard<'_, Queues>) {
+        let waits = mem::take(&mut queues.waiting);
+        drop(queues);
+        if waits {
+            self.bell.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues> {

@@ -73,13 +73,15 @@ impl Serialize for Process {
 
 impl<'de> Deserialize<'de> for Process {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Text(name) if name == "nemesis" => Ok(Process::Nemesis),
-            number if number.as_u64().is_some() => {
-                Ok(Process::Client(number.as_u64().unwrap_or_default()))
+        let value = Value::deserialize(deserializer)?;
+        match (&value, value.as_u64()) {
+            (_, Some(number)) => Ok(Process::Client(number)),
+            (Value::Text(name), None) if name == "nemesis" => Ok(Process::Nemesis),
+            (Value::Int(_) | Value::Float(_), None) => {
+                Err(serde::de::Error::custom("process must be a non-negative integer"))
             }
-            other => Err(serde::de::Error::custom(format!(
-                "process must be a non-negative integer or \"nemesis\", not {other}"
+            _ => Err(serde::de::Error::custom(format!(
+                "process must be a non-negative integer or \"nemesis\", not {value}"
             ))),
         }
     }
