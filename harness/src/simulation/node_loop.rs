@@ -73,6 +73,7 @@ impl World {
         for _ in 0..=late {
             self.step(node, Input::Tick);
         }
+        self.step(node, Input::Lull);
     }
 
     pub(super) fn message(&mut self, from: usize, to: usize, message: Message) {

@@ -14,8 +14,10 @@ use crate::server::{Server, ServerError};
 
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_USAGE, fail};
 
-/// Threads for the network. The replica, the log and the state machine have their own.
-const NETWORK_THREADS: usize = 2;
+/// Most threads for the network. The replica, the log and the state machine have their own.
+const NETWORK_THREADS_MAX: usize = 4;
+/// Cores for each of them; where cores are few, threads would only wake each other.
+const CORES_PER_NETWORK_THREAD: usize = 4;
 /// After a signal, the process ends within two seconds; this much is for closing the stores.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_800);
 
@@ -40,7 +42,7 @@ pub fn run(args: ServeArgs) -> i32 {
     }
     tracing::info!("settings in force:\n{}", Settings::of(&config).to_toml());
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(NETWORK_THREADS)
+        .worker_threads(network_threads())
         .thread_name("network")
         .enable_all()
         .build();
@@ -60,6 +62,11 @@ pub fn run(args: ServeArgs) -> i32 {
     };
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
+}
+
+fn network_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / CORES_PER_NETWORK_THREAD).clamp(1, NETWORK_THREADS_MAX)
 }
 
 async fn serve(config: ServerConfig) -> Result<(), ServerError> {

@@ -46,7 +46,7 @@ impl RaftEngine {
                     .map(|state| (state.request_ctx, LogIndex(state.index))),
             );
             let entries = ready.take_entries();
-            let hard_state = ready.hs().cloned();
+            let mut hard_state = ready.hs().cloned();
             let messages = ready.take_persisted_messages();
             let install = (!ready.snapshot().is_empty()).then(|| install_of(ready.snapshot()));
             if let Some(install) = &install {
@@ -57,7 +57,12 @@ impl RaftEngine {
             self.node.advance_append_async(ready);
 
             let last_entry = entries.last().map(|entry| (entry.index, entry.term));
-            let has_writes = !entries.is_empty() || hard_state.is_some() || install.is_some();
+            let has_writes = !entries.is_empty() || must_sync || install.is_some();
+            if has_writes {
+                hard_state = hard_state.or(self.unwritten.take());
+            } else if hard_state.is_some() {
+                self.unwritten = hard_state.take();
+            }
             let reset = install.as_ref().map(|install| install.position);
             if has_writes {
                 let persist =

@@ -13,7 +13,7 @@
 //! - a voter never gets a snapshot by asking: it had a configuration, so it lost its data, and with
 //!   it what it voted and acknowledged. It has to be removed and added again.
 
-use raft::eraftpb::{ConfChangeV2, Message};
+use raft::eraftpb::{ConfChangeV2, HardState, Message};
 use raft::{ProgressState, RawNode, ReadOnlyOption, SnapshotStatus, StateRole};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -84,6 +84,11 @@ pub struct RaftEngine {
     /// Set by a model checker: every draw gives this.
     election_timeout_pinned: Option<usize>,
     pub(super) persistence: Persistence,
+    /// A commit index that moved and is not written yet; it goes with what is written next, because
+    /// nothing depends on it: what is applied is committed, and the rest is found out again.
+    pub(super) unwritten: Option<HardState>,
+    /// The commit index that every follower was told.
+    announced: u64,
     /// Messages that may leave.
     pub(super) outbox: Vec<Message>,
     /// A leader's word to campaign at once, which came before that was possible, and for how many
@@ -122,6 +127,9 @@ impl RaftEngine {
             heartbeat_tick: config.heartbeat_ticks,
             applied,
             max_size_per_msg: APPEND_BYTES_MAX,
+            batch_append: true,
+            // Followers learn it with the next entries, a heartbeat, or `announce_commit`.
+            skip_bcast_commit: true,
             max_inflight_msgs: APPENDS_INFLIGHT_MAX,
             check_quorum: true,
             pre_vote: true,
@@ -146,6 +154,8 @@ impl RaftEngine {
             election_timeout: 0,
             election_timeout_pinned: None,
             persistence,
+            unwritten: None,
+            announced: 0,
             outbox: Vec::new(),
             deferred: None,
             configuration,
@@ -220,6 +230,20 @@ impl RaftEngine {
     pub fn read_index(&mut self, context: Vec<u8>) {
         self.node.read_index(context);
         self.after_call();
+    }
+
+    /// Is there something committed that followers may not know to be?
+    pub fn has_unannounced_commit(&self) -> bool {
+        self.is_leader() && self.node.raft.raft_log.committed > self.announced
+    }
+
+    /// Tells the followers what is committed. While entries flow this would double the messages.
+    pub fn announce_commit(&mut self) {
+        if self.has_unannounced_commit() {
+            self.announced = self.node.raft.raft_log.committed;
+            self.node.raft.bcast_append();
+            self.after_call();
+        }
     }
 
     /// Everything up to `number` is durable. What waited for it leaves with [`Self::take_ready`].

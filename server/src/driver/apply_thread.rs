@@ -19,7 +19,7 @@ use crate::types::GroupId;
 use crate::watch::{WatchFeed, WatchLimits};
 
 use super::group::{AddedState, ApplyTask, Completion};
-use super::inbox::{Inbox, PendingRead};
+use super::inbox::{Inbox, PendingRead, Urgency};
 use super::node::{NodeError, ReadReply};
 use super::reply_to::Bells;
 
@@ -91,11 +91,15 @@ impl<S: StateStores> ApplyThread<S> {
                 tasks.sort_by_key(|task| !matches!(task, ApplyTask::Reads { .. }));
             }
             let mut completions = Vec::new();
+            let mut urgency = Urgency::CanWait;
             for task in tasks {
+                if !matches!(task, ApplyTask::Entries { urgent: false, .. }) {
+                    urgency = Urgency::Now;
+                }
                 completions.extend(self.perform(task)?);
             }
             if !completions.is_empty() {
-                self.inbox.complete(completions);
+                self.inbox.complete(completions, urgency);
             }
         }
         Ok(())
@@ -103,7 +107,7 @@ impl<S: StateStores> ApplyThread<S> {
 
     fn perform(&mut self, task: ApplyTask) -> Result<Option<Completion>, StateMachineError> {
         match task {
-            ApplyTask::Entries { group, entries, bytes } => {
+            ApplyTask::Entries { group, entries, bytes, urgent: _ } => {
                 let Machine { machine, feed } =
                     self.machines.get_mut(&group).expect("added before its entries");
                 let Applied { entries, leases, events } = machine.apply(&entries)?;

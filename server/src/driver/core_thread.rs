@@ -21,7 +21,8 @@ use super::changes::Changes;
 use super::directory::Directory;
 use super::group::{ApplyTask, Completion, LogTask, committed_bytes, persist_bytes};
 use super::hosted::HostedGroups;
-use super::inbox::{Inbox, Intake, Lane, PendingRead, Request, Taken, refuse_all};
+use super::inbox::{Inbox, Intake, Lane, PendingRead, Request, Taken, Urgency, refuse_all};
+use super::lulls::Lulls;
 use super::node::NodeError;
 use super::reception::{OutgoingSnapshot, SentSnapshot};
 use super::reply_to::Bells;
@@ -31,6 +32,9 @@ use super::ticker::Ticker;
 const LOG_BACKLOG_BYTES_MAX: usize = 64 << 20;
 /// Entries that may wait for the apply thread before the core takes no more work.
 const APPLY_BACKLOG_BYTES_MAX: usize = 64 << 20;
+/// Entries that may wait for the apply thread, or be applied without the core knowing, before the
+/// core wants to hear of it at once.
+const URGENT_APPLY_BYTES: usize = 4 << 20;
 /// Reads that may wait for the apply thread before the core takes no more work.
 const READ_BACKLOG_MAX: usize = 16_384;
 
@@ -59,6 +63,7 @@ pub(super) struct CoreThread {
     pub(super) unsent: BTreeSet<(GroupId, NodeId)>,
     pub(super) directory: Arc<Directory>,
     pub(super) ticker: Ticker,
+    pub(super) lulls: Lulls,
     pub(super) request_ids: RequestIds,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -86,7 +91,9 @@ impl CoreThread {
                 true => Intake::CompletionsOnly,
                 false => Intake::Everything,
             };
-            let taken = self.inbox.take(intake, self.ticker.next());
+            let tick = self.ticker.next();
+            let deadline = self.lulls.next().map_or(tick, |lull| lull.min(tick));
+            let taken = self.inbox.take(intake, deadline);
             if taken.closed {
                 for (_, lane) in taken.lanes {
                     refuse_all(lane.requests, NodeError::Stopping);
@@ -135,7 +142,13 @@ impl CoreThread {
                 hosted.step(Input::Unreachable(peer));
             }
         }
-        let ticks = self.ticker.due(Instant::now());
+        let now = Instant::now();
+        for group in self.lulls.due(now) {
+            if let Some(hosted) = self.groups.touch(group) {
+                hosted.step(Input::Lull);
+            }
+        }
+        let ticks = self.ticker.due(now);
         for _ in 0..ticks {
             self.groups.tick_all();
         }
@@ -269,7 +282,7 @@ impl CoreThread {
         for SendSnapshot { to, message, position } in effects.snapshots {
             let inbox = Arc::clone(&self.inbox);
             let done: SentSnapshot = Box::new(move |ok| {
-                inbox.complete([Completion::SnapshotSent { group, to, ok }]);
+                inbox.complete([Completion::SnapshotSent { group, to, ok }], Urgency::Now);
             });
             match hosted.snapshot(position) {
                 Some(source) => {
@@ -282,7 +295,8 @@ impl CoreThread {
             }
         }
         self.outbox.persist(group, effects.persist);
-        self.outbox.apply(group, effects.committed);
+        self.outbox.apply(group, effects.committed, hosted.is_leader());
+        self.lulls.put_off(group, hosted.awaits_lull(), Instant::now());
         let installed = effects.install.map(|install| install.position);
         if let Some(received) = hosted.take_received(installed) {
             self.outbox.change_state(ApplyTask::Install { group, received });
@@ -331,11 +345,15 @@ impl Outbox {
         }
     }
 
-    fn apply(&mut self, group: GroupId, entries: Vec<CommittedEntry>) {
+    /// Where this node does not lead, nobody waits for what ordinary entries answer.
+    fn apply(&mut self, group: GroupId, entries: Vec<CommittedEntry>, leads: bool) {
         if !entries.is_empty() {
             let bytes = committed_bytes(&entries);
             self.apply_bytes += bytes;
-            self.tasks.push(ApplyTask::Entries { group, entries, bytes });
+            let urgent = leads
+                || self.apply_bytes > URGENT_APPLY_BYTES
+                || entries.iter().any(|entry| entry.configuration.is_some());
+            self.tasks.push(ApplyTask::Entries { group, entries, bytes, urgent });
         }
     }
 

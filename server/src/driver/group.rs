@@ -75,8 +75,8 @@ pub(super) enum LogTask {
 /// What the apply thread is to do; in order for each group.
 #[derive(Debug)]
 pub(super) enum ApplyTask {
-    /// Apply these. `bytes`: what they take in memory.
-    Entries { group: GroupId, entries: Vec<CommittedEntry>, bytes: usize },
+    /// Apply these. `bytes`: what they take in memory. `urgent`: does anyone wait for it?
+    Entries { group: GroupId, entries: Vec<CommittedEntry>, bytes: usize, urgent: bool },
     /// Answer these from the state as it is then.
     Reads { group: GroupId, reads: Vec<PendingRead> },
     /// Switch to this state.

@@ -110,6 +110,16 @@ impl Hosted {
         Some(&self.announced)
     }
 
+    /// Is there something that can wait for a moment in which nothing else happens?
+    pub(super) fn awaits_lull(&self) -> bool {
+        self.replica.awaits_lull()
+    }
+
+    /// Does it lead?
+    pub(super) fn is_leader(&self) -> bool {
+        self.replica.role() == Role::Leader
+    }
+
     /// Its term.
     pub(super) fn term(&self) -> Term {
         self.replica.term()

@@ -82,6 +82,14 @@ pub(super) enum Intake {
     CompletionsOnly,
 }
 
+/// Must the core thread see completions at once, or when it wakes the next time, with the next tick
+/// at the latest?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    Now,
+    CanWait,
+}
+
 /// What was taken.
 #[derive(Debug)]
 pub(super) struct Taken {
@@ -279,10 +287,16 @@ impl Inbox {
     }
 
     /// Adds completions.
-    pub(super) fn complete(&self, completions: impl IntoIterator<Item = Completion>) {
+    pub(super) fn complete(
+        &self,
+        completions: impl IntoIterator<Item = Completion>,
+        urgency: Urgency,
+    ) {
         let mut queues = self.lock();
         queues.completions.extend(completions);
-        self.ring(queues);
+        if urgency == Urgency::Now {
+            self.ring(queues);
+        }
     }
 
     /// How many requests and how many messages wait.

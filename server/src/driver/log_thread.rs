@@ -15,7 +15,7 @@ use crate::replica::Persist;
 use crate::types::{GroupId, PersistNumber};
 
 use super::group::{Completion, LogTask, persist_bytes};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Urgency};
 
 /// Entries that are written at once; what more there is waits for the next write.
 const GROUP_COMMIT_BYTES_MAX: usize = 8 << 20;
@@ -107,7 +107,7 @@ impl LogThread {
         if sync {
             self.metrics.fsync.observe(started.elapsed());
         }
-        self.inbox.complete([commit.completion()]);
+        self.inbox.complete([commit.completion()], Urgency::Now);
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl LogThread {
             }
             LogTask::Write(_) => unreachable!("writes are committed, not performed one by one"),
         };
-        self.inbox.complete([completion]);
+        self.inbox.complete([completion], Urgency::Now);
         Ok(())
     }
 }
@@ -148,7 +148,7 @@ mod volatile {
     use std::sync::mpsc::RecvTimeoutError;
     use std::time::{Duration, Instant};
 
-    use super::{GroupCommit, LogBatch, LogStore, LogStoreError, LogTask, LogThread};
+    use super::{GroupCommit, LogBatch, LogStore, LogStoreError, LogTask, LogThread, Urgency};
 
     const DELAY: Duration = Duration::from_secs(1);
 
@@ -160,7 +160,7 @@ mod volatile {
                 Ok(LogTask::Write(writes)) => {
                     let mut commit = GroupCommit::default();
                     commit.add(writes);
-                    thread.inbox.complete([commit.completion()]);
+                    thread.inbox.complete([commit.completion()], Urgency::Now);
                     let due = Instant::now() + DELAY;
                     waiting.extend(commit.batches.into_iter().map(|batch| (due, batch)));
                 }

@@ -33,6 +33,7 @@ mod group;
 mod hosted;
 mod inbox;
 mod log_thread;
+mod lulls;
 mod node;
 mod reception;
 mod reply_to;

@@ -31,6 +31,7 @@ use super::group::{AddedState, ChangeReply, GroupChange, GroupError};
 use super::hosted::{Hosted, HostedGroups};
 use super::inbox::{Inbox, PendingRead, Request};
 use super::log_thread::{Fsync, LogThread};
+use super::lulls::Lulls;
 use super::reception::IncomingSnapshot;
 use super::reply_to::{AnswerSink, Answered, ReplyTo};
 use super::ticker::Ticker;
@@ -233,6 +234,7 @@ impl Node {
             unsent: BTreeSet::new(),
             directory: Arc::clone(&directory),
             ticker: Ticker::new(config.tick, Instant::now()),
+            lulls: Lulls::default(),
             request_ids: RequestIds::default(),
             metrics: config.metrics,
         };

@@ -86,6 +86,7 @@ impl Replica {
     pub fn step(&mut self, input: Input) {
         match input {
             Input::Tick => self.tick(),
+            Input::Lull => self.engine.announce_commit(),
             Input::Message(message) => {
                 self.members.heard_of(NodeId(message.from), self.ticks);
                 self.engine.message(message);
@@ -197,6 +198,11 @@ impl Replica {
     /// What it is; cheap, unlike [`Self::status`].
     pub fn role(&self) -> Role {
         self.engine.role()
+    }
+
+    /// Is there something that an [`Input::Lull`] would do?
+    pub fn awaits_lull(&self) -> bool {
+        self.engine.has_unannounced_commit()
     }
 
     /// Its term.

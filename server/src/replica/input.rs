@@ -14,6 +14,9 @@ use crate::types::{LogIndex, NodeId, PersistNumber, RequestId, Term};
 pub enum Input {
     /// One tick of the driver's monotonic clock passed.
     Tick,
+    /// Nothing happened for a moment, so that there is time for what can wait: a leader tells its
+    /// followers what is committed, if no entries have. See [`super::Replica::awaits_lull`].
+    Lull,
     /// A peer's message arrived. One that carries a snapshot is stepped when all of the snapshot's
     /// files are here; if no [`super::Effects::install`] follows, they are not wanted.
     Message(eraftpb::Message),
