@@ -17,5 +17,5 @@ mod table;
 pub use entry::{Entry, OPEN};
 pub use initial::{Initial, InitialError};
 pub use register::{Register, RegisterOp, RegisterState};
-pub use specification::{Decision, Model, ObjectModel};
+pub use specification::{Decision, Encoded, Model, ObjectModel};
 pub use table::{MODELS, ModelInfo, ModelKind, UnsuitableOperation, model};

@@ -92,6 +92,9 @@ pub trait Model: Sync {
     fn describe_value(&self, value: u32) -> String;
 }
 
+/// An object, and the entries of the operations on it.
+pub type Encoded<M> = (M, Vec<Entry<<M as Model>::Op>>);
+
 /// A model of an object that histories have: knows how to read its operations.
 pub trait ObjectModel: Model + Sized {
     /// The object, and the entries of the operations on it, in the order given.
@@ -101,5 +104,5 @@ pub trait ObjectModel: Model + Sized {
     fn encode(
         operations: &[&Operation],
         initial: &Initial,
-    ) -> Result<(Self, Vec<Entry<Self::Op>>), UnsuitableOperation>;
+    ) -> Result<Encoded<Self>, UnsuitableOperation>;
 }

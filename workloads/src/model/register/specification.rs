@@ -4,7 +4,9 @@ use rustc_hash::FxHashMap;
 
 use super::{blocks, simplify, support};
 use crate::history::{Operation, Outcome, Value};
-use crate::model::{Decision, Entry, Initial, Model, OPEN, ObjectModel, UnsuitableOperation};
+use crate::model::{
+    Decision, Encoded, Entry, Initial, Model, OPEN, ObjectModel, UnsuitableOperation,
+};
 
 /// What a register holds. Values are numbers that stand for JSON values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,7 +97,7 @@ impl ObjectModel for Register {
     fn encode(
         operations: &[&Operation],
         initial: &Initial,
-    ) -> Result<(Self, Vec<Entry<RegisterOp>>), UnsuitableOperation> {
+    ) -> Result<Encoded<Self>, UnsuitableOperation> {
         let mut register = Register::new(initial);
         let mut entries = Vec::new();
         for (id, operation) in operations.iter().enumerate() {
