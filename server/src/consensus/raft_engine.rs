@@ -127,7 +127,8 @@ impl RaftEngine {
             heartbeat_tick: config.heartbeat_ticks,
             applied,
             max_size_per_msg: APPEND_BYTES_MAX,
-            batch_append: true,
+            // Not `batch_append`: raft-rs 0.7 adds entries to a waiting empty append without comparing
+            // where they begin, and the follower then acknowledges what it does not have.
             // Followers learn it with the next entries, a heartbeat, or `announce_commit`.
             skip_bcast_commit: true,
             max_inflight_msgs: APPENDS_INFLIGHT_MAX,
