@@ -18,7 +18,7 @@ use crate::types::{GroupId, LogIndex, Term};
 
 pub use memory::MemoryLogStore;
 pub use segments::SegmentLogStore;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub use segments::fuzz;
 
 /// A place for the log. Calls block; the driver makes them from a thread of its own.

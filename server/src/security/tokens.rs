@@ -210,7 +210,7 @@ fn read(path: &Path) -> Result<String, TokenError> {
 }
 
 /// A door for the fuzzer.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn fuzz(text: &str) {
     let _ = parse(Path::new("tokens"), text);
 }

@@ -28,7 +28,7 @@ mod file_snapshot;
 mod files;
 #[cfg(test)]
 mod fuse;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod group_directory;
 mod memory;

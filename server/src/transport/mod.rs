@@ -27,7 +27,7 @@
 mod credentials;
 mod directory;
 mod doorkeeper;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod message;
 mod peer_link;

@@ -25,7 +25,7 @@ mod admin;
 mod admission;
 mod deadline;
 mod forward;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod hints;
 mod kv;

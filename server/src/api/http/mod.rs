@@ -28,7 +28,7 @@
 //! Every request becomes one of the gRPC API and goes through the same code: the same limits,
 //! rights, deadlines and answers.
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod gateway;
 mod kv;

@@ -45,7 +45,7 @@
 
 mod compaction;
 mod files;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod groups;
 mod item;
