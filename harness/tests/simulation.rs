@@ -116,6 +116,31 @@ mod planted {
     }
 
     #[test]
+    fn self_double_count_is_found_in_the_history() {
+        is_found(Bug::SelfDoubleCount, 300);
+    }
+
+    #[test]
+    fn log_key_order_is_found_in_the_history() {
+        is_found(Bug::LogKeyOrder, 300);
+    }
+
+    #[test]
+    fn double_vote_is_found_in_the_history() {
+        is_found(Bug::DoubleVote, 300);
+    }
+
+    #[test]
+    fn double_vote_is_found_in_the_votes() {
+        breaks(Bug::DoubleVote, "one-vote-a-term", 300);
+    }
+
+    #[test]
+    fn unchecked_error_is_found_in_the_history() {
+        is_found(Bug::UncheckedError, 300);
+    }
+
+    #[test]
     fn local_reads_is_found_in_the_history() {
         is_found(Bug::LocalReads, 300);
     }

@@ -31,6 +31,14 @@ pub enum Bug {
     SnapshotIgnored,
     /// A leader answers keep-alives of leases without asking whether it still leads.
     KeepAliveUnconfirmed,
+    /// A leader counts itself twice among those that have an entry.
+    SelfDoubleCount,
+    /// The log is read back in the order of its indices as text: 1, 10, 11, 2.
+    LogKeyOrder,
+    /// A node forgets its vote and votes again in the same term.
+    DoubleVote,
+    /// A write that was refused is reported as done.
+    UncheckedError,
 }
 
 /// Every bug, in the order in which it is listed.
@@ -46,6 +54,10 @@ pub const BUGS: &[Bug] = &[
     Bug::RestoreWithoutClear,
     Bug::SnapshotIgnored,
     Bug::KeepAliveUnconfirmed,
+    Bug::SelfDoubleCount,
+    Bug::LogKeyOrder,
+    Bug::DoubleVote,
+    Bug::UncheckedError,
 ];
 
 impl Bug {
@@ -63,6 +75,10 @@ impl Bug {
             Bug::RestoreWithoutClear => "restore-without-clear",
             Bug::SnapshotIgnored => "snapshot-ignored",
             Bug::KeepAliveUnconfirmed => "keep-alive-unconfirmed",
+            Bug::SelfDoubleCount => "self-double-count",
+            Bug::LogKeyOrder => "log-key-order",
+            Bug::DoubleVote => "double-vote",
+            Bug::UncheckedError => "unchecked-error",
         }
     }
 
@@ -97,6 +113,10 @@ impl Bug {
             Bug::KeepAliveUnconfirmed => {
                 "a leader keeps leases alive without asking whether it still leads"
             }
+            Bug::SelfDoubleCount => "a leader counts itself twice among those that have an entry",
+            Bug::LogKeyOrder => "the log is read back in the order of its indices as text",
+            Bug::DoubleVote => "a node votes as often in a term as it is asked",
+            Bug::UncheckedError => "a write that was refused is reported as done",
         }
     }
 }

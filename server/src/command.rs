@@ -356,3 +356,53 @@ impl LogCommand {
         Ok(command)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn golden(command: Command, bytes: &[u8]) {
+        let command = LogCommand::new(7, 2, command);
+        assert_eq!(command.encode_entry(), bytes);
+        assert_eq!(LogCommand::decode_entry(Bytes::copy_from_slice(bytes)).unwrap(), command);
+    }
+
+    /// These are in logs on disks, and are sent between nodes: other processes read them.
+    #[test]
+    fn the_bytes_of_commands_never_change() {
+        let (key, value) = (Bytes::from_static(b"k"), Bytes::from_static(b"v"));
+        golden(
+            Command::Put(Put { key: key.clone(), value: value.clone(), lease: 3 }),
+            b"\x08\x01\x10\x07\x18\x02\x2a\x08\x0a\x01k\x12\x01v\x18\x03",
+        );
+        golden(
+            Command::Delete(Delete { key: key.clone() }),
+            b"\x08\x01\x10\x07\x18\x02\x32\x03\x0a\x01k",
+        );
+        // An empty value is expected, or none at all.
+        golden(
+            Command::CompareAndSet(CompareAndSet {
+                key: key.clone(),
+                expected: Some(Bytes::new()),
+                value: value.clone(),
+            }),
+            b"\x08\x01\x10\x07\x18\x02\x3a\x08\x0a\x01k\x12\x00\x1a\x01v",
+        );
+        golden(
+            Command::CompareAndSet(CompareAndSet { key, expected: None, value }),
+            b"\x08\x01\x10\x07\x18\x02\x3a\x06\x0a\x01k\x1a\x01v",
+        );
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_refused() {
+        let refused = |bytes: &'static [u8]| {
+            LogCommand::decode_entry(Bytes::from_static(bytes)).unwrap_err().to_string()
+        };
+        assert!(refused(b"\x08\x02").contains("format 2"));
+        // A command that this version does not know, number 14.
+        assert_eq!(refused(b"\x08\x01\x72\x00"), "empty command");
+        assert!(refused(b"\x08\x01\x2a\x05k").starts_with("malformed"));
+    }
+}

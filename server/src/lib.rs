@@ -38,3 +38,6 @@ pub use config::{ConfigError, Limits, ServerConfig, Settings, SnapshotConfig, St
 
 pub use rim::Listeners;
 pub use server::{Server, ServerError};
+
+#[cfg(test)]
+mod hostile_bytes_tests;

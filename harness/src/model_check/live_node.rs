@@ -325,6 +325,7 @@ fn answer(reply: &Reply) -> Answer {
         Reply::Rejected(rejection) => match rejection {
             Rejection::NotLeader { .. }
             | Rejection::Busy
+            | Rejection::AtLimit { .. }
             | Rejection::Overwritten
             | Rejection::LeaseNotFound
             | Rejection::Members(_)

@@ -94,7 +94,9 @@ impl World {
             | Reply::SnapshotTaken { .. } => unreachable!("clients do not ask for these"),
             Reply::Rejected(rejection) => match rejection {
                 Rejection::NotLeader { leader } => Response::Refused(leader),
-                Rejection::Busy | Rejection::Overwritten => Response::Refused(None),
+                Rejection::Busy | Rejection::AtLimit { .. } | Rejection::Overwritten => {
+                    Response::Refused(None)
+                }
                 Rejection::Uncertain | Rejection::Timeout => Response::Unknown,
                 Rejection::LeaseNotFound => Response::LeaseGone,
                 Rejection::Members(_) | Rejection::Transfer(_) | Rejection::SnapshotFailed => {

@@ -80,12 +80,18 @@ impl ClusterFile {
     pub fn read(path: &Path) -> Result<ClusterFile, ClusterFileError> {
         let text = fs::read_to_string(path)
             .map_err(|source| ClusterFileError::Read { path: path.to_owned(), source })?;
+        ClusterFile::parse(path, &text)
+    }
+
+    /// The content of a cluster file. Its path says what form it has, and where the files are that
+    /// it names.
+    pub fn parse(path: &Path, text: &str) -> Result<ClusterFile, ClusterFileError> {
         let malformed = |reason| ClusterFileError::Malformed { path: path.to_owned(), reason };
         let is_json = path.extension().is_some_and(|extension| extension == "json");
         let document: Document = if is_json {
-            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?
+            serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?
         } else {
-            toml::from_str(&text).map_err(|error| malformed(error.to_string()))?
+            toml::from_str(text).map_err(|error| malformed(error.to_string()))?
         };
         if document.nodes.is_empty() {
             return Err(malformed("there are no nodes".to_owned()));

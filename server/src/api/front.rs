@@ -106,7 +106,7 @@ impl Shared {
             return self.message_too_large(&failure).into_http();
         }
         if let Ok(detail) = ErrorDetail::decode(failure.details())
-            && detail.kind() == ErrorKind::LimitExceeded
+            && !detail.limit.is_empty()
         {
             self.metrics.limit_hit(&detail.limit);
         }

@@ -13,6 +13,8 @@
 mod args;
 mod check;
 mod duration;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod server_config;
 mod settings;
 #[cfg(test)]
@@ -21,6 +23,8 @@ mod tests;
 pub use args::{Peers, ServeArgs, StorageKind, UsageError};
 pub use check::ConfigError;
 pub(crate) use duration::parse as parse_duration;
+#[cfg(any(test, fuzzing))]
+pub use fuzz::settings as fuzz;
 pub use server_config::{
     HttpConfig, Limits, Mode, RocksdbConfig, SecurityConfig, ServerConfig, SnapshotConfig, Storage,
     TlsFiles,

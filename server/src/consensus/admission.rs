@@ -4,6 +4,7 @@ use prost::Message as _;
 use raft::eraftpb::{ConfState, Message, MessageType};
 
 use super::raft_engine::RaftEngine;
+use crate::bug::Bug;
 use crate::membership::Configuration;
 
 impl RaftEngine {
@@ -15,7 +16,12 @@ impl RaftEngine {
             | MessageType::MsgReadIndex
             | MessageType::MsgReadIndexResp
             | MessageType::MsgTransferLeader => false,
-            MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => !self.is_new(),
+            MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => {
+                if self.bugs.has(Bug::DoubleVote) {
+                    self.node.raft.vote = raft::INVALID_ID;
+                }
+                !self.is_new()
+            }
             MessageType::MsgHeartbeat => {
                 if self.is_new() {
                     // A leader that does not know yet that this replica's data is lost.

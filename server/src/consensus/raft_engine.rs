@@ -22,6 +22,7 @@ use prost::Message as _;
 
 use super::log_cache::LogCache;
 use super::persistence::{Done, Persistence};
+use crate::bug::{Bug, Bugs};
 use crate::log_store::{LogPosition, RecoveredLog};
 use crate::membership::Configuration;
 use crate::replica::{AppliedState, Persist};
@@ -49,8 +50,8 @@ pub struct EngineConfig {
     pub heartbeat_ticks: usize,
     /// Seed of the election timeouts.
     pub seed: u64,
-    /// Trust a lease for reads; wrong by design, for a planted bug.
-    pub lease_reads: bool,
+    /// The defect planted in it, if any.
+    pub bugs: Bugs,
     /// Where raft-rs logs to.
     pub logger: slog::Logger,
 }
@@ -98,6 +99,7 @@ pub struct RaftEngine {
     pub(super) configuration: Configuration,
     /// ... and that entry's index, or the one of the snapshot that it came with.
     pub(super) configuration_index: LogIndex,
+    pub(super) bugs: Bugs,
 }
 
 impl RaftEngine {
@@ -134,7 +136,7 @@ impl RaftEngine {
             max_inflight_msgs: APPENDS_INFLIGHT_MAX,
             check_quorum: true,
             pre_vote: true,
-            read_only_option: match config.lease_reads {
+            read_only_option: match config.bugs.has(Bug::LeaseReads) {
                 false => ReadOnlyOption::Safe,
                 true => ReadOnlyOption::LeaseBased,
             },
@@ -161,6 +163,7 @@ impl RaftEngine {
             deferred: None,
             configuration,
             configuration_index: state.position.index,
+            bugs: config.bugs,
         };
         engine.draw_election_timeout();
         engine.after_call();
@@ -429,6 +432,23 @@ impl RaftEngine {
         self.node.raft.set_randomized_election_timeout(self.election_timeout);
         if self.is_new() {
             self.node.raft.pending_request_snapshot = ANY_SNAPSHOT;
+        }
+        if self.bugs.has(Bug::SelfDoubleCount) && self.is_leader() {
+            self.commit_counting_itself_twice();
+        }
+    }
+
+    /// Commits what a majority has if this replica is two of it.
+    fn commit_counting_itself_twice(&mut self) {
+        let raft = &mut self.node.raft;
+        let has = |id: u64| raft.prs().get(id).map(|progress| progress.matched);
+        let voters = self.configuration.voters.iter().copied();
+        let mut matched: Vec<u64> = voters.chain([raft.id]).filter_map(has).collect();
+        matched.sort_unstable_by(|a, b| b.cmp(a));
+        let majority = self.configuration.voters.len() / 2;
+        let (Some(index), term) = (matched.get(majority).copied(), raft.term) else { return };
+        if raft.raft_log.maybe_commit(index, term) {
+            raft.bcast_append();
         }
     }
 

@@ -18,6 +18,8 @@ use crate::types::{GroupId, LogIndex, Term};
 
 pub use memory::MemoryLogStore;
 pub use segments::SegmentLogStore;
+#[cfg(any(test, fuzzing))]
+pub use segments::fuzz;
 
 /// A place for the log. Calls block; the driver makes them from a thread of its own.
 pub trait LogStore: Send {

@@ -11,7 +11,7 @@ use super::leases::Leases;
 use super::members::Members;
 use super::proposals::Proposals;
 use super::reads::{Purpose, Reads};
-use super::recovery::fit;
+use super::recovery::{fit, in_order_of_text};
 use super::snapshots::Snapshots;
 use super::status::{MemberStatus, ReplicaStatus};
 use super::transfer::{Transfer, candidate};
@@ -55,13 +55,17 @@ impl Replica {
         recovered: RecoveredLog,
         state: &AppliedState,
     ) -> Result<Replica, ReplicaError> {
+        let recovered = match config.bugs.has(Bug::LogKeyOrder) {
+            false => recovered,
+            true => in_order_of_text(recovered),
+        };
         let fitting = fit(recovered, state)?;
         let engine_config = EngineConfig {
             id: config.id,
             election_ticks: config.election_ticks,
             heartbeat_ticks: config.heartbeat_ticks,
             seed: config.seed,
-            lease_reads: config.bugs.has(Bug::LeaseReads),
+            bugs: config.bugs,
             logger: config.logger.clone(),
         };
         let engine = RaftEngine::new(&engine_config, fitting.log, state, fitting.reset)?;
@@ -259,13 +263,9 @@ impl Replica {
     }
 
     fn write(&mut self, request: RequestId, command: &LogCommand) {
-        let grants = matches!(command.command, Some(Command::GrantLease(_)));
-        let rejection = if self.proposals.len() >= self.config.pending_writes_max
-            || (grants && self.leases.len() >= self.config.leases_max)
-            || self.engine.log().bytes() >= self.config.compaction.log_bytes_max
-        {
+        let rejection = if let Some((limit, max)) = self.limit_reached(command) {
             match self.engine.is_leader() {
-                true => Rejection::Busy,
+                true => Rejection::AtLimit { limit, max },
                 false => Rejection::NotLeader { leader: self.engine.leader() },
             }
         } else {
@@ -280,14 +280,38 @@ impl Replica {
                 Err(ProposeError::Dropped) => Rejection::Busy,
             }
         };
+        if self.config.bugs.has(Bug::UncheckedError) && can_be_answered_unapplied(command) {
+            self.effects.replies.push((request, self.done(self.applied)));
+            return;
+        }
         self.effects.replies.push((request, Reply::Rejected(rejection)));
     }
 
+    /// The limit that keeps a command from being proposed, by name, and what it allows.
+    fn limit_reached(&self, command: &LogCommand) -> Option<(&'static str, u64)> {
+        let grants = matches!(command.command, Some(Command::GrantLease(_)));
+        let log_bytes_max = self.config.compaction.log_bytes_max;
+        if self.proposals.len() >= self.config.pending_writes_max {
+            Some(("proposals", self.config.pending_writes_max as u64))
+        } else if grants && self.leases.len() >= self.config.leases_max {
+            Some(("leases", self.config.leases_max as u64))
+        } else if self.engine.log().bytes() >= log_bytes_max {
+            Some(("log-bytes", log_bytes_max))
+        } else {
+            None
+        }
+    }
+
+    /// The answer to a write that nobody looked at; for planted bugs.
+    fn done(&self, index: LogIndex) -> Reply {
+        let kind = OutcomeKind::Done as i32;
+        let outcome = Outcome { revision: index.0, kind, ..Outcome::default() };
+        Reply::Applied { term: self.engine.term(), outcome }
+    }
+
     fn proposed(&mut self, request: RequestId, command: &LogCommand, index: LogIndex, term: Term) {
-        if self.config.bugs.has(Bug::EarlyAck) && acknowledge_early(command) {
-            let outcome =
-                Outcome { revision: index.0, kind: OutcomeKind::Done as i32, ..Outcome::default() };
-            self.effects.replies.push((request, Reply::Applied { term, outcome }));
+        if self.config.bugs.has(Bug::EarlyAck) && can_be_answered_unapplied(command) {
+            self.effects.replies.push((request, self.done(index)));
             return;
         }
         let deadline = self.ticks.saturating_add(self.config.request_timeout_ticks);
@@ -307,7 +331,8 @@ impl Replica {
         let queued = if !self.engine.is_leader() {
             Err(Rejection::NotLeader { leader: self.engine.leader() })
         } else if self.reads.len() >= self.config.pending_reads_max {
-            Err(Rejection::Busy)
+            let max = self.config.pending_reads_max as u64;
+            Err(Rejection::AtLimit { limit: "reads", max })
         } else {
             let deadline = self.ticks.saturating_add(self.config.request_timeout_ticks);
             self.reads.push(request, purpose, deadline);
@@ -391,6 +416,6 @@ impl Replica {
 }
 
 /// Only answers that need no state can be given before the entry is applied.
-fn acknowledge_early(command: &LogCommand) -> bool {
+fn can_be_answered_unapplied(command: &LogCommand) -> bool {
     matches!(command.command, Some(Command::Put(_) | Command::Delete(_)))
 }

@@ -133,9 +133,17 @@ pub enum Rejection {
         /// The believed leader.
         leader: Option<NodeId>,
     },
-    /// A queue is full.
+    /// Leadership is being handed over, or too much is not committed yet.
     #[error("too many requests are waiting")]
     Busy,
+    /// As much waits, or is kept, as is allowed.
+    #[error("the limit {limit} of {max} is reached")]
+    AtLimit {
+        /// Which limit, such as `proposals`.
+        limit: &'static str,
+        /// What is allowed.
+        max: u64,
+    },
     /// Another leader's entry was committed in its place.
     #[error("the log entry was overwritten")]
     Overwritten,
@@ -165,6 +173,7 @@ impl Rejection {
         match self {
             Rejection::NotLeader { .. }
             | Rejection::Busy
+            | Rejection::AtLimit { .. }
             | Rejection::Overwritten
             | Rejection::LeaseNotFound
             | Rejection::Members(_)

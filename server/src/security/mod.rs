@@ -30,4 +30,6 @@ mod tokens;
 pub use gate::{Connection, Gate, Incoming};
 pub use guard::{Caller, Denial, Guard, Port, RefusalLog};
 pub use tls::{PeerTls, TlsError, acceptor};
+#[cfg(any(test, fuzzing))]
+pub use tokens::fuzz as tokens_fuzz;
 pub use tokens::{Right, Secret, TokenError, Tokens};

@@ -28,6 +28,8 @@ mod file_snapshot;
 mod files;
 #[cfg(test)]
 mod fuse;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod group_directory;
 mod memory;
 mod meta;

@@ -39,11 +39,16 @@ impl Kind {
 
 /// The content of such a file.
 pub(super) fn seal(kind: Kind, payload: &impl Message) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.encoded_len());
-    bytes.extend_from_slice(&kind.magic());
-    bytes.extend_from_slice(&FORMAT.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
+    let mut bytes = vec![0; HEADER_BYTES];
+    bytes.reserve_exact(payload.encoded_len());
     payload.encode(&mut bytes).expect("a vector grows as needed");
+    seal_behind_header(kind, bytes)
+}
+
+/// The same, of a payload that is encoded already, with room for the header before it.
+pub(super) fn seal_behind_header(kind: Kind, mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes[..4].copy_from_slice(&kind.magic());
+    bytes[4..8].copy_from_slice(&FORMAT.to_le_bytes());
     let checksum = checksum(FORMAT, &bytes[HEADER_BYTES..]);
     bytes[8..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
     bytes

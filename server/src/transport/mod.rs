@@ -27,6 +27,9 @@
 mod credentials;
 mod directory;
 mod doorkeeper;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+mod message;
 mod peer_link;
 mod peer_links;
 mod peer_service;

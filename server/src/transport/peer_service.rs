@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::raft::peer_server::{Peer, PeerServer};
 use proto::raft::{Batch, Frame, SnapshotFrame, StreamEnd, frame};
-use protobuf::Message as _;
-use raft::eraftpb;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -15,6 +13,7 @@ use crate::types::{GroupId, NodeId};
 
 use super::FRAME_BYTES_MAX;
 use super::doorkeeper::{Doorkeeper, PeerServiceConfig};
+use super::message::read_message;
 use super::snapshot_receiver::{SnapshotAnswers, SnapshotInbox, SnapshotReceiver};
 use super::transfer_counts::TransferCounts;
 
@@ -61,14 +60,8 @@ impl PeerService {
 
     fn deliver(&self, from: NodeId, batch: Batch) -> Result<(), Status> {
         for envelope in batch.envelopes {
-            let message = eraftpb::Message::parse_from_bytes(&envelope.message)
-                .map_err(|error| self.door.refuse(format!("node {from} sent garbage: {error}")))?;
-            if message.from != from.0 || message.to != self.node.0 {
-                return Err(self.door.refuse(format!(
-                    "node {from} sent a message from {} to {}",
-                    message.from, message.to
-                )));
-            }
+            let message = read_message(from, self.node, &envelope.message)
+                .map_err(|reason| self.door.refuse(format!("node {from} sent {reason}")))?;
             if !self.handle.deliver(GroupId(envelope.group), message) {
                 // Each power of two is logged, so that a flood of messages is no flood of lines.
                 let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;

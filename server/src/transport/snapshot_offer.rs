@@ -10,6 +10,8 @@ use crate::membership::Configuration;
 use crate::snapshot::{FilePosition, SnapshotFile, SnapshotMeta};
 use crate::types::{GroupId, LogIndex, NodeId, Term};
 
+use super::message::read_message;
+
 /// Bytes of a chunk at most.
 pub(super) const CHUNK_BYTES_MAX: usize = 1 << 20;
 
@@ -41,11 +43,8 @@ pub(super) fn read_offer(
     to: NodeId,
     offer: SnapshotOffer,
 ) -> Result<(SnapshotMeta, eraftpb::Message), String> {
-    let message = eraftpb::Message::parse_from_bytes(&offer.message)
-        .map_err(|error| format!("its message is garbage: {error}"))?;
-    if message.from != from.0 || message.to != to.0 {
-        return Err(format!("its message is from {} to {}", message.from, message.to));
-    }
+    let message = read_message(from, to, &offer.message)
+        .map_err(|reason| format!("its message is {reason}"))?;
     if message.get_msg_type() != eraftpb::MessageType::MsgSnapshot {
         return Err(format!("its message is a {:?}", message.get_msg_type()));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proto::client::{Client, ClientOptions};
 use server::bug::Bugs;
 use server::driver::NodeHandle;
-use server::types::GroupId;
+use server::types::{GroupId, Role};
 use server::{Limits, Server, ServerConfig, Settings, Storage};
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -160,6 +160,19 @@ impl Cluster {
         .await
     }
 
+    /// A node that leads the first group, whatever the others know of it: those that were removed,
+    /// for instance.
+    pub(crate) async fn acting_leader(&self) -> u64 {
+        eventually("a node leads", async || {
+            let leads = |(node, server): (&u64, &Server)| {
+                let seen = server.node().leadership(GroupId(0))?;
+                (seen.role == Role::Leader).then_some((seen.term, *node))
+            };
+            self.running.iter().filter_map(leads).max().map(|(_, node)| node)
+        })
+        .await
+    }
+
     /// The groups with a replica on a node that runs.
     pub(crate) fn groups_of(&self, node: u64) -> Vec<GroupId> {
         self.running[&node].node().groups()
@@ -175,6 +188,20 @@ impl Cluster {
         self.running.remove(&node).unwrap().shutdown().await;
     }
 
+    /// Stops a node that will not come back.
+    pub(crate) async fn forget(&mut self, node: u64) {
+        self.stop(node).await;
+        self.addresses.remove(&node);
+    }
+
+    /// Starts one more node, which waits to be added.
+    pub(crate) async fn join(&mut self, node: u64, change: impl Fn(ServerConfig) -> ServerConfig) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.addresses.insert(node, listener.local_addr().unwrap());
+        let config = ServerConfig { join: true, ..change(self.config(node)) };
+        self.running.insert(node, Server::start_on(config, listener).await.unwrap());
+    }
+
     /// Starts a node that is empty, and waits to be added.
     pub(crate) async fn start_joining(
         &mut self,
@@ -187,7 +214,16 @@ impl Cluster {
 
     #[cfg(feature = "rocksdb")]
     pub(crate) async fn restart(&mut self, node: u64) {
-        let server = Server::start(self.config(node)).await.unwrap();
+        self.restart_with(node, |config| config).await;
+    }
+
+    #[cfg(feature = "rocksdb")]
+    pub(crate) async fn restart_with(
+        &mut self,
+        node: u64,
+        change: impl Fn(ServerConfig) -> ServerConfig,
+    ) {
+        let server = Server::start(change(self.config(node))).await.unwrap();
         self.running.insert(node, server);
     }
 }

@@ -3,14 +3,24 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use prost::Message;
+use prost::Message as _;
+use proto::admin::AddMember;
+use proto::admin::change_members_request::Change;
+use proto::client::{Client, ClientOptions, Keys};
 use proto::kv::kv_client::KvClient;
 use proto::kv::{ErrorDetail, ErrorKind, PutRequest, RequestContext};
+use proto::raft::peer_client::PeerClient;
+use proto::raft::{Batch, Envelope, Frame, Handshake, frame};
+use protobuf::Message as _;
+use raft::eraftpb;
+use server::bug::Bugs;
+use server::config::StorageKind;
 use server::metrics::Refused;
 use server::types::GroupId;
-use server::{Limits, Server, ServerConfig};
+use server::{Limits, Listeners, Server, ServerConfig, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::certificates::Authority;
@@ -101,6 +111,153 @@ async fn hostile_bytes_are_refused_on_every_port() {
     let mut secured = plain;
     secured.security.client_tls = Some(authority.files(Some(&authority)));
     survives(secured, true).await;
+}
+
+/// What a client of each port says, recorded on its way.
+struct Conversations {
+    clients: Vec<u8>,
+    peers: Vec<u8>,
+    http: Vec<u8>,
+}
+
+/// Speaks to a port through a listener that writes down what is said.
+async fn recorded<F: Future<Output = ()>>(
+    target: SocketAddr,
+    speak: impl FnOnce(String) -> F,
+) -> Vec<u8> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let recording = tokio::spawn(async move {
+        let (near, _) = listener.accept().await.unwrap();
+        let far = TcpStream::connect(target).await.unwrap();
+        let (mut from_near, mut to_near) = near.into_split();
+        let (mut from_far, mut to_far) = far.into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut from_far, &mut to_near).await });
+        let (mut said, mut buffer) = (Vec::new(), [0; 4_096]);
+        while let Ok(count @ 1..) = from_near.read(&mut buffer).await {
+            said.extend_from_slice(&buffer[..count]);
+            to_far.write_all(&buffer[..count]).await.unwrap();
+        }
+        said
+    });
+    speak(address).await;
+    tokio::time::timeout(PATIENCE, recording).await.expect("the speaker hangs up").unwrap()
+}
+
+async fn conversations(clients: SocketAddr, peers: SocketAddr, http: SocketAddr) -> Conversations {
+    let as_client = async |address: String| {
+        let mut client = Client::new(vec![address], ClientOptions::new());
+        client.open_session().await.unwrap();
+        client.put("recorded", "1").await.unwrap();
+        client.append("recorded", "2").await.unwrap();
+        client.scan(Keys::all()).collect().await.unwrap();
+    };
+    let as_peer = async |address: String| {
+        let handshake = Handshake {
+            format: server::transport::PEER_FORMAT,
+            cluster: "test".to_owned(),
+            from: 2,
+            to: 1,
+            ..Handshake::default()
+        };
+        let mut message = eraftpb::Message { from: 2, to: 1, term: 1, ..Default::default() };
+        message.set_msg_type(eraftpb::MessageType::MsgHeartbeat);
+        // Of a group that the node does not have: bytes are hostile here, peers are not.
+        let message = message.write_to_bytes().unwrap().into();
+        let batch = Batch { envelopes: vec![Envelope { group: 77, message }] };
+        let frames = [frame::Frame::Handshake(handshake), frame::Frame::Batch(batch)];
+        let frames = frames.map(|frame| Frame { frame: Some(frame) });
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}"));
+        let mut peer = PeerClient::new(endpoint.unwrap().connect().await.unwrap());
+        peer.stream(tokio_stream::iter(frames)).await.unwrap();
+    };
+    let as_browser = async |address: String| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = "PUT /v1/kv/a%2Fb HTTP/1.1\r\nHost: n\r\nContent-Length: 5\r\n\r\nhello\
+                       GET /v1/kv/a%2Fb HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+    };
+    Conversations {
+        clients: recorded(clients, as_client).await,
+        peers: recorded(peers, as_peer).await,
+        http: recorded(http, as_browser).await,
+    }
+}
+
+/// Cut at many places, and with single bits flipped.
+fn mutilated(said: &[u8], count: usize) -> Vec<Vec<u8>> {
+    let mut state = 0x5eed_u64;
+    let mut below = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % limit
+    };
+    let cut = (0..count).map(|_| (below(said.len()), None)).collect::<Vec<_>>();
+    let flipped = (0..count).map(|_| (said.len(), Some((below(said.len()), below(8)))));
+    cut.into_iter()
+        .chain(flipped)
+        .map(|(length, flip)| {
+            let mut bytes = said[..length].to_vec();
+            if let Some((place, bit)) = flip {
+                bytes[place] ^= 1 << bit;
+            }
+            bytes
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mutilated_conversations_harm_nobody() {
+    let address = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (clients, peers, http) = (address(), address(), address());
+    let at = |listener: &std::net::TcpListener| listener.local_addr().unwrap();
+    let (client_port, peer_port, http_port) = (at(&clients), at(&peers), at(&http));
+    let settings = Settings {
+        node: Some(1),
+        cluster: "test".to_owned(),
+        listen: Some(client_port),
+        peer_listen: Some(peer_port),
+        storage: StorageKind::Memory,
+        peers: [("1".to_owned(), peer_port.to_string())].into(),
+        ..Settings::default()
+    };
+    let config = ServerConfig {
+        http: Some(server::config::HttpConfig {
+            listen: http_port,
+            advertise: http_port.to_string(),
+            redirect: false,
+        }),
+        tick: Duration::from_millis(20),
+        ..settings.resolve(Bugs::NONE).unwrap()
+    };
+    let listeners = Listeners { clients, peers: Some(peers), http: Some(http) };
+    let server = Server::start_with(config, listeners).await.unwrap();
+    let mut client = Client::new(vec![client_port.to_string()], ClientOptions::new());
+    client.put("before", "1").await.unwrap();
+    // A learner that never comes, so that somebody may speak as a peer.
+    let add = AddMember { node: 2, address: "127.0.0.1:1".to_owned(), stay_learner: true };
+    client.change_members(0, Change::Add(add)).await.unwrap();
+
+    let said = conversations(client_port, peer_port, http_port).await;
+    let mut throws = JoinSet::new();
+    for (port, said) in
+        [(client_port, said.clients), (peer_port, said.peers), (http_port, said.http)]
+    {
+        for bytes in mutilated(&said, 100) {
+            if throws.len() >= 16 {
+                throws.join_next().await.unwrap().unwrap();
+            }
+            throws.spawn(async move { throw(port, &bytes).await });
+        }
+    }
+    throws.join_all().await;
+    assert_eq!(client.get("before").await.unwrap().found.unwrap().version, 1);
+    client.put("after", "1").await.unwrap();
+    let refused = server.metrics().refusals(Refused::Peer);
+    assert!(refused > 0, "no broken handshake was refused");
+    // Whole conversations are still understood.
+    conversations(client_port, peer_port, http_port).await;
+    server.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

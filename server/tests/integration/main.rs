@@ -12,11 +12,14 @@ mod disk_full;
 mod eventually;
 mod example;
 mod failures;
+mod features;
 mod hostile;
 mod http;
+mod load;
 mod members;
 mod observability;
 mod operations;
+mod overload;
 mod pipeline;
 #[cfg(feature = "rocksdb")]
 mod processes;
@@ -29,4 +32,5 @@ mod shards;
 #[path = "../../../harness/tests/common/skip.rs"]
 mod skip;
 mod start;
+mod under_load;
 mod watches;

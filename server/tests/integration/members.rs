@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use proto::admin::change_members_request::Change;
 use proto::admin::{AddMember, DemoteMember, PromoteMember, RemoveMember};
-use proto::client::{Client, ReadMode};
-use server::{ServerConfig, SnapshotConfig};
+use proto::client::{Client, ClientOptions, ReadMode};
+use server::metrics::Refused;
+use server::types::NodeId;
+use server::{Server, ServerConfig, SnapshotConfig};
 
 use crate::cluster::{Cluster, Kind};
 use crate::eventually::eventually;
@@ -97,4 +99,33 @@ async fn leases_are_kept_alive_and_end() {
     })
     .await;
     assert!(client.keep_alive(lease).await.is_err());
+}
+
+/// Two nodes that each began a cluster of their own stay two clusters.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_cluster_of_its_own_is_not_taken_over() {
+    let cluster = Cluster::start(1, Kind::Memory).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = ServerConfig {
+        node: NodeId(2),
+        listen: address,
+        advertise: address.to_string(),
+        peers: [(NodeId(2), address.to_string())].into(),
+        ..cluster.config(1)
+    };
+    let other = Server::start_on(config, listener).await.unwrap();
+    let mut of_other = Client::new(vec![address.to_string()], ClientOptions::new());
+    of_other.put("k", "theirs").await.unwrap();
+    let mut client = cluster.client(1);
+    client.put("k", "ours").await.unwrap();
+    let add = AddMember { node: 2, address: address.to_string(), stay_learner: false };
+    let added = client.change_members(0, Change::Add(add)).await;
+    assert!(added.is_err(), "{added:?}");
+    assert!(other.metrics().refusals(Refused::Peer) > 0);
+    assert_eq!(role(&mut client, 2).await, "learner");
+    client.put("k", "ours still").await.unwrap();
+    assert_eq!(of_other.get("k").await.unwrap().found.unwrap().value, "theirs");
+    of_other.put("k", "theirs still").await.unwrap();
+    other.shutdown().await;
 }

@@ -1,7 +1,11 @@
 //! What operations answer, whichever node is asked.
 
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
-use proto::client::{Client, ClientOptions, ErrorKind, ReadMode};
+use proto::client::{Client, ClientOptions, ErrorKind, Keys, ReadMode};
+use server::ServerConfig;
 
 use crate::cluster::{Cluster, Kind};
 use crate::eventually::eventually;
@@ -54,6 +58,53 @@ async fn every_node_answers_from_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_answers_from_rocksdb() {
     every_node_answers_every_operation(Kind::Rocksdb).await;
+}
+
+/// No bytes in a key are the store's own: not in the log, not in the state, not for its members.
+async fn keys_mean_nothing_to_the_store(storage: Kind) {
+    let cluster = Cluster::start(1, storage).await;
+    let mut client = cluster.client(1);
+    let names = ["", "a", "a/b", "b", "config_change", "new_config", "log_1", "log_10", "applied"];
+    let mut keys: BTreeSet<Bytes> = names.map(|name| Bytes::from_static(name.as_bytes())).into();
+    keys.extend((0..=u8::MAX).map(|byte| Bytes::copy_from_slice(&[byte])));
+    keys.extend((0..=u8::MAX).map(|byte| Bytes::copy_from_slice(&[byte, 0, 0xff])));
+    for key in &keys {
+        client.put(key.clone(), key.clone()).await.unwrap();
+    }
+    client.delete("a/b").await.unwrap();
+    keys.remove(&b"a/b"[..]);
+    let found = client.scan(Keys::all()).collect().await.unwrap();
+    let found: Vec<(Bytes, Bytes)> = found.into_iter().map(|(key, it)| (key, it.value)).collect();
+    let expected: Vec<(Bytes, Bytes)> = keys.iter().map(|key| (key.clone(), key.clone())).collect();
+    assert_eq!(found, expected);
+    assert_eq!(client.status().await.unwrap().voters, [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_means_anything_to_the_store() {
+    keys_mean_nothing_to_the_store(Kind::Memory).await;
+}
+
+#[cfg(feature = "rocksdb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_means_anything_to_rocksdb() {
+    keys_mean_nothing_to_the_store(Kind::Rocksdb).await;
+}
+
+/// A store that looks around once a tick needs one for each step of each request.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_waits_for_a_tick() {
+    let tick = Duration::from_millis(200);
+    let slow = |config| ServerConfig { tick, election_ticks: 10, ..config };
+    let cluster = Cluster::start_with(3, Kind::Memory, slow).await;
+    let mut client = cluster.client(cluster.follower().await);
+    let started = Instant::now();
+    for number in 0..100 {
+        client.put("k", number.to_string()).await.unwrap();
+        assert_eq!(client.get("k").await.unwrap().found.unwrap().value, number.to_string());
+    }
+    let (took, ticks) = (started.elapsed(), 100);
+    assert!(took < ticks * tick, "200 requests took {took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

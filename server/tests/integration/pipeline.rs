@@ -161,6 +161,29 @@ async fn more_requests_than_the_node_allows_are_refused_and_say_so() {
     assert!(details.iter().filter(|it| it.kind() != ErrorKind::Busy).all(|it| it.indefinite));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn more_writes_than_may_wait_are_refused_and_say_so() {
+    let limits = Limits { proposals_max: 4, ..Limits::STANDARD };
+    let mut cluster = Cluster::start_with_limits(3, Kind::Memory, limits).await;
+    let leader = cluster.leader().await;
+    for node in cluster.nodes().filter(|node| *node != leader).collect::<Vec<_>>() {
+        cluster.stop(node).await;
+    }
+    let frame = (0..10).map(|id| put(id, "k", "v".to_owned())).collect();
+    let answers = pipelined(&cluster, leader, vec![frame], 10).await;
+    let errors = answers.into_iter().map(|(_, response)| match response {
+        Response::Error(error) => error.detail.unwrap(),
+        other => panic!("{other:?}"),
+    });
+    let busy: Vec<_> = errors.filter(|it| it.kind() == ErrorKind::Busy).collect();
+    assert_eq!(busy.len(), 6);
+    for detail in busy {
+        let said = (detail.limit.as_str(), detail.limit_max, detail.limit_asked);
+        assert_eq!((said, detail.indefinite), (("proposals", 4, 5), false));
+    }
+    assert_eq!(cluster.server(leader).metrics().limit_hits("proposals"), 6);
+}
+
 /// Cuts the connection of a write and a read to a leader that cannot answer.
 async fn cut_in_the_middle(travel: Travel) {
     let mut cluster = Cluster::start(3, Kind::Memory).await;

@@ -1,7 +1,8 @@
 //! Servers as processes: what a kill, a signal and a bad command line do.
 
+use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -140,4 +141,38 @@ fn a_world_that_does_not_fit_exits_1() {
     fails(&["--node=1", &peers, "--storage=memory"], 1, "hint: ");
     let peers = format!("--peers=1={}", addresses(1)[0]);
     fails(&["--node=1", &peers, "--data=/dev/null/data"], 1, "/dev/null");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_state_is_refused_and_not_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let addresses = addresses(1);
+    let mut process = Process::start(directory.path(), 1, &addresses);
+    let mut client = client(&addresses);
+    client.put("k", "v").await.unwrap();
+    client.snapshot(0).await.unwrap();
+    let kill = Command::new("kill").arg(process.0.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    eventually("the server ends", async || process.0.try_wait().unwrap()).await;
+    let data = directory.path().join("1");
+    let manifests = files_named(&data.join("state"), "MANIFEST");
+    assert!(!manifests.is_empty());
+    for manifest in manifests {
+        fs::write(manifest, "no manifest").unwrap();
+    }
+    let peers = format!("--peers=1={}", addresses[0]);
+    fails(&["--node=1", &peers, "--data", data.to_str().unwrap()], 74, "state");
+}
+
+fn files_named(directory: &Path, start: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_named(&path, start));
+        } else if path.file_name().unwrap().to_str().unwrap().starts_with(start) {
+            found.push(path);
+        }
+    }
+    found
 }

@@ -1,9 +1,13 @@
 //! What a server refuses to start with.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
+use proto::admin::DieRequest;
+use proto::admin::admin_client::AdminClient;
 use server::types::NodeId;
-use server::{ConfigError, Server, ServerError};
+use server::{ConfigError, Server, ServerConfig, ServerError};
+use tonic::Code;
 
 use crate::cluster::{Cluster, Kind};
 
@@ -42,4 +46,23 @@ async fn another_nodes_directory_is_refused() {
     cluster.stop(2).await;
     let error = start(config).await;
     assert!(matches!(error, ServerError::DataDir(DataDirError::Foreign { .. })), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_ends_a_server_only_if_it_was_started_for_tests() {
+    let die = async |cluster: &Cluster| {
+        let mut admin = AdminClient::new(cluster.channel(1).await);
+        admin.die(DieRequest { at_once: false }).await
+    };
+    let cluster = Cluster::start(1, Kind::Memory).await;
+    let status = die(&cluster).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert!(status.message().contains("--test-hooks"), "{status}");
+    cluster.client(1).put("k", "still here").await.unwrap();
+
+    let hooks = |config| ServerConfig { test_hooks: true, ..config };
+    let cluster = Cluster::start_with(1, Kind::Memory, hooks).await;
+    die(&cluster).await.unwrap();
+    let wanted = tokio::time::timeout(Duration::from_secs(10), cluster.server(1).stop_wanted());
+    wanted.await.expect("the server wants to stop");
 }

@@ -143,7 +143,7 @@ impl<R: BufRead> JsonlReader<R> {
             }),
             node: line.node,
         };
-        self.position = event.index + 1;
+        self.position = event.index.saturating_add(1);
         Ok(Some(event))
     }
 }

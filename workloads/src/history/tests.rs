@@ -57,6 +57,20 @@ fn index_and_time_may_be_missing() {
 }
 
 #[test]
+fn the_greatest_index_is_no_reason_to_panic() {
+    let text = format!(
+        "{{\"index\":{},\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}}\n\
+         {{\"process\":0,\"type\":\"ok\",\"f\":\"read\"}}\n",
+        u64::MAX
+    );
+    let (events, _) = read_events(Cursor::new(text), TruncatedTail::Refuse).unwrap();
+    assert_eq!(
+        operations(&events).unwrap_err().to_string(),
+        "event 18446744073709551615 follows event 18446744073709551615: indexes must ascend"
+    );
+}
+
+#[test]
 fn malformed_lines_are_located() {
     let good = r#"{"process":0,"type":"invoke","f":"read"}"#;
     check_read(

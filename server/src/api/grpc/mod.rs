@@ -25,6 +25,8 @@ mod admin;
 mod admission;
 mod deadline;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod hints;
 mod kv;
 mod operation;

@@ -99,6 +99,10 @@ impl Refusal {
                 return Refusal::not_leader(leader);
             }
             NodeError::NotHosted => return Refusal::not_leader(None),
+            NodeError::Rejected(Rejection::AtLimit { limit, max }) => {
+                let refusal = Refusal::over_limit(limit, max, max + 1);
+                return Refusal { kind: ErrorKind::Busy, ..refusal };
+            }
             NodeError::Rejected(Rejection::Busy) | NodeError::Busy => ErrorKind::Busy,
             NodeError::Rejected(Rejection::Overwritten) => ErrorKind::Overwritten,
             NodeError::Rejected(Rejection::Uncertain) => ErrorKind::Uncertain,

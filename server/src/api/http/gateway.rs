@@ -150,7 +150,8 @@ impl<K: Kv, A: Admin> Gateway<K, A> {
     ) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
         request.extensions_mut().insert(caller);
-        if let Some(timeout) = query.timeout {
+        // More than the store allows changes nothing, and gRPC has no words for a million years.
+        if let Some(timeout) = query.timeout.filter(|it| *it < self.config.request_timeout) {
             request.set_timeout(timeout);
         }
         request

@@ -28,6 +28,8 @@
 //! Every request becomes one of the gRPC API and goes through the same code: the same limits,
 //! rights, deadlines and answers.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod gateway;
 mod kv;
 mod query;

@@ -13,6 +13,7 @@ use crate::log_store::{LogBatch, LogPosition};
 use crate::types::{GroupId, LogIndex, Term};
 
 use super::groups::GroupLog;
+use super::record::NUMBER_MAX;
 
 const SEGMENT: u8 = 1;
 const CONFIGURATION: u8 = 2;
@@ -256,7 +257,8 @@ impl Reader<'_> {
     }
 
     fn long(&mut self) -> Result<u64, Malformed> {
-        Ok(u64::from_le_bytes(self.take()?))
+        let number = u64::from_le_bytes(self.take()?);
+        if number <= NUMBER_MAX { Ok(number) } else { Err(Malformed) }
     }
 
     fn position(&mut self) -> Result<LogPosition, Malformed> {

@@ -45,6 +45,8 @@
 
 mod compaction;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod groups;
 mod item;
 mod reader;

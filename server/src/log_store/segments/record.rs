@@ -17,6 +17,9 @@ pub(super) const HEADER_BYTES: usize = 40;
 /// Records start at multiples of this.
 const ALIGNMENT: usize = 8;
 const MAGIC: [u8; 4] = *b"BWL1";
+/// No count gets so far in the life of a disk. What claims so was not written by this store, and is
+/// not calculated with.
+pub(super) const NUMBER_MAX: u64 = 1 << 62;
 
 /// What a record is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +99,9 @@ pub(super) fn decode(bytes: &[u8], start: usize, seed: u32) -> Option<Record> {
         sequence: long(record, 24),
         durable: long(record, 32),
     };
+    if header.number.max(header.sequence).max(header.durable) > NUMBER_MAX {
+        return None;
+    }
     let payload = start + HEADER_BYTES..start + size;
     Some(Record { header, end: payload.end.next_multiple_of(ALIGNMENT), payload })
 }
@@ -160,6 +166,22 @@ mod tests {
         let bytes = record(b"payload");
         assert_eq!(decode(&bytes, 0, 78), None);
         assert!((0..HEADER_BYTES + 7).all(|size| decode(&bytes[..size], 0, 77).is_none()));
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_counted_to_is_not_believed() {
+        let decoded = |header: Header| {
+            let mut buffer = Vec::new();
+            let start = begin(&mut buffer);
+            finish(&mut buffer, start, header, 77);
+            decode(&buffer, 0, 77)
+        };
+        for number in [NUMBER_MAX + 1, u64::MAX] {
+            assert_eq!(decoded(Header { number, ..HEADER }), None);
+            assert_eq!(decoded(Header { sequence: number, ..HEADER }), None);
+            assert_eq!(decoded(Header { durable: number, ..HEADER }), None);
+        }
+        assert!(decoded(Header { sequence: NUMBER_MAX, ..HEADER }).is_some());
     }
 
     #[test]

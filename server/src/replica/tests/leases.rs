@@ -79,5 +79,6 @@ fn leases_have_a_limit() {
         grant(&mut cluster, 1);
     }
     let (_, reply) = cluster.write(1, Command::GrantLease(GrantLease { ttl_ticks: TTL }));
-    assert_eq!(rejected(reply), Some(Rejection::Busy));
+    let at_limit = Rejection::AtLimit { limit: "leases", max: 10 };
+    assert_eq!(rejected(reply), Some(at_limit));
 }

@@ -45,6 +45,20 @@ fn the_log_is_compacted_behind_snapshots_but_for_a_tail() {
 }
 
 #[test]
+fn a_run_of_entries_that_jumps_over_the_threshold_makes_a_snapshot_due() {
+    let mut cluster =
+        Cluster::with_compaction(3, CompactionConfig { tail_entries: 1_000, ..OFTEN });
+    cluster.elect(1);
+    cluster.isolated.insert(3);
+    write_much(&mut cluster);
+    cluster.isolated.clear();
+    cluster.tick(5);
+    let status = cluster.node(3).replica.status();
+    assert_eq!(status.applied, cluster.node(1).replica.status().applied);
+    assert!(status.snapshot.expect("one was taken").index.0 >= 40, "{status:?}");
+}
+
+#[test]
 fn bytes_make_a_snapshot_due_too() {
     let compaction =
         CompactionConfig { snapshot_entries: u64::MAX, snapshot_bytes: 1_000, ..OFTEN };
@@ -62,7 +76,7 @@ fn a_log_that_is_too_large_takes_no_writes_until_it_is_compacted() {
     let mut cluster = Cluster::with_compaction(1, compaction);
     cluster.elect(1);
     let refused = (0..10).find_map(|_| rejected(cluster.put(1, "key", &"v".repeat(500))));
-    assert_eq!(refused, Some(Rejection::Busy));
+    assert_eq!(refused, Some(Rejection::AtLimit { limit: "log-bytes", max: 2_000 }));
     let (_, reply) = cluster.ask(1, |request| Input::TakeSnapshot { request });
     assert!(matches!(reply, Some(Reply::SnapshotTaken { .. })), "{reply:?}");
 }
