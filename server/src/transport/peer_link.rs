@@ -104,19 +104,19 @@ pub(super) fn endpoint(
 pub(super) fn start(
     config: LinkConfig,
 ) -> Result<(LinkQueue, watch::Receiver<Option<Channel>>), tonic::transport::Error> {
-    let endpoint = endpoint(&config.credentials, &config.address)?;
+    // What is wrong with an address is said now, and not when it is dialled.
+    endpoint(&config.credentials, &config.address)?;
     let (messages, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
     let metrics = Arc::clone(&config.metrics);
     let (publish, channel) = watch::channel(None);
-    let task = LinkTask { config, endpoint, queue, bytes: Arc::clone(&bytes), publish };
+    let task = LinkTask { config, queue, bytes: Arc::clone(&bytes), publish };
     tokio::spawn(task.run());
     Ok((LinkQueue { messages, bytes, metrics, channel: channel.clone() }, channel))
 }
 
 struct LinkTask {
     config: LinkConfig,
-    endpoint: Endpoint,
     queue: mpsc::Receiver<GroupMessage>,
     /// What the messages in `queue` take.
     bytes: Arc<AtomicUsize>,
@@ -167,7 +167,7 @@ impl LinkTask {
 
     /// One stream, from connecting to its end.
     async fn stream(&mut self) -> End {
-        let channel = match self.endpoint.connect().await {
+        let channel = match connect(&self.config).await {
             Ok(channel) => channel,
             Err(error) => return End::Lost(error.to_string()),
         };
@@ -242,6 +242,11 @@ impl LinkTask {
             }
         }
     }
+}
+
+/// With the certificates as they are now.
+async fn connect(config: &LinkConfig) -> Result<Channel, tonic::transport::Error> {
+    endpoint(&config.credentials, &config.address)?.connect().await
 }
 
 fn stream_end(end: Result<(), Status>) -> End {

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::cluster::{Cluster, Kind};
 use crate::eventually::eventually;
 
-fn with_http(config: ServerConfig) -> ServerConfig {
+pub(crate) fn with_http(config: ServerConfig) -> ServerConfig {
     let http = HttpConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         advertise: "127.0.0.1:0".to_owned(),

@@ -278,6 +278,36 @@ async fn tokens_are_read_again_when_they_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_read_again_when_they_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+    std::fs::create_dir(&old).unwrap();
+    std::fs::create_dir(&new).unwrap();
+    let (first, second) = (Authority::new(&old, "clients"), Authority::new(&new, "clients"));
+    let files = first.files(Some(&first));
+    let security = SecurityConfig { client_tls: Some(files), ..SecurityConfig::default() };
+    let cluster = Secured::start(1, &security).await;
+    cluster.leader().await;
+    let address = cluster.servers[&1].address();
+    let open = connect(address, Some(first.client(Some(&first)))).await.unwrap();
+    put(&open, None).await.unwrap();
+    assert!(connect(address, Some(second.client(Some(&second)))).await.is_none());
+    // The new files take the place of the old ones, one after the other.
+    second.files(Some(&second));
+    for name in ["clients.crt", "clients.key", "clients.ca"] {
+        fs::rename(new.join(name), old.join(name)).unwrap();
+    }
+    eventually("the new certificate is shown, and wanted", async || {
+        let channel = connect(address, Some(second.client(Some(&second)))).await?;
+        put(&channel, None).await.ok()
+    })
+    .await;
+    cannot_be_used(address, Some(second.client(Some(&first)))).await;
+    // Who is there stays.
+    put(&open, None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_that_cannot_be_used_are_an_error_that_names_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let mut security = tokens(&directory);
