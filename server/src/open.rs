@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::config::{ServerConfig, Storage};
+use crate::config::{Mode, ServerConfig, Storage};
+use crate::consensus::EngineKind;
 use crate::data_dir::DataDir;
 use crate::driver::{Node, NodeConfig, PeerSender};
 use crate::log_store::MemoryLogStore;
@@ -98,6 +99,10 @@ fn node_config(
     NodeConfig {
         replica: ReplicaConfig {
             id: config.node,
+            engine: match config.mode {
+                Mode::Single => EngineKind::Solo,
+                Mode::Replicated => EngineKind::Raft,
+            },
             election_ticks: config.election_ticks,
             heartbeat_ticks: config.heartbeat_ticks,
             seed: config.seed,

@@ -4,4 +4,5 @@ mod cluster;
 mod leases;
 mod membership;
 mod snapshots;
+mod solo;
 mod transfer;
