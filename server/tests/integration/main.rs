@@ -14,6 +14,7 @@ mod example;
 mod failures;
 mod hostile;
 mod http;
+mod lost_data;
 mod members;
 mod observability;
 mod operations;

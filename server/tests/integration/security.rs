@@ -21,6 +21,7 @@ use tonic::{Code, Request, Status};
 
 use crate::certificates::Authority;
 use crate::eventually::eventually;
+use crate::failures::handshake;
 
 /// Nodes with ports of their own for peers.
 struct Secured {
@@ -119,15 +120,9 @@ async fn get(channel: &Channel, token: Option<&str>) -> Result<(), Status> {
 
 /// Tries to be node 2 that speaks to node 1.
 async fn speak_as_peer(channel: &Channel, cluster: &str, token: Option<&str>) -> Status {
-    let handshake = Handshake {
-        format: server::transport::PEER_FORMAT,
-        cluster: cluster.to_owned(),
-        from: 2,
-        to: 1,
-        ..Handshake::default()
-    };
+    let first = Handshake { cluster: cluster.to_owned(), ..handshake(2, 1) };
     let odd = Frame { frame: None };
-    let frames = [Frame { frame: Some(frame::Frame::Handshake(handshake)) }, odd];
+    let frames = [Frame { frame: Some(frame::Frame::Handshake(first)) }, odd];
     let request = with_token(tokio_stream::iter(frames), token);
     PeerClient::new(channel.clone()).stream(request).await.unwrap_err()
 }
