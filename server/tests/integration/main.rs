@@ -6,6 +6,7 @@ mod certificates;
 mod client_watches;
 mod clients;
 mod cluster;
+mod conformance;
 mod ctl;
 #[cfg(feature = "rocksdb")]
 mod disk_full;
