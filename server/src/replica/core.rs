@@ -236,7 +236,7 @@ impl Replica {
     /// Feeds everything that can influence this replica's future to `hasher`.
     ///
     /// Two replicas with the same fingerprint behave alike from here on, provided `heartbeat_ticks`
-    /// is 1 (see [`crate::consensus::RaftEngine::fingerprint`]), requests never time out, and no operator changes
+    /// is 1 (see [`Engine::fingerprint`]), requests never time out, and no operator changes
     /// members.
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {
         self.engine.fingerprint(hasher);
