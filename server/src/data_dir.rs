@@ -1,7 +1,8 @@
 //! The data directory of one node: whose it is, and that one process at a time uses it.
 //!
 //! ```text
-//! DIR/meta.json   format version, cluster, node; written once
+//! DIR/meta.json   format version, cluster, node, incarnation; written once
+//! DIR/founders    which directories the cluster began with, see `founders`
 //! DIR/lock        locked while a process uses the directory
 //! DIR/log/        the Raft log: NUMBER-SEED.segment, see `log_store/segments`
 //! DIR/shards      the shard map; written when all groups of the first start are there
@@ -12,26 +13,31 @@
 //!   <group>/incoming/                  one that is being received: OFFER and files/
 //! ```
 //!
-//! Formats: 1 had the log in a RocksDB too, and one state; 2 has the log in segments.
+//! Formats: 1 had the log in a RocksDB too, and one state; 2 has the log in segments; 3 has an
+//! incarnation.
 
 use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::founders::{FoundersRecord, Keep};
 use crate::shard::{ShardMap, ShardMapError};
 use crate::types::NodeId;
 
 /// Version of the layout of a data directory and of everything in it.
-pub const DATA_FORMAT: u32 = 2;
+pub const DATA_FORMAT: u32 = 3;
 
 const SHARDS_FILE: &str = "shards";
+const FOUNDERS_FILE: &str = "founders";
 
 /// A data directory that is ours until this is dropped.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
+    incarnation: u64,
     /// Held for its lock, which ends with the process at the latest.
     _lock: File,
 }
@@ -42,6 +48,8 @@ struct Meta {
     format: u32,
     cluster: String,
     node: u64,
+    /// A random number, never 0, by which this directory is told from all others.
+    incarnation: u64,
 }
 
 /// A data directory cannot be used.
@@ -119,22 +127,30 @@ impl DataDir {
         create_directory(path)?;
         let lock = lock(path)?;
         let meta_path = path.join("meta.json");
-        match fs::read(&meta_path) {
+        let incarnation = match fs::read(&meta_path) {
             Ok(bytes) => check_meta(path, &meta_path, &bytes, cluster, node)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 check_unused(path)?;
-                let meta = Meta { format: DATA_FORMAT, cluster: cluster.into(), node: node.0 };
+                let incarnation = new_incarnation();
+                let (cluster, node) = (cluster.to_owned(), node.0);
+                let meta = Meta { format: DATA_FORMAT, cluster, node, incarnation };
                 let mut text = serde_json::to_vec_pretty(&meta)
                     .expect("a struct of plain fields is valid JSON");
                 text.push(b'\n');
                 write_file(path, "meta.json", &text)?;
+                incarnation
             }
             Err(error) => return Err(io("read", &meta_path)(error)),
-        }
-        let directory = DataDir { path: path.to_owned(), _lock: lock };
+        };
+        let directory = DataDir { path: path.to_owned(), incarnation, _lock: lock };
         create_directory(&directory.log())?;
         create_directory(&directory.state())?;
         Ok(directory)
+    }
+
+    /// What distinguishes this directory from any other that this node ever had.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
     }
 
     /// Where the Raft log is.
@@ -166,6 +182,37 @@ impl DataDir {
     pub fn write_shards(&self, map: &ShardMap) -> Result<(), DataDirError> {
         write_file(&self.path, SHARDS_FILE, &map.encode_map())
     }
+
+    /// Which directories the cluster began with; none before the first start of this node.
+    pub fn read_founders(&self) -> Result<Option<FoundersRecord>, DataDirError> {
+        let path = self.path.join(FOUNDERS_FILE);
+        match fs::read(&path) {
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(record) => Ok(Some(record)),
+                Err(source) => Err(DataDirError::Meta { path, source }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io("read", &path)(error)),
+        }
+    }
+
+    /// Keeps a record of them from now on, also after this is dropped. After a crash there is the old
+    /// record or the new one.
+    pub fn keep_founders(&self) -> Keep {
+        let directory = self.path.clone();
+        Box::new(move |record| {
+            let mut text = serde_json::to_vec_pretty(record)
+                .expect("a record of plain numbers and names is valid JSON");
+            text.push(b'\n');
+            write_file(&directory, FOUNDERS_FILE, &text)
+        })
+    }
+}
+
+/// Of a new data directory, or of a process without one.
+pub fn new_incarnation() -> u64 {
+    // The standard library draws the keys of its hashers from the operating system.
+    RandomState::new().hash_one(std::process::id()).max(1)
 }
 
 fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
@@ -223,7 +270,7 @@ fn check_meta(
     bytes: &[u8],
     cluster: &str,
     node: NodeId,
-) -> Result<(), DataDirError> {
+) -> Result<u64, DataDirError> {
     // The format comes first: the other fields may mean something else in another format.
     #[derive(Deserialize)]
     struct Format {
@@ -239,7 +286,7 @@ fn check_meta(
         let path = directory.to_owned();
         return Err(DataDirError::Foreign { path, node: meta.node, cluster: meta.cluster });
     }
-    Ok(())
+    Ok(meta.incarnation)
 }
 
 /// Writes a new file, syncs it, moves it in place and syncs the directory, so that after a power
@@ -257,6 +304,7 @@ fn write_file(directory: &Path, name: &str, content: &[u8]) -> Result<(), DataDi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::founders::Standing;
 
     fn open(path: &Path, cluster: &str, node: u64) -> Result<DataDir, DataDirError> {
         DataDir::open(path, cluster, NodeId(node))
@@ -267,8 +315,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b");
         drop(open(&path, "c", 1).unwrap());
+        let first = open(&path, "c", 1).unwrap().incarnation();
         let again = open(&path, "c", 1).unwrap();
         assert!(again.log().is_dir() && again.state().is_dir());
+        assert_eq!(again.incarnation(), first);
+        let other = open(&directory.path().join("other"), "c", 1).unwrap();
+        assert!(first != 0 && other.incarnation() != first);
     }
 
     #[test]
@@ -322,6 +374,17 @@ mod tests {
         let path = directory.path().join("file");
         fs::write(&path, "").unwrap();
         assert!(matches!(open(&path, "c", 1), Err(DataDirError::Io { .. })));
+    }
+
+    #[test]
+    fn a_record_of_founders_is_kept() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = open(&parent.path().join("data"), "c", 1).unwrap();
+        assert_eq!(directory.read_founders().unwrap(), None);
+        let mut record = FoundersRecord::new(Standing::Founder);
+        record.incarnations.insert(2, u64::MAX);
+        directory.keep_founders()(&record).unwrap();
+        assert_eq!(directory.read_founders().unwrap(), Some(record));
     }
 
     #[test]

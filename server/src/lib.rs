@@ -18,6 +18,7 @@ pub mod config;
 pub mod consensus;
 pub mod data_dir;
 pub mod driver;
+pub mod founders;
 pub mod log_store;
 pub mod membership;
 pub mod metrics;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::config::{ServerConfig, Storage};
-use crate::data_dir::DataDir;
+use crate::config::{Mode, ServerConfig, Storage};
+use crate::consensus::EngineKind;
+use crate::data_dir::{DataDir, new_incarnation};
 use crate::driver::{Node, NodeConfig, PeerSender};
+use crate::founders::{Founders, FoundersRecord, Standing};
 use crate::log_store::MemoryLogStore;
 use crate::membership::Configuration;
 use crate::metrics::Metrics;
@@ -20,23 +22,52 @@ use crate::types::{GroupId, NodeId};
 /// Leases that may live at once.
 const LEASES_MAX: usize = 100_000;
 
-/// Opens the stores and starts the node on them. At the first start the node gets the groups that the
-/// first shard map gives it; afterwards it has those that its log knows.
-pub(crate) fn open(
+/// What of the stores says who this node is: its data directory, if it has one, and whom it has met.
+pub(crate) fn open_directory(
     config: &ServerConfig,
-    metrics: Arc<Metrics>,
-    peers: Box<dyn PeerSender>,
-) -> Result<(Node, Option<DataDir>, ShardMap), ServerError> {
-    let first = ShardMap::first(&config.peers.keys().copied().collect(), config.shards);
+) -> Result<(Option<DataDir>, Founders), ServerError> {
+    let first = config.peers.keys().copied().collect();
+    let new = match config.join {
+        true => FoundersRecord::new(Standing::Joined),
+        false => FoundersRecord::new(Standing::Gathering),
+    };
     match &config.storage {
         Storage::Memory => {
-            let log = Box::new(MemoryLogStore::new());
-            let node_config = node_config(config, bootstrap(config, &first), metrics);
-            Ok((Node::start(node_config, log, MemoryStateStores, peers)?, None, first))
+            // Without data that outlives it, every process is another one.
+            let keep = Box::new(|_: &FoundersRecord| Ok(()));
+            let founders = Founders::new(config.node, new_incarnation(), first, new, keep)?;
+            Ok((None, founders))
         }
         #[cfg(feature = "rocksdb")]
         Storage::Rocksdb { data } => {
             let data = DataDir::open(data, &config.cluster, config.node)?;
+            let (incarnation, keep) = (data.incarnation(), data.keep_founders());
+            let record = data.read_founders()?.unwrap_or(new);
+            let founders = Founders::new(config.node, incarnation, first, record, keep)?;
+            Ok((Some(data), founders))
+        }
+        #[cfg(not(feature = "rocksdb"))]
+        Storage::Rocksdb { data: _ } => Err(ServerError::NoRocksdb),
+    }
+}
+
+/// Opens the stores and starts the node on them. At the first start the node gets the groups that the
+/// first shard map gives it; afterwards it has those that its log knows.
+pub(crate) fn open(
+    config: &ServerConfig,
+    data: Option<&DataDir>,
+    metrics: Arc<Metrics>,
+    peers: Box<dyn PeerSender>,
+) -> Result<(Node, ShardMap), ServerError> {
+    let first = ShardMap::first(&config.peers.keys().copied().collect(), config.shards);
+    match data {
+        None => {
+            let log = Box::new(MemoryLogStore::new());
+            let node_config = node_config(config, bootstrap(config, &first), metrics);
+            Ok((Node::start(node_config, log, MemoryStateStores, peers)?, first))
+        }
+        #[cfg(feature = "rocksdb")]
+        Some(data) => {
             let known = data.read_shards()?;
             let log = Box::new(crate::log_store::SegmentLogStore::open(&data.log())?);
             let states =
@@ -57,10 +88,10 @@ pub(crate) fn open(
                     first
                 }
             };
-            Ok((node, Some(data), map))
+            Ok((node, map))
         }
         #[cfg(not(feature = "rocksdb"))]
-        Storage::Rocksdb { data: _ } => Err(ServerError::NoRocksdb),
+        Some(_) => Err(ServerError::NoRocksdb),
     }
 }
 
@@ -98,6 +129,10 @@ fn node_config(
     NodeConfig {
         replica: ReplicaConfig {
             id: config.node,
+            engine: match config.mode {
+                Mode::Single => EngineKind::Solo,
+                Mode::Replicated => EngineKind::Raft,
+            },
             election_ticks: config.election_ticks,
             heartbeat_ticks: config.heartbeat_ticks,
             seed: config.seed,

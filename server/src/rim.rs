@@ -15,13 +15,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 
 use crate::api::{AdminService, Api, Front, Gateway, GatewayConfig, KvService, Readiness};
 use crate::config::{Limits, ServerConfig};
 use crate::metrics::Metrics;
-use crate::security::{Gate, Guard, Incoming, PeerTls, Port, RefusalLog, Secret, Tokens, acceptor};
+use crate::security::{
+    Gate, Guard, Incoming, PeerTls, Port, Protocol, RefusalLog, Reload, Secret, ServerTls, Tokens,
+    follow_files,
+};
 use crate::server::ServerError;
 use crate::transport::{Advertised, Directory, PeerCredentials, PeerService};
 use crate::types::NodeId;
@@ -63,6 +65,13 @@ impl Listeners {
     }
 }
 
+/// Read again when its files change.
+fn watched<T: Reload>(files: T) -> Arc<T> {
+    let files = Arc::new(files);
+    tokio::spawn(follow_files(Arc::downgrade(&files)));
+    files
+}
+
 fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source })
 }
@@ -74,26 +83,24 @@ pub(crate) struct Checkpoint {
     pub(crate) refusals: Arc<RefusalLog>,
     pub(crate) credentials: PeerCredentials,
     guard: Arc<Guard>,
-    client_tls: Option<TlsAcceptor>,
-    http_tls: Option<TlsAcceptor>,
-    peer_tls: Option<TlsAcceptor>,
+    client_tls: Option<Arc<ServerTls>>,
+    http_tls: Option<Arc<ServerTls>>,
+    peer_tls: Option<Arc<ServerTls>>,
 }
 
 impl Checkpoint {
-    /// Reads keys and tokens. Must be called on a tokio runtime, where tokens are watched.
+    /// Reads keys and tokens. Must be called on a tokio runtime, where their files are watched.
     pub(crate) fn load(config: &ServerConfig) -> Result<Checkpoint, ServerError> {
         let security = &config.security;
         let metrics = Arc::new(Metrics::default());
         let refusals = Arc::new(RefusalLog::default());
-        let tokens = security.tokens.as_deref().map(Tokens::load).transpose()?.map(Arc::new);
-        if let Some(tokens) = &tokens {
-            tokio::spawn(Arc::clone(tokens).watch());
-        }
+        let tokens = security.tokens.as_deref().map(Tokens::load).transpose()?.map(watched);
         let token = security.cluster_token.as_deref().map(Secret::load).transpose()?;
-        let tls = |files: &Option<_>, protocols: &[&[u8]]| {
-            files.as_ref().map(|files| acceptor(files, protocols)).transpose()
+        let tls = |files: &Option<_>, protocols| {
+            let tls = files.as_ref().map(|files| ServerTls::load(files, protocols)).transpose();
+            Ok::<_, ServerError>(tls?.map(watched))
         };
-        let peer_tls = security.peer_tls.as_ref().map(PeerTls::load).transpose()?;
+        let peer_tls = security.peer_tls.as_ref().map(PeerTls::load).transpose()?.map(watched);
         Ok(Checkpoint {
             credentials: PeerCredentials::new(peer_tls, token.as_ref()),
             client_tls: tls(&security.client_tls, &[b"h2"])?,
@@ -105,9 +112,10 @@ impl Checkpoint {
         })
     }
 
-    fn gate(&self, limits: &Limits, tls: Option<&TlsAcceptor>) -> Gate {
+    fn gate(&self, limits: &Limits, protocol: Protocol, tls: Option<&Arc<ServerTls>>) -> Gate {
         Gate {
             connections_max: limits.connections_max,
+            protocol,
             tls: tls.cloned(),
             metrics: Arc::clone(&self.metrics),
             log: Arc::clone(&self.refusals),
@@ -133,18 +141,22 @@ impl Ports {
         checkpoint: &Checkpoint,
     ) -> Result<Ports, ServerError> {
         let limits = &config.limits;
-        let open = |listener: TcpListener, tls: Option<&TlsAcceptor>| {
+        let open = |listener: TcpListener, protocol, tls: Option<&Arc<ServerTls>>| {
             let address = listener.local_addr().unwrap_or(config.listen);
             let opened = listener
                 .set_nonblocking(true)
                 .and_then(|()| tokio::net::TcpListener::from_std(listener))
-                .and_then(|listener| checkpoint.gate(limits, tls).open(listener));
+                .and_then(|listener| checkpoint.gate(limits, protocol, tls).open(listener));
             let opened = opened.map_err(|source| ServerError::Listen { address, source })?;
             Ok::<_, ServerError>((address, opened))
         };
-        let (client_address, clients) = open(listeners.clients, checkpoint.client_tls.as_ref())?;
-        let peers = listeners.peers.map(|it| open(it, checkpoint.peer_tls.as_ref())).transpose()?;
-        let http = listeners.http.map(|it| open(it, checkpoint.http_tls.as_ref())).transpose()?;
+        let (client_address, clients) =
+            open(listeners.clients, Protocol::Grpc, checkpoint.client_tls.as_ref())?;
+        let peers =
+            listeners.peers.map(|it| open(it, Protocol::Grpc, checkpoint.peer_tls.as_ref()));
+        let peers = peers.transpose()?;
+        let http = listeners.http.map(|it| open(it, Protocol::Http, checkpoint.http_tls.as_ref()));
+        let http = http.transpose()?;
         let (peer_address, peers) = peers.unzip();
         let (http_address, http) = http.unzip();
         Ok(Ports { client_address, peer_address, http_address, clients, peers, http })

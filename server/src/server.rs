@@ -13,14 +13,14 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::driver::{Node, NodeHandle, StartError};
 use crate::log_store::LogStoreError;
 use crate::metrics::{GroupView, Metrics};
-use crate::open::open;
+use crate::open::{open, open_directory};
 use crate::rim::{Checkpoint, Listeners, Ports, Served, first_directory};
 use crate::security::{TlsError, TokenError};
 use crate::shard::{NoGroups, Shards};
 use crate::state_machine::StateStoreError;
 use crate::transport::{
-    Directory, PeerLinks, PeerService, PeerServiceConfig, PeersConfig, TransferCounts,
-    TransportError,
+    Directory, Introduction, PeerLinks, PeerService, PeerServiceConfig, PeersConfig,
+    TransferCounts, TransportError,
 };
 
 /// How long running requests may take to end when the server stops.
@@ -131,18 +131,30 @@ impl Server {
         let metrics = Arc::clone(&checkpoint.metrics);
 
         let transfers = Arc::new(TransferCounts::default());
-        let peers = PeersConfig {
+        let opening = config.clone();
+        let opened = tokio::task::spawn_blocking(move || open_directory(&opening)).await;
+        let (data, founders) = opened??;
+        let introduction = Introduction {
             node: config.node,
             cluster: config.cluster.clone(),
+            mode: config.mode,
+            storage: config.storage.name(),
+            advertised,
+            founders: Arc::new(founders),
+        };
+        let peers = PeersConfig {
+            introduction: introduction.clone(),
             peers: config.peers.clone(),
             credentials: checkpoint.credentials.clone(),
-            advertised,
             metrics: Arc::clone(&metrics),
         };
         let (peers, connections) = PeerLinks::start(peers, Arc::clone(&transfers))?;
         let (opening, measured) = (config.clone(), Arc::clone(&metrics));
         // Opening the stores may take seconds, which the runtime's threads must not wait.
-        let opened = tokio::task::spawn_blocking(move || open(&opening, measured, Box::new(peers)));
+        let opened = tokio::task::spawn_blocking(move || {
+            let (node, map) = open(&opening, data.as_ref(), measured, Box::new(peers))?;
+            Ok::<_, ServerError>((node, data, map))
+        });
         let (node, data, map) = opened.await??;
         let api_config = api_config(&config, &directory, &metrics);
         let api = Api::new(api_config, node.handle(), connections.clone(), Shards::new(map)?);
@@ -150,8 +162,7 @@ impl Server {
         let (stop_accepting, accepting_stops) = watch::channel(false);
         let (stop_peers, peers_stop) = watch::channel(false);
         let peers = PeerServiceConfig {
-            node: config.node,
-            cluster: config.cluster.clone(),
+            introduction,
             peers: connections.clone(),
             directory: directory.clone(),
             metrics: Arc::clone(&metrics),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use raft::eraftpb::ConfState;
 use server::bug::{Bug, Bugs};
 use server::command::{Command, LogCommand, OutcomeKind, Put};
+use server::consensus::EngineKind;
 use server::log_store::{LogPosition, RecoveredLog};
 use server::membership::Configuration;
 use server::replica::{
@@ -69,6 +70,7 @@ impl LiveNode {
         };
         let replica_config = ReplicaConfig {
             id: NodeId(id),
+            engine: EngineKind::Raft,
             election_ticks: ELECTION_TICKS,
             heartbeat_ticks: 1,
             seed: 0,

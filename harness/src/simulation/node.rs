@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use raft::eraftpb::ConfState;
 use server::bug::{Bug, Bugs};
+use server::consensus::EngineKind;
 use server::log_store::LogPosition;
 use server::membership::Configuration;
 use server::replica::{
@@ -161,6 +162,7 @@ impl Node {
         self.boot += 1;
         let config = ReplicaConfig {
             id: self.id,
+            engine: EngineKind::Raft,
             election_ticks: ELECTION_TICKS,
             heartbeat_ticks: HEARTBEAT_TICKS,
             seed: self.seed ^ (self.id.0 << 32) ^ self.boot,

@@ -49,7 +49,7 @@ impl Readiness {
         let view = |group: GroupId| {
             let status = self.node.status(group)?;
             let is_healthy = !draining && status.leader.is_some();
-            let log_entries = status.last_index.0;
+            let log_entries = (status.last_index.0 + 1).saturating_sub(status.first_index.0);
             Some(GroupView { group: group.0, status, is_healthy, log_entries })
         };
         self.node.groups().into_iter().filter_map(view).collect()

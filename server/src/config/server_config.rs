@@ -91,7 +91,8 @@ pub enum Storage {
         /// The data directory.
         data: PathBuf,
     },
-    /// In memory: a node that stops forgets its vote and its log, and must not come back.
+    /// In memory: a node that stops forgets its vote and its log, and is refused if it comes back as
+    /// the member that it was.
     Memory,
 }
 

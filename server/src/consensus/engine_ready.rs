@@ -1,7 +1,7 @@
 //! What the engine hands out.
 
+use raft::StateRole;
 use raft::eraftpb::{ConfChangeV2, Entry, EntryType, Message, MessageType};
-use raft::{StateRole, Storage as _};
 
 use prost::Message as _;
 use protobuf::Message as _;
@@ -163,11 +163,6 @@ impl RaftEngine {
     /// Where the log begins.
     pub fn base(&self) -> LogPosition {
         self.node.store().base()
-    }
-
-    /// Is entry `index` here, and of `term`?
-    pub fn has_entry(&self, index: LogIndex, term: Term) -> bool {
-        self.node.store().term(index.0) == Ok(term.0)
     }
 }
 

@@ -33,7 +33,7 @@ const APPEND_BYTES_MAX: u64 = 1 << 20;
 /// Append messages to one follower without an answer.
 const APPENDS_INFLIGHT_MAX: usize = 256;
 /// Proposed entries that are not committed yet (bytes); beyond it proposals are refused.
-const UNCOMMITTED_BYTES_MAX: u64 = 64 << 20;
+pub(super) const UNCOMMITTED_BYTES_MAX: u64 = 64 << 20;
 /// Entries given to the state machine at once (bytes).
 const COMMITTED_BYTES_MAX: u64 = 4 << 20;
 /// A new replica wants any snapshot: one of at least this index.
@@ -316,11 +316,6 @@ impl RaftEngine {
     /// Did a follower need a snapshot that there is not, since the last call?
     pub fn take_snapshot_wanted(&self) -> bool {
         self.node.store().take_snapshot_wanted()
-    }
-
-    /// The newest snapshot.
-    pub fn newest_snapshot(&self) -> Option<LogPosition> {
-        self.node.store().newest_snapshot().map(|(position, _)| *position)
     }
 
     /// Hands leadership to a voter, within an election timeout.

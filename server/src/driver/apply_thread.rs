@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
 use crate::bug::{Bug, Bugs};
-use crate::metrics::Metrics;
+use crate::metrics::{GroupMetrics, Metrics};
 use crate::replica::AppliedState;
 use crate::state_machine::{
     Applied, SnapshotStore, StateMachine, StateMachineConfig, StateMachineError, StateStore,
@@ -30,6 +30,7 @@ pub(super) type Machines<S> = BTreeMap<GroupId, Machine<S>>;
 pub(super) struct Machine<S: StateStores> {
     machine: StateMachine<S::Store>,
     feed: WatchFeed,
+    metrics: Arc<GroupMetrics>,
 }
 
 /// What the state machines of a node have in common.
@@ -37,6 +38,7 @@ pub(super) struct Machine<S: StateStores> {
 pub(super) struct MachinesConfig {
     pub(super) machine: StateMachineConfig,
     pub(super) watch: WatchLimits,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl<S: StateStores> Machine<S> {
@@ -49,7 +51,14 @@ impl<S: StateStores> Machine<S> {
         let mut machine = StateMachine::new(states.open(group)?, config.machine.clone())?;
         machine.report_events();
         let feed = WatchFeed::new(config.watch, machine.applied().index);
-        Ok(Machine { machine, feed })
+        let metrics = config.metrics.group(group.0);
+        let opened = Machine { machine, feed, metrics };
+        opened.measure();
+        Ok(opened)
+    }
+
+    fn measure(&self) {
+        self.metrics.sessions.set(self.machine.sessions() as u64);
     }
 
     /// Where it stands, and where watches of it begin.
@@ -108,11 +117,11 @@ impl<S: StateStores> ApplyThread<S> {
     fn perform(&mut self, task: ApplyTask) -> Result<Option<Completion>, StateMachineError> {
         match task {
             ApplyTask::Entries { group, entries, bytes, urgent: _ } => {
-                let Machine { machine, feed } =
-                    self.machines.get_mut(&group).expect("added before its entries");
-                let Applied { entries, leases, events } = machine.apply(&entries)?;
-                let index = machine.applied().index;
-                feed.publish(index, events);
+                let machine = self.machines.get_mut(&group).expect("added before its entries");
+                let Applied { entries, leases, events } = machine.machine.apply(&entries)?;
+                let index = machine.machine.applied().index;
+                machine.feed.publish(index, events);
+                machine.measure();
                 Ok(Some(Completion::Applied { group, index, entries, leases, bytes }))
             }
             ApplyTask::Reads { group, reads } => {
@@ -121,12 +130,12 @@ impl<S: StateStores> ApplyThread<S> {
                 Ok(None)
             }
             ApplyTask::Install { group, received } => {
-                let Machine { machine, feed } =
-                    self.machines.get_mut(&group).expect("added before its snapshots");
-                machine.install(received)?;
-                let position = machine.applied();
-                feed.reset(position.index);
-                let leases = machine.living_leases()?;
+                let machine = self.machines.get_mut(&group).expect("added before its snapshots");
+                machine.machine.install(received)?;
+                let position = machine.machine.applied();
+                machine.feed.reset(position.index);
+                machine.measure();
+                let leases = machine.machine.living_leases()?;
                 self.metrics.snapshots_installed.increment();
                 tracing::info!(group = group.0, index = position.index.0, "installed a snapshot");
                 Ok(Some(Completion::Installed { group, position, leases }))

@@ -107,6 +107,8 @@ impl LogThread {
         if sync {
             self.metrics.fsync.observe(started.elapsed());
         }
+        let compactions = commit.batches.iter().filter(|batch| batch.compact.is_some()).count();
+        self.metrics.compactions.add(compactions as u64);
         self.inbox.complete([commit.completion()], Urgency::Now);
         Ok(())
     }

@@ -193,6 +193,7 @@ impl Node {
         let machines_config = MachinesConfig {
             machine: StateMachineConfig { sessions_max: config.sessions_max, bugs: config.bugs },
             watch: watch_limits(groups.len()),
+            metrics: Arc::clone(&config.metrics),
         };
         let recovered = recover(&config, &machines_config, groups, &mut *log, &mut states)?;
         let Recovered { groups, machines, directory } = recovered;

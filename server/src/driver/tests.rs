@@ -12,6 +12,7 @@ use super::hosted::Hosted;
 use super::*;
 use crate::bug::Bugs;
 use crate::command::{Command, LogCommand, Put};
+use crate::consensus::EngineKind;
 use crate::log_store::{LogBatch, LogStore, LogStoreError, MemoryLogStore, RecoveredLog};
 use crate::membership::Configuration;
 use crate::replica::{AppliedState, CompactionConfig, Replica, ReplicaConfig};
@@ -102,6 +103,7 @@ impl PeerSender for NoPeers {
 fn replica_config() -> ReplicaConfig {
     ReplicaConfig {
         id: NodeId(1),
+        engine: EngineKind::Raft,
         election_ticks: 10,
         heartbeat_ticks: 2,
         seed: 1,

@@ -105,6 +105,11 @@ impl Scrape {
             "Entries that are committed and not applied",
             each(|group| group.status.committed.0.saturating_sub(group.status.applied.0)),
         )?;
+        let sessions = self
+            .groups
+            .iter()
+            .map(|view| (group(view.group), self.metrics.group(view.group).sessions.get()));
+        gauges(encoder, "breakwater_sessions", "Sessions that are remembered", sessions)?;
         let lags = self.groups.iter().flat_map(|view| {
             let lags = self.metrics.group(view.group).lags();
             lags.into_iter().map(|(peer, lag)| {
@@ -156,7 +161,6 @@ impl Scrape {
         for (name, help, gauge) in [
             ("breakwater_connections", "Open connections", &metrics.connections),
             ("breakwater_watchers", "Open watches", &metrics.watchers),
-            ("breakwater_sessions", "Sessions that are remembered", &metrics.sessions),
         ] {
             gauges(encoder, name, help, [(Labels::new(), gauge.get())])?;
         }
@@ -168,16 +172,8 @@ impl Scrape {
         ];
         let snapshots = snapshots.map(|(name, it)| (vec![("event", name.to_owned())], it.get()));
         counters(encoder, "breakwater_snapshots", "Snapshots, by what became of them", snapshots)?;
-        for (name, help, counter) in [
-            ("breakwater_compactions", "Cuts of the Raft log", &metrics.compactions),
-            (
-                "breakwater_compacted_entries",
-                "Entries cut from the Raft log",
-                &metrics.compacted_entries,
-            ),
-        ] {
-            counters(encoder, name, help, [(Labels::new(), counter.get())])?;
-        }
+        let compactions = [(Labels::new(), metrics.compactions.get())];
+        counters(encoder, "breakwater_compactions", "Cuts of the Raft log", compactions)?;
         let refusals = REFUSALS.iter().map(|(refused, name)| {
             (vec![("what", (*name).to_owned())], metrics.refusals(*refused))
         });

@@ -92,6 +92,8 @@ pub const LIMITS: &[&str] = &[
 pub struct GroupMetrics {
     latencies: [Histogram; OPERATIONS.len()],
     failures: [Counter; OPERATIONS.len()],
+    /// Sessions that its state machine remembers.
+    pub sessions: Gauge,
     /// Entries by which each follower is behind, as the leader knows; empty elsewhere.
     lags: RwLock<BTreeMap<NodeId, u64>>,
 }
@@ -159,14 +161,10 @@ pub struct Metrics {
     pub snapshots_installed: Counter,
     /// Snapshots that could not be taken, sent or installed.
     pub snapshots_failed: Counter,
-    /// How often the log was cut.
+    /// How often a group's log was cut.
     pub compactions: Counter,
-    /// Entries that were cut from the log.
-    pub compacted_entries: Counter,
     /// Watches that are open.
     pub watchers: Gauge,
-    /// Sessions that are remembered.
-    pub sessions: Gauge,
     refused: [Counter; REFUSALS.len()],
     limits: [Counter; LIMITS.len()],
     groups: RwLock<BTreeMap<u32, Arc<GroupMetrics>>>,

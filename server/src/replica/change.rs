@@ -44,6 +44,12 @@ pub enum MemberChange {
 /// Why a change of members is refused. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum MemberError {
+    /// A node in mode single is alone by definition.
+    #[error(
+        "the node runs in mode single, where a group has one member\n\
+         hint: start it with --mode replicated; it keeps its data"
+    )]
+    SingleMode,
     /// Nobody of this name.
     #[error("node {0} is not a member")]
     NotAMember(NodeId),

@@ -1,6 +1,7 @@
 //! What a replica starts from.
 
 use crate::bug::Bugs;
+use crate::consensus::EngineKind;
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
 use crate::state_machine::LeaseChange;
@@ -11,6 +12,8 @@ use crate::types::{LogIndex, NodeId, Term};
 pub struct ReplicaConfig {
     /// This replica.
     pub id: NodeId,
+    /// How it agrees with the other members, if there may be any.
+    pub engine: EngineKind,
     /// Ticks without a leader after which an election starts, drawn from `[n, 2n)`.
     pub election_ticks: usize,
     /// Ticks between heartbeats of a leader.
@@ -85,6 +88,26 @@ pub struct AppliedState {
 /// A replica cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplicaError {
+    /// A group of several members cannot be run by one of them alone.
+    #[error(
+        "node {node} cannot run alone, because the group's members are {}\n\
+         hint: start it with --mode replicated; once it is the only member that is left, mode \
+         single will do",
+        names(members)
+    )]
+    NotAlone {
+        /// This replica.
+        node: NodeId,
+        /// All members, ascending; none if the node waits to be added.
+        members: Vec<NodeId>,
+    },
+    /// The log changes the members, and the state does not know it yet.
+    #[error(
+        "the members changed lately, so that it is not sure that the node is the only one\n\
+         hint: start it with --mode replicated, take a snapshot (`server ctl snapshot`), and try \
+         again"
+    )]
+    MembersUnsettled,
     /// The engine refused the configuration or the recovered log.
     #[error("start consensus: {0}")]
     Engine(#[from] raft::Error),
@@ -119,4 +142,11 @@ pub enum ReplicaError {
         /// The term of the entry in the log.
         found: Term,
     },
+}
+
+fn names(members: &[NodeId]) -> String {
+    match members {
+        [] => "not known yet".to_owned(),
+        _ => members.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", "),
+    }
 }

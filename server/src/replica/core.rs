@@ -17,7 +17,7 @@ use super::status::{MemberStatus, ReplicaStatus};
 use super::transfer::{Transfer, candidate};
 use crate::bug::Bug;
 use crate::command::{Command, LogCommand, Outcome, OutcomeKind};
-use crate::consensus::{EngineConfig, ProposeError, RaftEngine};
+use crate::consensus::{Engine, EngineConfig, ProposeError};
 use crate::log_store::{LogPosition, RecoveredLog};
 use crate::membership::Configuration;
 use crate::state_machine::LeaseChange;
@@ -27,7 +27,7 @@ use crate::types::{LogIndex, NodeId, RequestId, Role, Term};
 #[derive(Debug)]
 pub struct Replica {
     pub(super) config: ReplicaConfig,
-    pub(super) engine: RaftEngine,
+    pub(super) engine: Engine,
     proposals: Proposals,
     reads: Reads,
     members: Members,
@@ -68,9 +68,10 @@ impl Replica {
             bugs: config.bugs,
             logger: config.logger.clone(),
         };
-        let engine = RaftEngine::new(&engine_config, fitting.log, state, fitting.reset)?;
+        let (log, reset) = (fitting.log, fitting.reset);
+        let engine = Engine::new(config.engine, &engine_config, log, state, reset)?;
         let newest = engine.newest_snapshot().map_or(engine.base().index, |newest| newest.index);
-        Ok(Replica {
+        let mut replica = Replica {
             engine,
             proposals: Proposals::default(),
             reads: Reads::new(config.boot),
@@ -83,7 +84,9 @@ impl Replica {
             effects: Effects::default(),
             seen: Seen::default(),
             config,
-        })
+        };
+        replica.see_members();
+        Ok(replica)
     }
 
     /// Takes in one thing that happened.
@@ -237,7 +240,7 @@ impl Replica {
     /// Feeds everything that can influence this replica's future to `hasher`.
     ///
     /// Two replicas with the same fingerprint behave alike from here on, provided `heartbeat_ticks`
-    /// is 1 (see [`RaftEngine::fingerprint`]), requests never time out, and no operator changes
+    /// is 1 (see [`Engine::fingerprint`]), requests never time out, and no operator changes
     /// members.
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {
         self.engine.fingerprint(hasher);

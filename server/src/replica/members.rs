@@ -7,7 +7,7 @@ use super::change::{MemberChange, MemberError};
 use super::effects::{Rejection, Reply};
 use super::plan::{self, Goal, Step};
 use super::status::{MemberProgress, MemberRole, MemberStatus};
-use crate::consensus::RaftEngine;
+use crate::consensus::{Engine, EngineKind};
 use crate::types::{LogIndex, NodeId, RequestId, Term};
 
 /// Requests that may wait at once.
@@ -61,7 +61,7 @@ impl Members {
     /// An operator wants a change; it starts now, or is refused.
     pub(super) fn change(
         &mut self,
-        engine: &mut RaftEngine,
+        engine: &mut Engine,
         request: RequestId,
         change: &MemberChange,
         now: u64,
@@ -69,6 +69,9 @@ impl Members {
     ) -> Result<(), Rejection> {
         if !engine.is_leader() {
             return Err(Rejection::NotLeader { leader: engine.leader() });
+        }
+        if engine.kind() == EngineKind::Solo {
+            return Err(MemberError::SingleMode.into());
         }
         if self.pending.len() >= REQUESTS_MAX {
             return Err(Rejection::Busy);
@@ -93,7 +96,7 @@ impl Members {
     }
 
     /// A tick passed: who has caught up?
-    pub(super) fn tick(&mut self, engine: &RaftEngine) {
+    pub(super) fn tick(&mut self, engine: &Engine) {
         let joining = &engine.configuration().joining;
         self.close.retain(|node, _| joining.contains_key(&node.0));
         for node in joining.keys().map(|node| NodeId(*node)) {
@@ -103,7 +106,7 @@ impl Members {
     }
 
     /// Proposes what is next on the way of a change, if this replica leads.
-    pub(super) fn drive(&mut self, engine: &mut RaftEngine, now: u64) {
+    pub(super) fn drive(&mut self, engine: &mut Engine, now: u64) {
         let configuration = engine.configuration();
         if (configuration.joining.is_empty() && !configuration.is_joint()) || !engine.can_change() {
             return;
@@ -130,7 +133,7 @@ impl Members {
     /// The requests that are over.
     pub(super) fn settle(
         &mut self,
-        engine: &RaftEngine,
+        engine: &Engine,
         applied: LogIndex,
         now: u64,
     ) -> Vec<(RequestId, Reply)> {
@@ -157,13 +160,13 @@ impl Members {
     }
 
     /// Was this member heard of lately?
-    pub(super) fn is_active(&self, engine: &RaftEngine, node: NodeId, now: u64) -> bool {
+    pub(super) fn is_active(&self, engine: &Engine, node: NodeId, now: u64) -> bool {
         node == engine.id()
             || self.heard.get(&node).is_some_and(|tick| now - tick <= self.silence_max)
     }
 
     /// All members, ascending.
-    pub(super) fn status(&self, engine: &RaftEngine, now: u64) -> Vec<MemberStatus> {
+    pub(super) fn status(&self, engine: &Engine, now: u64) -> Vec<MemberStatus> {
         let configuration = engine.configuration();
         let last = engine.last_index();
         let members = configuration.members().into_iter();
@@ -198,7 +201,7 @@ impl Members {
 
     /// Refuses a step after which too few voters would answer to decide anything, the step back
     /// included.
-    fn keeps_quorum(&self, engine: &RaftEngine, step: &Step, now: u64) -> Result<(), MemberError> {
+    fn keeps_quorum(&self, engine: &Engine, step: &Step, now: u64) -> Result<(), MemberError> {
         let voters = plan::voters_after(engine.configuration(), step);
         let active = voters.iter().filter(|node| self.is_active(engine, **node, now)).count();
         match active > voters.len() / 2 {
@@ -209,13 +212,13 @@ impl Members {
 }
 
 /// How many entries a member may lack.
-fn lag(engine: &RaftEngine, node: NodeId) -> Option<u64> {
+fn lag(engine: &Engine, node: NodeId) -> Option<u64> {
     let matched = engine.progress(node)?.matched;
     Some(engine.last_index().0.saturating_sub(matched.0))
 }
 
 /// Has this member, by what is known, all but the last entries?
-fn is_close(engine: &RaftEngine, node: NodeId) -> bool {
+fn is_close(engine: &Engine, node: NodeId) -> bool {
     let Some(progress) = engine.progress(node) else { return false };
     let has_begun = progress.matched > LogIndex(0) && progress.snapshot.is_none();
     has_begun && lag(engine, node).is_some_and(|lag| lag <= CAUGHT_UP_LAG_MAX)

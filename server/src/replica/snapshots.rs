@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 
 use super::config::CompactionConfig;
 use super::effects::{Rejection, Reply};
-use crate::consensus::RaftEngine;
+use crate::consensus::Engine;
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
 use crate::types::{LogIndex, RequestId};
@@ -66,7 +66,7 @@ impl Snapshots {
     }
 
     /// Should one be taken now? It is asked for once.
-    pub(super) fn take(&mut self, engine: &RaftEngine, applied: LogIndex, ticks: u64) -> bool {
+    pub(super) fn take(&mut self, engine: &Engine, applied: LogIndex, ticks: u64) -> bool {
         self.wanted |= engine.take_snapshot_wanted();
         if self.taking || ticks < self.not_before || engine.is_installing() {
             return false;
@@ -85,7 +85,7 @@ impl Snapshots {
     /// One was taken: compacts the log behind it, and answers who waits for it.
     pub(super) fn taken(
         &mut self,
-        engine: &mut RaftEngine,
+        engine: &mut Engine,
         position: LogPosition,
         configuration: Configuration,
     ) -> Vec<(RequestId, Reply)> {
@@ -115,7 +115,7 @@ impl Snapshots {
     }
 
     /// How much of the log may be forgotten behind a snapshot.
-    fn compact_to(&self, engine: &RaftEngine, snapshot: LogIndex) -> LogIndex {
+    fn compact_to(&self, engine: &Engine, snapshot: LogIndex) -> LogIndex {
         let CompactionConfig { snapshot_entries, snapshot_bytes, tail_entries, .. } = self.config;
         let mut needed = snapshot.0.saturating_sub(tail_entries);
         for member in engine.configuration().members() {

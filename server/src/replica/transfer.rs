@@ -5,7 +5,7 @@
 
 use super::change::TransferError;
 use super::effects::{Rejection, Reply};
-use crate::consensus::RaftEngine;
+use crate::consensus::Engine;
 use crate::types::{NodeId, RequestId};
 
 /// A transfer whose end is awaited.
@@ -28,7 +28,7 @@ impl Transfer {
     /// Starts a transfer; `to` was checked by [`candidate`].
     pub(super) fn start(
         &mut self,
-        engine: &mut RaftEngine,
+        engine: &mut Engine,
         request: RequestId,
         to: NodeId,
         deadline: u64,
@@ -42,7 +42,7 @@ impl Transfer {
     }
 
     /// The answer, once it is known.
-    pub(super) fn settle(&mut self, engine: &RaftEngine, ticks: u64) -> Option<(RequestId, Reply)> {
+    pub(super) fn settle(&mut self, engine: &Engine, ticks: u64) -> Option<(RequestId, Reply)> {
         let Pending { request, to, deadline } = self.pending?;
         let id = engine.id();
         let reply = match engine.leader() {
@@ -61,7 +61,7 @@ impl Transfer {
 
 /// Who is to lead next: the one who is asked for, or whichever active voter is furthest.
 pub(super) fn candidate(
-    engine: &RaftEngine,
+    engine: &Engine,
     to: Option<NodeId>,
     is_active: impl Fn(NodeId) -> bool,
 ) -> Result<NodeId, TransferError> {

@@ -1,7 +1,8 @@
 //! Takes connections from a port, as many as there may be, and makes them speak TLS if they must.
 //!
 //! Invariants:
-//! - a connection over the limit is closed at once, and the port goes on;
+//! - a connection over the limit is closed at once, after a word of why where that costs next to
+//!   nothing, and the port goes on;
 //! - a connection that has not begun to speak, or not finished its handshake, within
 //!   [`HANDSHAKE_TIMEOUT`] is closed;
 //! - a connection gives its place back when it is dropped, whoever has it then.
@@ -13,10 +14,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
@@ -24,6 +24,7 @@ use tonic::transport::server::Connected;
 use crate::metrics::{Metrics, Refused};
 
 use super::guard::RefusalLog;
+use super::tls::ServerTls;
 
 /// How long a connection may take until it begins to speak, and for its TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,13 +33,48 @@ const READY_MAX: usize = 64;
 /// The pause after the operating system refused to give a connection, which it will do again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections over the limit that are told so at once; more are closed without a word.
+const FAREWELLS_MAX: usize = 16;
+/// How long such a one may take to hear it.
+const FAREWELL_TIME: Duration = Duration::from_millis(200);
+
+/// What is spoken at a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// gRPC, which is HTTP/2.
+    Grpc,
+    /// HTTP/1 or 2, for the gateway.
+    Http,
+}
+
+impl Protocol {
+    /// That there are too many connections: settings and a GOAWAY frame with the code
+    /// ENHANCE_YOUR_CALM (RFC 9113 §6.8), or an answer in the gateway's words.
+    fn too_many(self) -> &'static [u8] {
+        match self {
+            Protocol::Grpc => {
+                b"\0\0\0\x04\0\0\0\0\0\
+                  \0\0\x1c\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0btoo many connections"
+            }
+            Protocol::Http => {
+                b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
+                  Content-Length: 89\r\nConnection: close\r\n\r\n\
+                  {\"error\":\"too many connections\",\"kind\":\"LIMIT_EXCEEDED\",\
+                  \"indefinite\":false,\"leader\":null}"
+            }
+        }
+    }
+}
+
 /// What stands at a port.
 #[derive(Clone)]
 pub struct Gate {
     /// Open connections that there may be.
     pub connections_max: usize,
+    /// What they speak.
+    pub protocol: Protocol,
     /// If connections must speak TLS.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<ServerTls>>,
     /// Where refusals are counted.
     pub metrics: Arc<Metrics>,
     /// Where they are logged.
@@ -95,6 +131,7 @@ impl Gate {
 
     async fn accept(self, listener: TcpListener, ready: mpsc::Sender<Connection>) {
         let permits = Arc::new(Semaphore::new(self.connections_max));
+        let farewells = Arc::new(Semaphore::new(FAREWELLS_MAX));
         loop {
             let accepted = tokio::select! {
                 () = ready.closed() => return,
@@ -113,6 +150,12 @@ impl Gate {
                 self.metrics.refused(Refused::Connection);
                 let limit = self.connections_max;
                 self.log.warn("connection", &format!("there are {limit} already, the limit"));
+                // With TLS a word would cost as much as a connection.
+                if self.tls.is_none()
+                    && let Ok(permit) = Arc::clone(&farewells).try_acquire_owned()
+                {
+                    tokio::spawn(farewell(stream, self.protocol.too_many(), permit));
+                }
                 continue;
             };
             self.metrics.connections.increment();
@@ -140,7 +183,7 @@ impl Gate {
     async fn handshake(&self, stream: TcpStream) -> io::Result<Io> {
         stream.set_nodelay(true)?;
         match &self.tls {
-            Some(tls) => Ok(Io::Tls(Box::new(tls.accept(stream).await?))),
+            Some(tls) => Ok(Io::Tls(Box::new(tls.acceptor().accept(stream).await?))),
             None => {
                 // Waits for the first byte and leaves it there; the end is the server's to see.
                 stream.peek(&mut [0]).await?;
@@ -148,6 +191,20 @@ impl Gate {
             }
         }
     }
+}
+
+/// Says so much, and waits a little for the other side to end: a connection that is closed while
+/// bytes wait to be read takes back what was said.
+async fn farewell(mut stream: TcpStream, words: &[u8], _permit: OwnedSemaphorePermit) {
+    let talk = async {
+        stream.write_all(words).await?;
+        stream.shutdown().await?;
+        let mut rest = [0; 1_024];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<(), io::Error>(())
+    };
+    // It was not wanted in the first place.
+    let _ = tokio::time::timeout(FAREWELL_TIME, talk).await;
 }
 
 impl Stream for Incoming {
@@ -239,5 +296,24 @@ impl AsyncWrite for Connection {
             Io::Plain(io) => io.is_write_vectored(),
             Io::Tls(io) => io.is_write_vectored(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn farewells_are_well_formed() {
+        let words = b"too many connections";
+        let goaway = &Protocol::Grpc.too_many()[9..];
+        assert_eq!(usize::from(goaway[2]), goaway.len() - 9, "the frame's length");
+        assert_eq!((goaway[3], &goaway[13..17]), (7, &[0, 0, 0, 11][..]));
+        assert_eq!(&goaway[17..], words);
+        let answer = String::from_utf8(Protocol::Http.too_many().to_vec()).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{answer}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!((&body["kind"], &body["indefinite"]), (&"LIMIT_EXCEEDED".into(), &false.into()));
     }
 }

@@ -17,6 +17,8 @@
 //!   the client has checked the client's right, and no other way leads to the peers' port;
 //! - what arrives before all that is proven is bounded in number, bytes and time.
 //!
+//! Tokens and certificates are read again when their files change; connections that are open stay.
+//!
 //! Not defended against: a node of the cluster that lies (Raft trusts its members), and someone who
 //! can read the data directory or the key files.
 //!
@@ -24,12 +26,14 @@
 
 mod gate;
 mod guard;
+mod reload;
 mod tls;
 mod tokens;
 
-pub use gate::{Connection, Gate, Incoming};
+pub use gate::{Connection, Gate, Incoming, Protocol};
 pub use guard::{Caller, Denial, Guard, Port, RefusalLog};
-pub use tls::{PeerTls, TlsError, acceptor};
+pub use reload::{Reload, follow_files};
+pub use tls::{PeerTls, ServerTls, TlsError};
 #[cfg(any(test, fuzzing))]
 pub use tokens::fuzz as tokens_fuzz;
 pub use tokens::{Right, Secret, TokenError, Tokens};

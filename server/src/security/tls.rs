@@ -1,7 +1,7 @@
 //! TLS from files in the PEM format.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
@@ -12,6 +12,8 @@ use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use crate::config::TlsFiles;
+
+use super::reload::Reload;
 
 /// TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +75,50 @@ pub enum TlsError {
 }
 
 /// The server's side: with a CA, the other side must have a certificate of it.
-///
-/// `protocols` are what is offered by ALPN, such as `h2`.
-pub fn acceptor(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
+pub struct ServerTls {
+    files: TlsFiles,
+    protocols: &'static [&'static [u8]],
+    acceptor: RwLock<TlsAcceptor>,
+}
+
+impl ServerTls {
+    /// `protocols` are what is offered by ALPN, such as `h2`.
+    pub fn load(
+        files: &TlsFiles,
+        protocols: &'static [&'static [u8]],
+    ) -> Result<ServerTls, TlsError> {
+        let acceptor = RwLock::new(acceptor(files, protocols)?);
+        Ok(ServerTls { files: files.clone(), protocols, acceptor })
+    }
+
+    /// For a new connection.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Reload for ServerTls {
+    type Error = TlsError;
+
+    const WHAT: &'static str = "certificates";
+
+    fn paths(&self) -> Vec<&Path> {
+        paths(&self.files)
+    }
+
+    fn reload(&self) -> Result<(), TlsError> {
+        let acceptor = acceptor(&self.files, self.protocols)?;
+        *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+        Ok(())
+    }
+}
+
+fn paths(files: &TlsFiles) -> Vec<&Path> {
+    let TlsFiles { cert, key, ca } = files;
+    [Some(cert), Some(key), ca.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect()
+}
+
+fn acceptor(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
     let certificates = certificates("certificate", &files.cert)?;
     let key = private_key(&files.key)?;
     let provider = Arc::new(ring::default_provider());
@@ -103,32 +146,51 @@ pub fn acceptor(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsAcceptor, Tl
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The side of a node that connects to its peers. Cheap enough to clone for each of them.
-#[derive(Debug, Clone)]
+/// The side of a node that connects to its peers.
+#[derive(Debug)]
 pub struct PeerTls {
-    config: ClientTlsConfig,
+    files: TlsFiles,
+    config: RwLock<ClientTlsConfig>,
 }
 
 impl PeerTls {
     /// Shows this certificate, and wants one of the CA for the name or address that is dialled.
     pub fn load(files: &TlsFiles) -> Result<PeerTls, TlsError> {
-        // Parsed first, because tonic's own errors do not say which file is wrong.
-        certificates("certificate", &files.cert)?;
-        private_key(&files.key)?;
-        let identity =
-            Identity::from_pem(read("certificate", &files.cert)?, read("key", &files.key)?);
-        let mut config = ClientTlsConfig::new().identity(identity);
-        if let Some(ca) = &files.ca {
-            certificates("CA", ca)?;
-            config = config.ca_certificate(Certificate::from_pem(read("CA", ca)?));
-        }
-        Ok(PeerTls { config })
+        Ok(PeerTls { files: files.clone(), config: RwLock::new(client_config(files)?) })
     }
 
-    /// For an endpoint.
+    /// For a new connection.
     pub fn client_config(&self) -> ClientTlsConfig {
-        self.config.clone()
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+impl Reload for PeerTls {
+    type Error = TlsError;
+
+    const WHAT: &'static str = "certificates for peers";
+
+    fn paths(&self) -> Vec<&Path> {
+        paths(&self.files)
+    }
+
+    fn reload(&self) -> Result<(), TlsError> {
+        let config = client_config(&self.files)?;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+}
+
+fn client_config(files: &TlsFiles) -> Result<ClientTlsConfig, TlsError> {
+    // Built once for the other direction, because tonic's own errors do not say which file is wrong,
+    // and come with the first connection only.
+    acceptor(files, &[])?;
+    let identity = Identity::from_pem(read("certificate", &files.cert)?, read("key", &files.key)?);
+    let mut config = ClientTlsConfig::new().identity(identity);
+    if let Some(ca) = &files.ca {
+        config = config.ca_certificate(Certificate::from_pem(read("CA", ca)?));
+    }
+    Ok(config)
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {

@@ -9,9 +9,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
 
 use subtle::{Choice, ConstantTimeEq};
+
+use super::reload::Reload;
 
 /// A longer token is refused; it is compared in a field of this size.
 const TOKEN_BYTES_MAX: usize = 256;
@@ -21,8 +22,6 @@ const TOKEN_BYTES_MIN: usize = 8;
 const TOKENS_MAX: usize = 256;
 /// A longer file is no token file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// How often the file is looked at.
-const RELOAD_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a token allows; each right includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,41 +162,22 @@ impl Tokens {
         }
         found
     }
+}
 
-    /// Reads the file again.
-    pub fn reload(&self) -> Result<(), TokenError> {
+impl Reload for Tokens {
+    type Error = TokenError;
+
+    const WHAT: &'static str = "tokens";
+
+    fn paths(&self) -> Vec<&Path> {
+        vec![&self.path]
+    }
+
+    fn reload(&self) -> Result<(), TokenError> {
         let table = Arc::new(parse(&self.path, &read(&self.path)?)?);
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = table;
         Ok(())
     }
-
-    /// Reads the file again whenever it changes, for as long as someone else holds the tokens.
-    pub async fn watch(self: Arc<Tokens>) {
-        let this = Arc::downgrade(&self);
-        let path = self.path.clone();
-        drop(self);
-        let mut seen = stamp(&path);
-        let mut interval = tokio::time::interval(RELOAD_INTERVAL);
-        loop {
-            interval.tick().await;
-            let Some(tokens) = this.upgrade() else { return };
-            let now = stamp(&path);
-            if now == seen {
-                continue;
-            }
-            seen = now;
-            match tokens.reload() {
-                Ok(()) => tracing::info!(path = %path.display(), "tokens read again"),
-                Err(error) => tracing::warn!("the tokens stay as they were: {error}"),
-            }
-        }
-    }
-}
-
-/// What changes when a file does.
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn read(path: &Path) -> Result<String, TokenError> {

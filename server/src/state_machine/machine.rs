@@ -138,6 +138,11 @@ impl<S: StateStore> StateMachine<S> {
         })
     }
 
+    /// Sessions that are remembered.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// The store underneath.
     pub fn store(&self) -> &S {
         &self.store

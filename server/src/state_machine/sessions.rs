@@ -48,6 +48,11 @@ impl SessionTable {
         table
     }
 
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Knows these sessions from now on, and no others.
     pub(super) fn rebuild(&mut self, stored: Vec<(u64, Session)>) {
         self.open = HashMap::with_capacity(stored.len());

@@ -1,5 +1,7 @@
 //! How a node shows its peers that it is one of them.
 
+use std::sync::Arc;
+
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Endpoint, Error};
@@ -9,13 +11,13 @@ use crate::security::{PeerTls, Secret};
 /// What a node shows its peers: a certificate, a token, both, or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct PeerCredentials {
-    tls: Option<PeerTls>,
+    tls: Option<Arc<PeerTls>>,
     authorization: Option<MetadataValue<Ascii>>,
 }
 
 impl PeerCredentials {
     /// Shows these.
-    pub fn new(tls: Option<PeerTls>, token: Option<&Secret>) -> PeerCredentials {
+    pub fn new(tls: Option<Arc<PeerTls>>, token: Option<&Secret>) -> PeerCredentials {
         let authorization = token.and_then(|token| {
             let header = [b"Bearer ", token.expose()].concat();
             let mut header = MetadataValue::try_from(header.as_slice()).ok()?;
@@ -25,7 +27,7 @@ impl PeerCredentials {
         PeerCredentials { tls, authorization }
     }
 
-    /// The way to a peer at this address, `host:port`.
+    /// The way to a peer at this address, `host:port`, for a new connection.
     pub fn endpoint(&self, address: &str) -> Result<Endpoint, Error> {
         match &self.tls {
             None => Endpoint::from_shared(format!("http://{address}")),

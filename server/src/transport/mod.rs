@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Each node opens one stream to each peer and sends on it; what it receives comes on the streams
-//! that the peers opened. The same connection carries the client requests that are forwarded.
+//! that the peers opened. Before that the two meet, and each writes down who the other is if it has
+//! to (see [`crate::founders`]). The same connection carries the client requests that are forwarded.
 //!
 //! ```text
 //! SnapshotSender ──handshake, offer──>  SnapshotReceiver ──> staging ──> SnapshotInbox
@@ -19,6 +20,8 @@
 //! Invariants:
 //! - messages may be lost, never corrupted or taken from another cluster: the first frame of a
 //!   stream names protocol, cluster, sender and receiver, and each message must fit to it;
+//! - nothing is sent to a node, or taken from one, whose data is not that of the member it says to be;
+//!   what a node sent before it lost its data does not arrive once it has come back without;
 //! - the core never waits for the network: a full queue drops the newest message and says so;
 //! - while there is no connection nothing is queued: old messages help nobody after a heal;
 //! - a connection that is silent for two seconds counts as broken, and a new one is tried at least
@@ -29,6 +32,7 @@ mod directory;
 mod doorkeeper;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod introduction;
 mod message;
 mod peer_link;
 mod peer_links;
@@ -44,6 +48,7 @@ mod transfer_counts;
 pub use credentials::PeerCredentials;
 pub use directory::{Advertised, Directory};
 pub use doorkeeper::PeerServiceConfig;
+pub use introduction::Introduction;
 pub use peer_links::{PeerConnections, PeerLinks, PeersConfig, TransportError};
 pub use peer_service::PeerService;
 pub use snapshot_receiver::SnapshotInbox;
@@ -52,7 +57,7 @@ pub use transfer::{Transfer, TransferError, TransferOptions};
 pub use transfer_counts::TransferCounts;
 
 /// Version of the peers' protocol.
-pub const PEER_FORMAT: u32 = 1;
+pub const PEER_FORMAT: u32 = 2;
 
 /// The longest frame: one message with the longest run of entries that the replica sends, and room.
 const FRAME_BYTES_MAX: usize = 64 << 20;

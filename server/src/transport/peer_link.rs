@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::raft::peer_client::PeerClient;
-use proto::raft::{Batch, Envelope, Frame, Handshake, frame};
+use proto::raft::{Batch, Envelope, Frame, frame};
 use protobuf::Message as _;
 use raft::eraftpb;
 use tokio::sync::{mpsc, watch};
@@ -18,8 +18,8 @@ use crate::metrics::PeerMetrics;
 use crate::types::{GroupId, NodeId};
 
 use super::credentials::PeerCredentials;
-use super::directory::Advertised;
-use super::{FRAME_BYTES_MAX, PEER_FORMAT, STREAM_WINDOW_BYTES};
+use super::introduction::{Introduction, greeting};
+use super::{FRAME_BYTES_MAX, STREAM_WINDOW_BYTES};
 
 /// Messages that may wait for the stream.
 const QUEUE_MESSAGES_MAX: usize = 8_192;
@@ -37,18 +37,18 @@ const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(500);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long a peer may take to say who it is; it may have to write down who we are.
+const MEET_TIMEOUT: Duration = Duration::from_secs(2);
 /// A stream that lived so long was a good one: the next attempt comes soon.
 const GOOD_STREAM: Duration = Duration::from_secs(1);
 
 /// Which link.
 #[derive(Debug, Clone)]
 pub(super) struct LinkConfig {
-    pub(super) cluster: String,
-    pub(super) from: NodeId,
+    pub(super) introduction: Introduction,
     pub(super) to: NodeId,
     pub(super) address: String,
     pub(super) credentials: PeerCredentials,
-    pub(super) advertised: Advertised,
     pub(super) metrics: Arc<PeerMetrics>,
 }
 
@@ -104,19 +104,19 @@ pub(super) fn endpoint(
 pub(super) fn start(
     config: LinkConfig,
 ) -> Result<(LinkQueue, watch::Receiver<Option<Channel>>), tonic::transport::Error> {
-    let endpoint = endpoint(&config.credentials, &config.address)?;
+    // What is wrong with an address is said now, and not when it is dialled.
+    endpoint(&config.credentials, &config.address)?;
     let (messages, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
     let metrics = Arc::clone(&config.metrics);
     let (publish, channel) = watch::channel(None);
-    let task = LinkTask { config, endpoint, queue, bytes: Arc::clone(&bytes), publish };
+    let task = LinkTask { config, queue, bytes: Arc::clone(&bytes), publish };
     tokio::spawn(task.run());
     Ok((LinkQueue { messages, bytes, metrics, channel: channel.clone() }, channel))
 }
 
 struct LinkTask {
     config: LinkConfig,
-    endpoint: Endpoint,
     queue: mpsc::Receiver<GroupMessage>,
     /// What the messages in `queue` take.
     bytes: Arc<AtomicUsize>,
@@ -131,6 +131,8 @@ enum End {
     Lost(String),
     /// The peer does not want to talk to us.
     Refused(Status),
+    /// We do not want to talk to the peer.
+    Unfit(String),
 }
 
 impl LinkTask {
@@ -154,6 +156,12 @@ impl LinkTask {
                         tracing::warn!(to, "peer refuses us: {last_refusal}");
                     }
                 }
+                End::Unfit(reason) => {
+                    if last_refusal != reason {
+                        tracing::warn!(to, "refused a peer: {reason}");
+                        last_refusal = reason;
+                    }
+                }
             }
             if started.elapsed() > GOOD_STREAM {
                 backoff = BACKOFF_MIN;
@@ -167,19 +175,15 @@ impl LinkTask {
 
     /// One stream, from connecting to its end.
     async fn stream(&mut self) -> End {
-        let channel = match self.endpoint.connect().await {
+        let channel = match connect(&self.config).await {
             Ok(channel) => channel,
             Err(error) => return End::Lost(error.to_string()),
         };
+        if let Err(end) = self.prepare(&channel).await {
+            return end;
+        }
         let (frames, outgoing) = mpsc::channel(FRAMES_MAX);
-        let handshake = Handshake {
-            format: PEER_FORMAT,
-            cluster: self.config.cluster.clone(),
-            from: self.config.from.0,
-            to: self.config.to.0,
-            client_address: self.config.advertised.client.clone(),
-            http_address: self.config.advertised.http.clone(),
-        };
+        let handshake = self.config.introduction.to(self.config.to);
         let first = Frame { frame: Some(frame::Frame::Handshake(handshake)) };
         frames.try_send(first).expect("the channel is new and has room");
         let mut client = PeerClient::new(channel.clone());
@@ -207,6 +211,26 @@ impl LinkTask {
             let Some(message) = received else { return End::Stopped };
             self.fill(&mut batch, message);
             slot.send(encode(batch.drain(..)));
+        }
+    }
+
+    /// Meets the peer, and waits until this node may take part. What is queued meanwhile is dropped.
+    async fn prepare(&mut self, channel: &Channel) -> Result<(), End> {
+        let LinkTask { config, queue, bytes, .. } = self;
+        let prepared = async {
+            meet(config, channel.clone()).await?;
+            config.introduction.founders.gathered().await;
+            Ok(())
+        };
+        tokio::pin!(prepared);
+        loop {
+            tokio::select! {
+                end = &mut prepared => return end,
+                received = queue.recv() => {
+                    let Some((_, message)) = received else { return Err(End::Stopped) };
+                    bytes.fetch_sub(message_bytes(&message), Ordering::Relaxed);
+                }
+            }
         }
     }
 
@@ -241,6 +265,39 @@ impl LinkTask {
                 }
             }
         }
+    }
+}
+
+/// With the certificates as they are now.
+async fn connect(config: &LinkConfig) -> Result<Channel, tonic::transport::Error> {
+    endpoint(&config.credentials, &config.address)?.connect().await
+}
+
+/// Tells the peer who we are, and learns who it is. On return each is on the other's record, if it has
+/// to be.
+async fn meet(config: &LinkConfig, channel: Channel) -> Result<(), End> {
+    let LinkConfig { introduction, to, .. } = config;
+    let mut request = Request::new(introduction.to(*to));
+    config.credentials.authorize(&mut request);
+    let mut client = PeerClient::new(channel);
+    let answer = match tokio::time::timeout(MEET_TIMEOUT, client.meet(request)).await {
+        Ok(Ok(answer)) => answer.into_inner(),
+        Ok(Err(status)) => return Err(stream_end(Err(status))),
+        Err(_) => return Err(End::Lost("the peer does not say who it is".to_owned())),
+    };
+    let peer = greeting(&answer).filter(|peer| peer.node == *to);
+    let Some(peer) = peer else {
+        return Err(End::Unfit(format!("node {to} says that it is node {}", answer.from)));
+    };
+    let founders = Arc::clone(&introduction.founders);
+    let met = tokio::task::spawn_blocking(move || {
+        founders.hear(peer)?;
+        founders.known_to(peer.node)
+    });
+    match met.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(End::Unfit(error.to_string())),
+        Err(error) => Err(End::Lost(error.to_string())),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::types::{GroupId, NodeId};
 
 use super::credentials::PeerCredentials;
-use super::directory::Advertised;
+use super::introduction::Introduction;
 use super::peer_link::{self, LinkConfig, LinkQueue};
 use super::snapshot_sender::{PeerEndpoints, SnapshotSender};
 use super::transfer::{Transfer, TransferOptions};
@@ -24,16 +24,12 @@ use super::transfer_counts::TransferCounts;
 #[derive(Debug, Clone)]
 pub struct PeersConfig {
     /// This node.
-    pub node: NodeId,
-    /// The cluster's name.
-    pub cluster: String,
+    pub introduction: Introduction,
     /// The address, `host:port`, of the nodes that are known at the start; this one may be among
     /// them. Others become known as they join groups.
     pub peers: BTreeMap<NodeId, String>,
     /// What this node shows its peers.
     pub credentials: PeerCredentials,
-    /// Where clients find this node, which its peers are told.
-    pub advertised: Advertised,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
 }
@@ -96,11 +92,10 @@ impl PeerLinks {
     ) -> Result<(PeerLinks, PeerConnections), TransportError> {
         let connections =
             PeerConnections { peers: Arc::default(), credentials: config.credentials.clone() };
-        let (node, cluster) = (config.node, config.cluster.clone());
         let endpoints = Arc::new(connections.clone());
         let options = TransferOptions::STANDARD;
         let mut links = PeerLinks {
-            snapshots: SnapshotSender::new(node, cluster, endpoints, options, counts),
+            snapshots: SnapshotSender::new(config.introduction.clone(), endpoints, options, counts),
             connections: connections.clone(),
             queues: BTreeMap::new(),
             runtime: Handle::current(),
@@ -114,16 +109,14 @@ impl PeerLinks {
 
     /// Opens the way to a peer, instead of the one to another address if there is one.
     fn connect(&mut self, peer: NodeId, address: &str) -> Result<(), TransportError> {
-        if peer == self.config.node {
+        if peer == self.config.introduction.node {
             return Ok(());
         }
         let link = LinkConfig {
-            cluster: self.config.cluster.clone(),
-            from: self.config.node,
+            introduction: self.config.introduction.clone(),
             to: peer,
             address: address.to_owned(),
             credentials: self.config.credentials.clone(),
-            advertised: self.config.advertised.clone(),
             metrics: self.config.metrics.peer(peer),
         };
         let _runtime = self.runtime.enter();

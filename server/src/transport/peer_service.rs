@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::raft::peer_server::{Peer, PeerServer};
-use proto::raft::{Batch, Frame, SnapshotFrame, StreamEnd, frame};
+use proto::raft::{Batch, Frame, Handshake, SnapshotFrame, StreamEnd, frame};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::driver::NodeHandle;
-use crate::types::{GroupId, NodeId};
+use crate::founders::{Greeting, Standing};
+use crate::types::GroupId;
 
 use super::FRAME_BYTES_MAX;
 use super::doorkeeper::{Doorkeeper, PeerServiceConfig};
@@ -20,7 +21,6 @@ use super::transfer_counts::TransferCounts;
 /// The receiving side of the peers' protocol.
 #[derive(Debug)]
 pub struct PeerService {
-    node: NodeId,
     door: Arc<Doorkeeper>,
     handle: NodeHandle,
     stopping: watch::Receiver<bool>,
@@ -36,9 +36,8 @@ impl PeerService {
         stopping: watch::Receiver<bool>,
     ) -> PeerService {
         let dropped = AtomicU64::new(0);
-        let node = config.node;
         let door = Arc::new(Doorkeeper::new(config));
-        PeerService { node, door, handle, stopping, dropped, snapshots: None }
+        PeerService { door, handle, stopping, dropped, snapshots: None }
     }
 
     /// Takes snapshots too, for those groups that the inbox knows.
@@ -47,7 +46,7 @@ impl PeerService {
         inbox: Arc<dyn SnapshotInbox>,
         counts: Arc<TransferCounts>,
     ) -> PeerService {
-        let (node, door) = (self.node, Arc::clone(&self.door));
+        let (node, door) = (self.door.introduction().node, Arc::clone(&self.door));
         let receiver = SnapshotReceiver::new(node, door, inbox, self.stopping.clone(), counts);
         self.snapshots = Some(Arc::new(receiver));
         self
@@ -58,9 +57,13 @@ impl PeerService {
         PeerServer::new(self).max_decoding_message_size(FRAME_BYTES_MAX)
     }
 
-    fn deliver(&self, from: NodeId, batch: Batch) -> Result<(), Status> {
+    fn deliver(&self, peer: Greeting, batch: Batch) -> Result<(), Status> {
+        let (from, to) = (peer.node, self.door.introduction().node);
+        if !self.door.is_current(peer) {
+            return Err(self.door.refuse(format!("node {from} has come back with other data")));
+        }
         for envelope in batch.envelopes {
-            let message = read_message(from, self.node, &envelope.message)
+            let message = read_message(from, to, &envelope.message)
                 .map_err(|reason| self.door.refuse(format!("node {from} sent {reason}")))?;
             if !self.handle.deliver(GroupId(envelope.group), message) {
                 // Each power of two is logged, so that a flood of messages is no flood of lines.
@@ -76,6 +79,11 @@ impl PeerService {
 
 #[tonic::async_trait]
 impl Peer for PeerService {
+    async fn meet(&self, request: Request<Handshake>) -> Result<Response<Handshake>, Status> {
+        let peer = self.door.admit(Some(request.into_inner())).await?;
+        Ok(Response::new(self.door.introduction().to(peer.node)))
+    }
+
     async fn stream(
         &self,
         request: Request<Streaming<Frame>>,
@@ -86,7 +94,18 @@ impl Peer for PeerService {
             Some(Frame { frame: Some(frame::Frame::Handshake(handshake)) }) => Some(handshake),
             Some(_) | None => None,
         };
-        let from = self.door.admit(handshake)?;
+        let peer = self.door.admit(handshake).await?;
+        let from = peer.node;
+        if peer.standing == Standing::Gathering {
+            return Err(self.door.refuse(format!("node {from} has not met all first members")));
+        }
+        tokio::select! {
+            // An error means that the server is gone, which is a reason to stop too.
+            _ = stopping.wait_for(|stopping| *stopping) => {
+                return Ok(Response::new(StreamEnd {}));
+            }
+            () = self.door.introduction().founders.gathered() => {}
+        }
         tracing::debug!(from = from.0, "peer connected");
         loop {
             let frame = tokio::select! {
@@ -96,7 +115,7 @@ impl Peer for PeerService {
             };
             match frame {
                 Some(Frame { frame: Some(frame::Frame::Batch(batch)) }) => {
-                    self.deliver(from, batch)?;
+                    self.deliver(peer, batch)?;
                 }
                 Some(_) => return Err(self.door.refuse(format!("node {from} sent an odd frame"))),
                 None => break,

@@ -110,7 +110,7 @@ impl SnapshotReceiver {
         mut frames: Streaming<SnapshotFrame>,
         answers: &mpsc::Sender<Result<SnapshotAnswer, Status>>,
     ) -> Result<(), Status> {
-        let from = self.door.admit(handshake(self.next(&mut frames).await?))?;
+        let from = self.door.admit(handshake(self.next(&mut frames).await?)).await?.node;
         let Ok(_permit) = self.incoming.try_acquire() else {
             let reason = format!("{INCOMING_MAX} other snapshots are being received");
             return Err(Status::unavailable(reason));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::raft::peer_client::PeerClient;
-use proto::raft::{Handshake, SnapshotAnswer, SnapshotChunk, SnapshotFrame};
+use proto::raft::{SnapshotAnswer, SnapshotChunk, SnapshotFrame};
 use proto::raft::{snapshot_answer, snapshot_frame};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -17,8 +17,8 @@ use tonic::{Request, Streaming};
 use crate::snapshot::{FilePosition, SnapshotMeta};
 use crate::types::{GroupId, NodeId};
 
-use super::PEER_FORMAT;
 use super::credentials::PeerCredentials;
+use super::introduction::Introduction;
 use super::snapshot_offer::{CHUNK_BYTES_MAX, from_wire, offer};
 use super::transfer::{Transfer, TransferError, TransferOptions};
 use super::transfer_counts::TransferCounts;
@@ -45,8 +45,7 @@ pub struct SnapshotSender {
 
 #[derive(Debug)]
 struct Shared {
-    node: NodeId,
-    cluster: String,
+    introduction: Introduction,
     endpoints: Arc<dyn PeerEndpoints>,
     options: TransferOptions,
     turns: Semaphore,
@@ -56,17 +55,15 @@ struct Shared {
 }
 
 impl SnapshotSender {
-    /// Sends from this node of this cluster. Must be called on a tokio runtime.
+    /// Sends from this node. Must be called on a tokio runtime.
     pub fn new(
-        node: NodeId,
-        cluster: String,
+        introduction: Introduction,
         endpoints: Arc<dyn PeerEndpoints>,
         options: TransferOptions,
         counts: Arc<TransferCounts>,
     ) -> SnapshotSender {
         let shared = Arc::new(Shared {
-            node,
-            cluster,
+            introduction,
             endpoints,
             options,
             turns: Semaphore::new(options.transfers_max),
@@ -135,13 +132,7 @@ impl Shared {
         let connected = self.in_time("connecting", endpoint.connect()).await?;
         let channel = connected.map_err(TransferError::Connect)?;
         let (frames, outgoing) = mpsc::channel(FRAMES_MAX);
-        let handshake = Handshake {
-            format: PEER_FORMAT,
-            cluster: self.cluster.clone(),
-            from: self.node.0,
-            to: transfer.to.0,
-            ..Handshake::default()
-        };
+        let handshake = self.introduction.to(transfer.to);
         let offer = offer(transfer.group, meta, &transfer.message);
         let greeting =
             [snapshot_frame::Frame::Handshake(handshake), snapshot_frame::Frame::Offer(offer)];

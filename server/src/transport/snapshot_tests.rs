@@ -1,6 +1,6 @@
 //! Snapshots over real connections, on loopback.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,6 +22,8 @@ use super::snapshot_offer::{CHUNK_BYTES_MAX, offer};
 use super::snapshot_receiver::{SnapshotAnswers, SnapshotReceiver};
 use super::*;
 use crate::command::Versioned;
+use crate::config::Mode;
+use crate::founders::{Founders, FoundersRecord, Standing};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
 use crate::snapshot::{
@@ -73,6 +75,10 @@ struct ReceiverOnly(Arc<SnapshotReceiver>);
 
 #[tonic::async_trait]
 impl Peer for ReceiverOnly {
+    async fn meet(&self, _request: Request<Handshake>) -> Result<Response<Handshake>, Status> {
+        Err(Status::unimplemented("only snapshots"))
+    }
+
     async fn stream(
         &self,
         _request: Request<Streaming<Frame>>,
@@ -113,17 +119,14 @@ impl World {
         let inbox_end = Arc::new(TestInbox { staging, busy: busy.into(), delivered });
         let known = [SENDER, RECEIVER].map(|node| (node, "127.0.0.1:1".to_owned()));
         let peers = PeersConfig {
-            node: RECEIVER,
-            cluster: "test".to_owned(),
+            introduction: introduction(RECEIVER, "test"),
             peers: known.into(),
             credentials: PeerCredentials::default(),
-            advertised: Advertised::default(),
             metrics: Arc::default(),
         };
         let (_links, peers) = PeerLinks::start(peers, Arc::default()).unwrap();
         let door = Arc::new(Doorkeeper::new(PeerServiceConfig {
-            node: RECEIVER,
-            cluster: "test".to_owned(),
+            introduction: introduction(RECEIVER, "test"),
             peers,
             directory: Directory::default(),
             metrics: Arc::default(),
@@ -150,7 +153,7 @@ impl World {
         let endpoint = Endpoint::from_shared(format!("http://{to}")).unwrap();
         let endpoints = Arc::new(Addresses([(RECEIVER, endpoint)].into()));
         let sent = Arc::clone(&self.sent);
-        SnapshotSender::new(SENDER, cluster.to_owned(), endpoints, options, sent)
+        SnapshotSender::new(introduction(SENDER, cluster), endpoints, options, sent)
     }
 
     /// Speaks to it directly: sends these frames, and returns the first answers and the end.
@@ -329,16 +332,23 @@ async fn a_snapshot_that_cannot_be_taken_now_is_offered_again_and_not_sent_again
     .remove();
 }
 
-fn handshake(cluster: &str) -> snapshot_frame::Frame {
-    let (from, to) = (SENDER.0, RECEIVER.0);
-    let handshake = Handshake {
-        format: PEER_FORMAT,
+/// A node that was added, so that nobody needs to know it.
+fn introduction(node: NodeId, cluster: &str) -> Introduction {
+    let record = FoundersRecord::new(Standing::Joined);
+    let keep = Box::new(|_: &FoundersRecord| Ok(()));
+    let founders = Founders::new(node, 7, BTreeSet::new(), record, keep).unwrap();
+    Introduction {
+        node,
         cluster: cluster.to_owned(),
-        from,
-        to,
-        ..Handshake::default()
-    };
-    snapshot_frame::Frame::Handshake(handshake)
+        mode: Mode::Replicated,
+        storage: "memory",
+        advertised: Advertised::default(),
+        founders: Arc::new(founders),
+    }
+}
+
+fn handshake(cluster: &str) -> snapshot_frame::Frame {
+    snapshot_frame::Frame::Handshake(introduction(SENDER, cluster).to(RECEIVER))
 }
 
 fn offer_with(change: impl FnOnce(&mut proto::raft::SnapshotOffer)) -> snapshot_frame::Frame {
@@ -440,13 +450,7 @@ async fn hostile_frames_are_refused_before_anything_is_received() {
     let foreign = |offer: &mut proto::raft::SnapshotOffer| offer.group = 77;
     let code = refused(vec![handshake("test"), offer_with(foreign)]).await;
     assert_eq!(code, Code::NotFound);
-    let stranger = Handshake {
-        format: PEER_FORMAT,
-        cluster: "test".into(),
-        from: 9,
-        to: 2,
-        ..Handshake::default()
-    };
+    let stranger = introduction(NodeId(9), "test").to(RECEIVER);
     let odd = [
         vec![offer_with(|_| {})],
         vec![handshake("test"), handshake("test")],

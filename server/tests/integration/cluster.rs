@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proto::client::{Client, ClientOptions};
 use server::bug::Bugs;
+use server::config::Mode;
 use server::driver::NodeHandle;
 use server::types::{GroupId, Role};
 use server::{Limits, Server, ServerConfig, Settings, Storage};
@@ -18,6 +19,7 @@ use crate::eventually::eventually;
 pub(crate) struct Cluster {
     #[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "nothing is on disk"))]
     directory: TempDir,
+    mode: Mode,
     storage: Kind,
     limits: Limits,
     shards: u32,
@@ -41,6 +43,16 @@ impl Cluster {
         Cluster::start_all(nodes, storage, limits, 1, |config| config).await
     }
 
+    /// One node in mode single, or three that are replicated.
+    pub(crate) async fn start_mode(mode: Mode, storage: Kind, limits: Limits) -> Cluster {
+        let mut cluster = match mode {
+            Mode::Single => Cluster::unstarted(1, storage, limits, 1),
+            Mode::Replicated => Cluster::unstarted(3, storage, limits, 1),
+        };
+        cluster.0.mode = mode;
+        Cluster::start_on(cluster, |config| config).await
+    }
+
     /// With configurations that are not the ordinary ones.
     pub(crate) async fn start_with(
         nodes: u64,
@@ -61,18 +73,35 @@ impl Cluster {
         shards: u32,
         change: impl Fn(ServerConfig) -> ServerConfig,
     ) -> Cluster {
+        Cluster::start_on(Cluster::unstarted(nodes, storage, limits, shards), change).await
+    }
+
+    fn unstarted(
+        nodes: u64,
+        storage: Kind,
+        limits: Limits,
+        shards: u32,
+    ) -> (Cluster, BTreeMap<u64, TcpListener>) {
         let listeners: BTreeMap<u64, TcpListener> =
             (1..=nodes).map(|node| (node, TcpListener::bind("127.0.0.1:0").unwrap())).collect();
         let addresses =
             listeners.iter().map(|(node, it)| (*node, it.local_addr().unwrap())).collect();
         let directory = tempfile::tempdir().unwrap();
         let running = BTreeMap::new();
-        let mut cluster = Cluster { directory, storage, limits, shards, addresses, running };
+        let mode = Mode::Replicated;
+        let cluster = Cluster { directory, mode, storage, limits, shards, addresses, running };
+        (cluster, listeners)
+    }
+
+    async fn start_on(
+        (mut cluster, listeners): (Cluster, BTreeMap<u64, TcpListener>),
+        change: impl Fn(ServerConfig) -> ServerConfig,
+    ) -> Cluster {
         for (node, listener) in listeners {
             let server = Server::start_on(change(cluster.config(node)), listener).await.unwrap();
             cluster.running.insert(node, server);
         }
-        for group in 0..shards {
+        for group in 0..cluster.shards {
             cluster.leader_of(GroupId(group)).await;
         }
         cluster
@@ -90,6 +119,7 @@ impl Cluster {
         let config = Settings { peers, ..settings }.resolve(Bugs::NONE).unwrap();
         ServerConfig {
             cluster: "test".to_owned(),
+            mode: self.mode,
             shards: self.shards,
             storage: match self.storage {
                 Kind::Memory => Storage::Memory,
@@ -212,7 +242,31 @@ impl Cluster {
         self.running.insert(node, Server::start(config).await.unwrap());
     }
 
+    /// Of nodes that start from now on.
     #[cfg(feature = "rocksdb")]
+    pub(crate) fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
+    /// Stops all nodes, and starts them again as before.
+    pub(crate) async fn restart_all(&mut self) {
+        for node in self.addresses.keys().copied().collect::<Vec<_>>() {
+            self.stop(node).await;
+        }
+        for node in self.addresses.keys().copied().collect::<Vec<_>>() {
+            self.restart(node).await;
+        }
+        self.leader().await;
+    }
+
+    /// Removes what a node that is stopped has on disk.
+    pub(crate) fn wipe(&self, node: u64) {
+        match self.config(node).storage {
+            Storage::Memory => {}
+            Storage::Rocksdb { data } => std::fs::remove_dir_all(data).unwrap(),
+        }
+    }
+
     pub(crate) async fn restart(&mut self, node: u64) {
         self.restart_with(node, |config| config).await;
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use proto::raft::peer_client::PeerClient;
-use proto::raft::{Frame, Handshake, frame};
+use proto::raft::{Batch, Frame, Handshake, Standing, frame};
+use server::metrics::Refused;
+use server::transport::PEER_FORMAT;
 use tokio_stream::StreamExt as _;
 
 use crate::cluster::{Cluster, Kind};
@@ -61,22 +63,28 @@ async fn a_node_that_is_gone_had_no_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_are_refused_by_the_peer_service() {
     let cluster = Cluster::start(3, Kind::Memory).await;
-    let handshake = |format, cluster: &str, from, to| Handshake {
-        format,
-        cluster: cluster.into(),
-        from,
-        to,
-        ..Handshake::default()
-    };
+    let peer = handshake(2, 1);
+    let founder = Handshake { standing: Standing::Founder.into(), ..peer.clone() };
+    let gathering = Handshake { standing: Standing::Gathering.into(), ..peer.clone() };
+    let unspecified = Handshake { standing: Standing::Unspecified.into(), ..peer.clone() };
     let strangers = [
-        (handshake(1, "other", 2, 1), "cluster"),
-        (handshake(1, "test", 2, 3), "looks for node 3"),
-        (handshake(1, "test", 9, 1), "not a peer"),
-        (handshake(1, "test", 1, 1), "not a peer"),
-        (handshake(2, "test", 2, 1), "protocol"),
+        (Handshake { cluster: "other".to_owned(), ..peer.clone() }, "cluster"),
+        (handshake(2, 3), "looks for node 3"),
+        (handshake(9, 1), "not a peer"),
+        (handshake(1, 1), "not a peer"),
+        (Handshake { format: PEER_FORMAT + 1, ..peer.clone() }, "protocol"),
+        (Handshake { storage: "rocksdb".to_owned(), ..peer.clone() }, "hint: all nodes"),
+        (Handshake { incarnation: 0, ..peer.clone() }, "which data it has"),
+        (unspecified, "which data it has"),
+        (founder, "has lost its data"),
+        (gathering, "hint: remove it"),
     ];
+    let before = cluster.server(1).metrics().refusals(Refused::Peer);
+    let count = strangers.len() as u64;
     let mut client = PeerClient::new(cluster.channel(1).await);
     for (handshake, words) in strangers {
+        let met = client.meet(handshake.clone()).await.unwrap_err();
+        assert!(met.message().contains(words), "{met}");
         let first = Frame { frame: Some(frame::Frame::Handshake(handshake)) };
         // The stream stays open, so that an answer is a refusal and not the stream's end.
         let stream = tokio_stream::once(first).chain(tokio_stream::pending());
@@ -84,6 +92,44 @@ async fn strangers_are_refused_by_the_peer_service() {
         let status = answer.unwrap().unwrap_err();
         assert!(status.message().contains(words), "{status}");
     }
+    assert_eq!(cluster.server(1).metrics().refusals(Refused::Peer), before + 2 * count);
+}
+
+/// Of a node that was added lately.
+pub(crate) fn handshake(from: u64, to: u64) -> Handshake {
+    Handshake {
+        format: PEER_FORMAT,
+        cluster: "test".to_owned(),
+        from,
+        to,
+        storage: "memory".to_owned(),
+        incarnation: 77,
+        standing: Standing::Joined.into(),
+        ..Handshake::default()
+    }
+}
+
+/// What a node sent before it lost its data does not arrive once it has come back without.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_when_its_sender_comes_back_with_other_data() {
+    let cluster = Cluster::start(3, Kind::Memory).await;
+    let mut client = PeerClient::new(cluster.channel(1).await);
+    let (frames, outgoing) = tokio::sync::mpsc::channel(4);
+    let first = frame::Frame::Handshake(handshake(2, 1));
+    frames.send(Frame { frame: Some(first) }).await.unwrap();
+    let stream = tokio_stream::wrappers::ReceiverStream::new(outgoing);
+    let mut older = client.clone();
+    let older = tokio::spawn(async move { older.stream(stream).await });
+    eventually("the older one ends, once it has been admitted", async || {
+        let newer = Handshake { incarnation: 78, ..handshake(2, 1) };
+        client.meet(newer).await.unwrap();
+        let late = frame::Frame::Batch(Batch::default());
+        let _ = frames.try_send(Frame { frame: Some(late) });
+        older.is_finished().then_some(())
+    })
+    .await;
+    let status = older.await.unwrap().unwrap_err();
+    assert!(status.message().contains("has come back with other data"), "{status}");
 }
 
 #[cfg(feature = "rocksdb")]

@@ -26,6 +26,7 @@ use tonic::Code;
 use crate::certificates::Authority;
 use crate::cluster::{Cluster, Kind};
 use crate::eventually::eventually;
+use crate::http::with_http;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -265,6 +266,7 @@ async fn connections_over_the_limit_are_closed_and_counted() {
     let cluster = Cluster::start(1, Kind::Memory).await;
     let config = cluster.config(1);
     let limits = Limits { connections_max: 2, ..config.limits };
+    let config = with_http(config);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let server = Server::start_on(ServerConfig { limits, ..config }, listener).await.unwrap();
     let address = server.address();
@@ -278,9 +280,29 @@ async fn connections_over_the_limit_are_closed_and_counted() {
     })
     .await;
     let mut third = TcpStream::connect(address).await.unwrap();
-    let end = tokio::time::timeout(PATIENCE, third.read(&mut [0; 1])).await.unwrap();
-    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    let mut words = Vec::new();
+    tokio::time::timeout(PATIENCE, third.read_to_end(&mut words)).await.unwrap().unwrap();
+    assert!(words.ends_with(b"too many connections"), "{words:?}");
     assert_eq!(server.metrics().refusals(Refused::Connection), 1);
+    eventually("a client of gRPC hears it too, if it asks before it hears the end", async || {
+        let mut client = KvClient::new(channel().await);
+        let status = client.put(PutRequest::default()).await.unwrap_err();
+        format!("{status:?}").contains("too many connections").then_some(())
+    })
+    .await;
+    // As does one of the gateway, whose port has places of its own.
+    let gateway = server.http_address().unwrap();
+    let held =
+        (TcpStream::connect(gateway).await.unwrap(), TcpStream::connect(gateway).await.unwrap());
+    eventually("the gateway has no place left", async || {
+        let mut stream = TcpStream::connect(gateway).await.unwrap();
+        let mut words = String::new();
+        let told = stream.read_to_string(&mut words);
+        let told = tokio::time::timeout(Duration::from_millis(200), told).await;
+        told.is_ok().then(|| assert!(words.starts_with("HTTP/1.1 503 "), "{words}"))
+    })
+    .await;
+    drop(held);
     // One that goes makes room.
     drop(second);
     eventually("one has gone", async || (server.metrics().connections.get() == 1).then_some(()))

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::cluster::{Cluster, Kind};
 use crate::eventually::eventually;
 
-fn with_http(config: ServerConfig) -> ServerConfig {
+pub(crate) fn with_http(config: ServerConfig) -> ServerConfig {
     let http = HttpConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         advertise: "127.0.0.1:0".to_owned(),
@@ -139,6 +139,93 @@ async fn a_put_can_depend_on_what_is_there() {
     assert_eq!(read.json()["version"], 2);
 }
 
+/// The list of keys, from page to page, at a node that does not lead.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_in_order_by_prefix_and_from_page_to_page() {
+    let cluster = start(3).await;
+    let address = http(&cluster, cluster.follower().await);
+    for key in ["a", "b/1", "b/2", "b/3", "b%00", "b0", "c"] {
+        assert_eq!(ask(address, &format!("PUT /v1/kv/{key}"), b"v").await.status, 200);
+    }
+    let list = async |query: &str| {
+        let answer = ask(address, &format!("GET /v1/kv?{query}"), b"").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let body = answer.json();
+        let found = body["found"].as_array().unwrap().iter();
+        let keys: Vec<String> = found.map(|it| it["key"].as_str().unwrap().to_owned()).collect();
+        assert!(body["header"]["revision"].as_u64().unwrap() > 0);
+        (keys, body["more"].as_bool().unwrap())
+    };
+    let all = ["a", "b%00", "b/1", "b/2", "b/3", "b0", "c"];
+    assert_eq!(list("").await, (all.map(str::to_owned).to_vec(), false));
+    let (mut keys, mut query) = (Vec::new(), "prefix=b/&limit=2".to_owned());
+    loop {
+        let (page, more) = list(&query).await;
+        assert!(page.len() <= 2);
+        keys.extend(page);
+        if !more {
+            break;
+        }
+        // What was answered leads on as it is.
+        query = format!("prefix=b/&limit=2&after={}", keys.last().unwrap());
+    }
+    assert_eq!(keys, ["b/1", "b/2", "b/3"]);
+    assert_eq!(list("prefix=%62%00").await, (vec!["b%00".to_owned()], false));
+    assert_eq!(list("prefix=nothing").await, (Vec::new(), false));
+    ask(address, "GET /v1/kv?limit=4000000000", b"").await.fails(413, "LIMIT_EXCEEDED");
+    ask(address, "GET /v1/kv?limit=some", b"").await.fails(400, "INVALID_REQUEST");
+}
+
+/// Optimistic changes: what was read is changed only if nobody else has changed it meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_can_depend_on_the_revision_that_was_read() {
+    let cluster = start(3).await;
+    let address = http(&cluster, cluster.follower().await);
+    let first = ask(address, "PUT /v1/kv/k", b"one").await;
+    let read = ask(address, "GET /v1/kv/k", b"").await;
+    assert_eq!(read.headers["etag"], first.headers["etag"]);
+    let with = |method: &str, tag: &str| format!("{method} /v1/kv/k\nIf-Match: {tag}");
+    let second = ask(address, &with("PUT", &read.headers["etag"]), b"two").await;
+    assert_eq!((second.status, &second.json()["previous"]["value"]), (200, &"one".into()));
+    assert_ne!(second.headers["etag"], first.headers["etag"]);
+
+    // Who read before that comes too late, and changes nothing.
+    let stale = &first.headers["etag"];
+    ask(address, &with("PUT", stale), b"three").await.fails(412, "PRECONDITION_FAILED");
+    ask(address, &with("DELETE", stale), b"").await.fails(412, "PRECONDITION_FAILED");
+    let now = ask(address, "GET /v1/kv/k", b"").await;
+    assert_eq!((&now.json()["value"], &now.json()["version"]), (&"two".into(), &2.into()));
+    assert_eq!(now.headers["etag"], second.headers["etag"]);
+
+    // A put of the same value is a change too; a revision may stand there without quotes.
+    let third = ask(address, &with("PUT", second.headers["etag"].trim_matches('"')), b"two").await;
+    assert_eq!(third.status, 200);
+    ask(address, &with("DELETE", &second.headers["etag"]), b"")
+        .await
+        .fails(412, "PRECONDITION_FAILED");
+    let deleted = ask(address, &with("DELETE", &third.headers["etag"]), b"").await;
+    assert_eq!((deleted.status, &deleted.json()["previous"]["value"]), (200, &"two".into()));
+    ask(address, "GET /v1/kv/k", b"").await.fails(404, "KEY_NOT_FOUND");
+    ask(address, &with("PUT", &third.headers["etag"]), b"x")
+        .await
+        .fails(412, "PRECONDITION_FAILED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_tells_of_all_groups() {
+    let cluster = Cluster::start_with(1, Kind::Memory, |config| {
+        with_http(ServerConfig { shards: 3, ..config })
+    })
+    .await;
+    let status = ask(http(&cluster, 1), "GET /v1/status", b"").await.json();
+    let groups = status["groups"].as_array().unwrap();
+    assert_eq!(
+        groups.iter().map(|it| it["group"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    assert!(groups.iter().all(|it| it["voters"] == serde_json::json!([1])), "{status}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nonsense_is_refused_in_json() {
     let cluster = start(1).await;
@@ -151,8 +238,7 @@ async fn nonsense_is_refused_in_json() {
     ask(address, "PUT /v1/kv/a\nIf-Match: \"x\"", b"x").await.fails(400, "INVALID_REQUEST");
     let large = vec![0; (4 << 20) + 1];
     ask(address, "PUT /v1/kv/a", &large).await.fails(413, "LIMIT_EXCEEDED");
-    let lease = ask(address, "PUT /v1/kv/a?lease=99", b"x").await;
-    assert!(lease.status == 404 || lease.status == 200, "{lease:?}");
+    ask(address, "PUT /v1/kv/a?lease=99", b"x").await.fails(404, "LEASE_NOT_FOUND");
     // More patience than gRPC has words for is as good as the store's own.
     let patient = ask(address, "PUT /v1/kv/a?timeout=999999999999h", b"x").await;
     assert_eq!(patient.status, 200, "{patient:?}");
@@ -180,7 +266,9 @@ async fn health_readiness_and_status_tell_the_truth() {
     let (leader, follower) = (cluster.leader().await, cluster.follower().await);
     let address = http(&cluster, follower);
     let status = ask(address, "GET /v1/status", b"").await.json();
-    assert_eq!((&status["node"], &status["leader"]), (&follower.into(), &leader.into()));
+    assert_eq!((&status["node"], &status["storage"]), (&follower.into(), &"memory".into()));
+    let group = &status["groups"][0];
+    assert_eq!((&group["leader"], &group["role"]), (&leader.into(), &"follower".into()));
     assert_eq!(ask(address, "GET /healthz", b"").await.text(), "ok\n");
     assert_eq!(ask(address, "GET /readyz", b"").await.status, 200);
     let others: Vec<u64> = cluster.nodes().filter(|node| *node != follower).collect();

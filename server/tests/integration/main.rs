@@ -6,6 +6,7 @@ mod certificates;
 mod client_watches;
 mod clients;
 mod cluster;
+mod conformance;
 mod ctl;
 #[cfg(feature = "rocksdb")]
 mod disk_full;
@@ -16,6 +17,7 @@ mod features;
 mod hostile;
 mod http;
 mod load;
+mod lost_data;
 mod members;
 mod observability;
 mod operations;

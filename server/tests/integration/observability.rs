@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use proto::client::Keys;
 use serde_json::Value;
 use server::metrics::exposition;
 use server::types::NodeId;
+use server::{ServerConfig, SnapshotConfig};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -46,6 +48,9 @@ async fn metrics_count_what_happens() {
     assert_eq!(value(&text, "raft_state", &[]), Some(3.0));
     assert!(value(&text, "raft_committed_index", &[]).unwrap() >= 20.0);
     assert!(value(&text, "raft_log_size", &[]).unwrap() >= 20.0);
+    assert_eq!(value(&text, "breakwater_watchers", &[]), Some(0.0));
+    assert_eq!(value(&text, "breakwater_sessions", &["group=\"0\""]), Some(0.0));
+    assert_eq!(value(&text, "breakwater_compactions_total", &[]), Some(0.0));
     assert!(value(&text, "breakwater_fsync_seconds_count", &[]).unwrap() > 0.0);
     assert!(value(&text, "breakwater_connections", &[]).unwrap() >= 1.0);
     let peer = format!("peer=\"{follower}\"");
@@ -56,6 +61,33 @@ async fn metrics_count_what_happens() {
     })
     .await;
     assert_eq!(value(&metrics(&cluster, follower), "raft_replication_lag", &[]), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_watches_and_compactions_are_seen() {
+    let cluster = Cluster::start_with(1, Kind::Memory, |config| {
+        let snapshot = SnapshotConfig { entries: 50, ..SnapshotConfig::STANDARD };
+        ServerConfig { snapshot, ..config }
+    })
+    .await;
+    let mut client = cluster.client(1);
+    client.open_session().await.unwrap();
+    cluster.client(1).open_session().await.unwrap();
+    assert_eq!(value(&metrics(&cluster, 1), "breakwater_sessions", &[]), Some(2.0));
+    let watch = client.watch(Keys::prefix("k"), 0).await.unwrap();
+    assert_eq!(value(&metrics(&cluster, 1), "breakwater_watchers", &[]), Some(1.0));
+    drop(watch);
+    for number in 0..200 {
+        client.put(format!("key {number}"), "v").await.unwrap();
+    }
+    eventually("the watch has ended, and the log is cut", async || {
+        let text = metrics(&cluster, 1);
+        let watches = value(&text, "breakwater_watchers", &[])?;
+        let compactions = value(&text, "breakwater_compactions_total", &[])?;
+        let log = value(&text, "raft_log_size", &[])?;
+        (watches == 0.0 && compactions >= 2.0 && log < 150.0).then_some(())
+    })
+    .await;
 }
 
 /// The names of series in an expression of PromQL: words with an underscore that are no functions

@@ -21,6 +21,7 @@ use tonic::{Code, Request, Status};
 
 use crate::certificates::Authority;
 use crate::eventually::eventually;
+use crate::failures::handshake;
 
 /// Nodes with ports of their own for peers.
 struct Secured {
@@ -119,15 +120,9 @@ async fn get(channel: &Channel, token: Option<&str>) -> Result<(), Status> {
 
 /// Tries to be node 2 that speaks to node 1.
 async fn speak_as_peer(channel: &Channel, cluster: &str, token: Option<&str>) -> Status {
-    let handshake = Handshake {
-        format: server::transport::PEER_FORMAT,
-        cluster: cluster.to_owned(),
-        from: 2,
-        to: 1,
-        ..Handshake::default()
-    };
+    let first = Handshake { cluster: cluster.to_owned(), ..handshake(2, 1) };
     let odd = Frame { frame: None };
-    let frames = [Frame { frame: Some(frame::Frame::Handshake(handshake)) }, odd];
+    let frames = [Frame { frame: Some(frame::Frame::Handshake(first)) }, odd];
     let request = with_token(tokio_stream::iter(frames), token);
     PeerClient::new(channel.clone()).stream(request).await.unwrap_err()
 }
@@ -275,6 +270,36 @@ async fn tokens_are_read_again_when_they_change() {
     .await;
     let old = put(&channel, Some("writer-token")).await;
     denied(old, Code::Unauthenticated, ErrorKind::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_read_again_when_they_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+    std::fs::create_dir(&old).unwrap();
+    std::fs::create_dir(&new).unwrap();
+    let (first, second) = (Authority::new(&old, "clients"), Authority::new(&new, "clients"));
+    let files = first.files(Some(&first));
+    let security = SecurityConfig { client_tls: Some(files), ..SecurityConfig::default() };
+    let cluster = Secured::start(1, &security).await;
+    cluster.leader().await;
+    let address = cluster.servers[&1].address();
+    let open = connect(address, Some(first.client(Some(&first)))).await.unwrap();
+    put(&open, None).await.unwrap();
+    assert!(connect(address, Some(second.client(Some(&second)))).await.is_none());
+    // The new files take the place of the old ones, one after the other.
+    second.files(Some(&second));
+    for name in ["clients.crt", "clients.key", "clients.ca"] {
+        fs::rename(new.join(name), old.join(name)).unwrap();
+    }
+    eventually("the new certificate is shown, and wanted", async || {
+        let channel = connect(address, Some(second.client(Some(&second)))).await?;
+        put(&channel, None).await.ok()
+    })
+    .await;
+    cannot_be_used(address, Some(second.client(Some(&first)))).await;
+    // Who is there stays.
+    put(&open, None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,3 +66,42 @@ async fn a_request_ends_a_server_only_if_it_was_started_for_tests() {
     let wanted = tokio::time::timeout(Duration::from_secs(10), cluster.server(1).stop_wanted());
     wanted.await.expect("the server wants to stop");
 }
+
+/// A node that is alone can do without Raft, and with it again; one that is not cannot.
+#[cfg(feature = "rocksdb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_can_change_its_mode_while_the_node_is_alone() {
+    use server::Limits;
+    use server::config::Mode;
+
+    let mut cluster = Cluster::start_mode(Mode::Single, Kind::Rocksdb, Limits::STANDARD).await;
+    cluster.client(1).put("k", "single").await.unwrap();
+    for mode in [Mode::Replicated, Mode::Single, Mode::Replicated] {
+        cluster.stop(1).await;
+        cluster.set_mode(mode);
+        cluster.restart(1).await;
+        cluster.leader().await;
+        let mut client = cluster.client(1);
+        assert_eq!(client.status().await.unwrap().mode, mode.name());
+        assert!(client.put("k", mode.name()).await.unwrap().previous.is_some());
+    }
+    assert_eq!(cluster.client(1).get("k").await.unwrap().found.unwrap().version, 4);
+}
+
+#[cfg(feature = "rocksdb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_several_members_cannot_go_on_in_mode_single() {
+    use server::config::Mode;
+
+    let mut cluster = Cluster::start(3, Kind::Rocksdb).await;
+    cluster.client(1).put("k", "v").await.unwrap();
+    cluster.stop(2).await;
+    let mut config = cluster.config(2);
+    config.mode = Mode::Single;
+    config.peers.retain(|node, _| *node == NodeId(2));
+    let error = Server::start(config).await.err().unwrap().to_string();
+    assert!(error.contains("members are 1, 2, 3") && error.contains("hint: "), "{error}");
+    // It has lost nothing by the attempt.
+    cluster.restart(2).await;
+    cluster.client(2).put("k", "w").await.unwrap();
+}

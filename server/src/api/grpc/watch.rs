@@ -1,5 +1,6 @@
 //! Streams of changes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::kv::{ErrorKind, ResponseHeader, WatchEvent, WatchRequest, WatchResponse};
@@ -7,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use crate::metrics::Metrics;
 use crate::state_machine::ChangeEvent;
 use crate::watch::{Watch, WatchBatch, WatchError};
 
@@ -24,6 +26,18 @@ const REPLIES_MAX: usize = 2;
 /// The replies of one watch.
 pub(super) type WatchStream = ReceiverStream<Result<WatchResponse, Status>>;
 
+/// One of the watches that there may be.
+struct Place {
+    metrics: Arc<Metrics>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.watchers.decrement();
+    }
+}
+
 /// Begins a watch at this node.
 pub(super) fn start(api: &Api, request: &WatchRequest) -> Result<WatchStream, Refusal> {
     if request.context.is_none() {
@@ -40,9 +54,11 @@ pub(super) fn start(api: &Api, request: &WatchRequest) -> Result<WatchStream, Re
     let watch = watch.map_err(|error| refusal(api, group, error))?;
     let (replies, stream) = mpsc::channel(REPLIES_MAX);
     let api = api.clone();
+    api.config.metrics.watchers.increment();
+    let place = Place { metrics: Arc::clone(&api.config.metrics), _permit: permit };
     tokio::spawn(async move {
         tokio::select! {
-            () = run(&api, group, watch, &replies, permit) => {}
+            () = run(&api, group, watch, &replies, place) => {}
             () = replies.closed() => {}
             () = api.streams_close() => {
                 let stopping = Refusal::definite(ErrorKind::Stopping, "the node is shutting down");
@@ -59,7 +75,7 @@ async fn run(
     group: GroupId,
     mut watch: Watch,
     replies: &mpsc::Sender<Result<WatchResponse, Status>>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 ) {
     let mut batch = WatchBatch { revision: watch.reported(), events: Vec::new() };
     loop {

@@ -10,11 +10,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use proto::admin::StatusRequest;
 use proto::admin::admin_server::Admin;
+use proto::admin::{StatusRequest, StatusResponse};
 use proto::kv::kv_server::Kv;
 use proto::kv::{ErrorKind, RequestContext};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::readiness::Readiness;
 use crate::metrics::{Metrics, Operation, exposition};
@@ -165,6 +165,13 @@ impl<K: Kv, A: Admin> Gateway<K, A> {
         })
     }
 
+    async fn status(&self, caller: Caller, group: u32) -> Result<StatusResponse, Failure> {
+        let mut request = tonic::Request::new(StatusRequest { group });
+        request.extensions_mut().insert(caller);
+        let status = self.admin.status(request).await;
+        status.map(tonic::Response::into_inner).map_err(|status| Failure::from_status(&status))
+    }
+
     /// The body, up to the limit.
     pub(super) async fn body(&self, body: Body) -> Result<Bytes, Failure> {
         let limit = self.config.body_bytes_max;
@@ -185,13 +192,26 @@ async fn status<K: Kv, A: Admin>(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let caller = gateway.admit(Right::Read, &headers)?;
-    let mut request = tonic::Request::new(StatusRequest { group: 0 });
-    request.extensions_mut().insert(caller);
-    let status = gateway.admin.status(request).await;
-    let status = status.map_err(|status| Failure::from_status(&status))?.into_inner();
+    // Of a group that has no replica here there is what is said of the node.
+    let node = gateway.status(caller, 0).await?;
+    let mut groups = Vec::new();
+    for group in &node.groups {
+        groups.push(group_json(&gateway.status(caller, *group).await?));
+    }
     let body = json!({
-        "node": status.node,
-        "cluster": status.cluster,
+        "node": node.node,
+        "cluster": node.cluster,
+        "version": node.version,
+        "storage": node.storage,
+        "mode": node.mode,
+        "groups": groups,
+    });
+    Ok(Json(body).into_response())
+}
+
+fn group_json(status: &StatusResponse) -> Value {
+    json!({
+        "group": status.group,
         "role": status.role,
         "term": status.term,
         "leader": status.leader,
@@ -203,11 +223,7 @@ async fn status<K: Kv, A: Admin>(
         "snapshot_index": status.snapshot_index,
         "voters": status.voters,
         "learners": status.learners,
-        "version": status.version,
-        "storage": status.storage,
-        "mode": status.mode,
-    });
-    Ok(Json(body).into_response())
+    })
 }
 
 async fn ready<K: Kv, A: Admin>(State(gateway): Shared<K, A>) -> Response {

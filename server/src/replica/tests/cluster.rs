@@ -7,6 +7,7 @@ use raft::eraftpb::Message;
 
 use crate::bug::Bugs;
 use crate::command::{Command, LogCommand, Put};
+use crate::consensus::EngineKind;
 use crate::log_store::{LogPosition, RecoveredLog};
 use crate::membership::Configuration;
 use crate::replica::{
@@ -46,6 +47,8 @@ type Parcel = (Message, Option<MemoryStateStore>);
 /// A group.
 #[derive(Debug)]
 pub(super) struct Cluster {
+    /// Of those that start from now on.
+    pub(super) engine: EngineKind,
     pub(super) compaction: CompactionConfig,
     first: Configuration,
     pub(super) nodes: BTreeMap<u64, Node>,
@@ -72,6 +75,7 @@ impl Cluster {
     pub(super) fn with_compaction(voters: u64, compaction: CompactionConfig) -> Cluster {
         let first = Configuration { voters: (1..=voters).collect(), ..Configuration::default() };
         let mut cluster = Cluster {
+            engine: EngineKind::Raft,
             compaction,
             first,
             nodes: BTreeMap::new(),
@@ -111,6 +115,7 @@ impl Cluster {
         disk.boots += 1;
         let config = ReplicaConfig {
             id: NodeId(id),
+            engine: self.engine,
             election_ticks: ELECTION_TICKS,
             heartbeat_ticks: 2,
             seed: id,
@@ -149,6 +154,11 @@ impl Cluster {
         let node = self.nodes.remove(&id).expect("it runs");
         self.waiting.remove(&id);
         self.down.entry(id).or_insert(node.disk)
+    }
+
+    /// The disk of a node that is down.
+    pub(super) fn stopped(&mut self, id: u64) -> &mut Disk {
+        self.down.get_mut(&id).expect("it is down")
     }
 
     /// The state was switched to the snapshot that waits, durably; then the process ends.

@@ -5,4 +5,5 @@ mod late;
 mod leases;
 mod membership;
 mod snapshots;
+mod solo;
 mod transfer;
