@@ -1,11 +1,12 @@
 //! The shard map: all groups and their members, as it is stored and sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
 use crate::types::{GroupId, NodeId};
 
+use super::migration::{Migration, MigrationStage};
 use super::placement::{Placement, REPLICAS_MAX, place};
 use super::ring::VNODES;
 
@@ -31,6 +32,9 @@ pub struct ShardMap {
     /// The groups, by id.
     #[prost(message, repeated, tag = "4")]
     pub groups: Vec<ShardGroup>,
+    /// The group that is being added, if there is one.
+    #[prost(message, optional, tag = "5")]
+    pub migration: Option<Migration>,
 }
 
 /// A group of a [`ShardMap`].
@@ -43,6 +47,9 @@ pub struct ShardGroup {
     /// configuration says counts.
     #[prost(uint64, repeated, tag = "2")]
     pub members: Vec<u64>,
+    /// Where they are, `host:port`; empty for a group of the first map.
+    #[prost(btree_map = "uint64, string", tag = "3")]
+    pub addresses: BTreeMap<u64, String>,
 }
 
 /// A shard map cannot be read.
@@ -70,12 +77,14 @@ impl ShardMap {
         let group = |(id, members): (GroupId, Vec<NodeId>)| ShardGroup {
             id: id.0,
             members: members.into_iter().map(|node| node.0).collect(),
+            addresses: BTreeMap::new(),
         };
         ShardMap {
             format: SHARD_MAP_FORMAT,
             version: 1,
             vnodes: VNODES,
             groups: placement.into_iter().map(group).collect(),
+            migration: None,
         }
     }
 
@@ -104,6 +113,18 @@ impl ShardMap {
         if !(1..=VNODES_MAX).contains(&map.vnodes) {
             return Err(ShardMapError::Invalid("too few or too many points on the ring"));
         }
+        if let Some(migration) = &map.migration {
+            let last = ids[ids.len() - 1];
+            let Some(group) = migration.group.as_ref().filter(|it| u64::from(it.id) > last) else {
+                return Err(ShardMapError::Invalid("the group that is added is not a new one"));
+            };
+            if group.members.is_empty() || !ascending(&group.members) {
+                return Err(ShardMapError::Invalid("a group has no members, or not in order"));
+            }
+            if MigrationStage::try_from(migration.stage).is_err() {
+                return Err(ShardMapError::Invalid("the stage of the migration is unknown"));
+            }
+        }
         Ok(map)
     }
 }
@@ -118,6 +139,14 @@ impl ShardGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn added(group: Option<ShardGroup>, stage: i32) -> Migration {
+        Migration { id: 2, group, stage, ..Migration::default() }
+    }
+
+    fn new(members: Vec<u64>) -> ShardGroup {
+        ShardGroup { id: 7, members, ..ShardGroup::default() }
+    }
 
     fn map() -> ShardMap {
         ShardMap::first(&(1..=3).map(NodeId).collect(), 2)
@@ -148,6 +177,10 @@ mod tests {
         refused(|map| map.groups[0].members = vec![2, 2], "not in order");
         refused(|map| map.vnodes = 0, "points");
         refused(|map| map.vnodes = u32::MAX, "points");
+        refused(|map| map.migration = Some(added(None, 0)), "not a new one");
+        refused(|map| map.migration = Some(added(Some(map.groups[1].clone()), 0)), "not a new one");
+        refused(|map| map.migration = Some(added(Some(new(vec![])), 0)), "no members");
+        refused(|map| map.migration = Some(added(Some(new(vec![1])), 9)), "stage");
         assert!(ShardMap::decode_map(b"\xff").is_err());
         assert!(ShardMap::decode_map(b"").is_err());
     }

@@ -7,4 +7,5 @@ mod leases;
 mod locks;
 mod random;
 mod sessions;
+mod shards;
 mod txn;
