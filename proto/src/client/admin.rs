@@ -12,8 +12,9 @@ use super::kv::Client;
 use crate::admin::admin_client::AdminClient;
 use crate::admin::change_members_request::Change;
 use crate::admin::{
-    ChangeMembersRequest, ListMembersRequest, ListMembersResponse, Member, SnapshotRequest,
-    StatusRequest, StatusResponse, TransferLeaderRequest,
+    AddGroupRequest, ChangeMembersRequest, ListGroupsRequest, ListGroupsResponse,
+    ListMembersRequest, ListMembersResponse, Member, SnapshotRequest, StatusRequest,
+    StatusResponse, TransferLeaderRequest,
 };
 
 impl Client {
@@ -66,6 +67,28 @@ impl Client {
             })
             .await?;
         Ok(response.leader)
+    }
+
+    /// Adds a group; returns its number when all its keys have moved to it. What takes longer than this
+    /// client is patient goes on.
+    pub async fn add_group(&mut self) -> Result<u32, ClientError> {
+        let timeout_ms = self.admin_timeout_ms();
+        let message = AddGroupRequest { timeout_ms };
+        let response = self
+            .administer(Repeat::Write, message, |mut client, request| async move {
+                client.add_group(request).await
+            })
+            .await?;
+        Ok(response.group)
+    }
+
+    /// The groups, as the node that is asked knows them.
+    pub async fn list_groups(&mut self) -> Result<ListGroupsResponse, ClientError> {
+        let message = ListGroupsRequest {};
+        self.administer(Repeat::Read, message, |mut client, request| async move {
+            client.list_groups(request).await
+        })
+        .await
     }
 
     /// Lets the node that is asked take a snapshot now; returns the last log index in it.

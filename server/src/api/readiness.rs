@@ -10,6 +10,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::driver::NodeHandle;
 use crate::metrics::GroupView;
+use crate::resharding::ShardsView;
 use crate::types::GroupId;
 
 /// How often watchers of the health service hear of a change, at most.
@@ -22,13 +23,14 @@ const SERVICE: &str = "breakwater.kv.v1.Kv";
 #[derive(Debug, Clone)]
 pub struct Readiness {
     node: NodeHandle,
+    shards: ShardsView,
     draining: Arc<AtomicBool>,
 }
 
 impl Readiness {
     /// Of this node.
-    pub fn new(node: NodeHandle) -> Readiness {
-        Readiness { node, draining: Arc::default() }
+    pub fn new(node: NodeHandle, shards: ShardsView) -> Readiness {
+        Readiness { node, shards, draining: Arc::default() }
     }
 
     /// Not ready from now on.
@@ -40,7 +42,10 @@ impl Readiness {
     pub fn is_ready(&self) -> bool {
         let knows_leader =
             |group| self.node.leadership(group).is_some_and(|replica| replica.leader.is_some());
-        !self.draining.load(Ordering::Relaxed) && self.node.groups().into_iter().all(knows_leader)
+        // A group that is just being created has no keys to serve yet.
+        let new = self.shards.get().creating();
+        let mut groups = self.node.groups().into_iter().filter(|group| Some(*group) != new);
+        !self.draining.load(Ordering::Relaxed) && groups.all(knows_leader)
     }
 
     /// The replicas on this node, as they are now.

@@ -5,15 +5,17 @@ use std::time::Duration;
 use proto::admin::admin_server::{Admin, AdminServer};
 use proto::admin::change_members_request::Change;
 use proto::admin::{
-    AddMember, ChangeMembersRequest, ChangeMembersResponse, DieRequest, DieResponse,
-    ListMembersRequest, ListMembersResponse, Member, ReplaceMember, SnapshotRequest,
-    SnapshotResponse, StatusRequest, StatusResponse, TransferLeaderRequest, TransferLeaderResponse,
+    AddGroupRequest, AddGroupResponse, AddMember, ChangeMembersRequest, ChangeMembersResponse,
+    DieRequest, DieResponse, Group, ListGroupsRequest, ListGroupsResponse, ListMembersRequest,
+    ListMembersResponse, Member, ReplaceMember, SnapshotRequest, SnapshotResponse, StatusRequest,
+    StatusResponse, TransferLeaderRequest, TransferLeaderResponse,
 };
 use proto::kv::ErrorKind;
 use tonic::{Request, Response, Status};
 
 use crate::driver::{Administer, Administered};
 use crate::replica::{MemberChange, MemberRole, MemberStatus};
+use crate::resharding::AddError;
 use crate::types::{GroupId, NodeId, Role};
 
 use super::refusal::{Access, Refusal};
@@ -57,6 +59,8 @@ impl Admin for AdminService {
             mode: config.mode.name().to_owned(),
             group: group.0,
             groups: self.0.node.groups().into_iter().map(|group| group.0).collect(),
+            map_version: self.0.shards().map().version,
+            migration: self.0.resharding.progress(),
             ..StatusResponse::default()
         };
         let Some(replica) = self.0.node.status(group) else {
@@ -108,9 +112,7 @@ impl Admin for AdminService {
             let message = format!("{address:?} is not of the form HOST:PORT");
             return Err(self.invalid(message));
         }
-        let timeout = Duration::from_millis(u64::from(timeout_ms));
-        let timeout =
-            if timeout.is_zero() { CHANGE_TIMEOUT } else { timeout.min(CHANGE_TIMEOUT_MAX) };
+        let timeout = change_timeout(timeout_ms);
         let ticks = timeout.as_nanos() / self.0.config.tick.as_nanos().max(1);
         let timeout_ticks = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
         let what = Administer::ChangeMembers { change, timeout_ticks };
@@ -147,6 +149,42 @@ impl Admin for AdminService {
         }
     }
 
+    async fn add_group(
+        &self,
+        request: Request<AddGroupRequest>,
+    ) -> Result<Response<AddGroupResponse>, Status> {
+        let timeout = change_timeout(request.into_inner().timeout_ms);
+        let added = self.0.resharding.add_group(timeout).await;
+        let group = added.map_err(|error| self.0.status_of(add_refusal(&error)))?;
+        Ok(Response::new(AddGroupResponse { group: group.0 }))
+    }
+
+    async fn list_groups(
+        &self,
+        _request: Request<ListGroupsRequest>,
+    ) -> Result<Response<ListGroupsResponse>, Status> {
+        let shards = self.0.shards();
+        let map = shards.map();
+        let new = map.migration.as_ref().and_then(|it| it.group.as_ref());
+        let active = map.groups.iter().map(|group| (group, "active"));
+        let groups = active.chain(new.map(|group| (group, "adding"))).map(|(group, state)| {
+            let id = GroupId(group.id);
+            let leader = self.0.node.leadership(id).and_then(|replica| replica.leader);
+            Group {
+                id: group.id,
+                members: group.members.clone(),
+                share: shards.share(id),
+                state: state.to_owned(),
+                leader: leader.map_or(0, |leader| leader.0),
+            }
+        });
+        Ok(Response::new(ListGroupsResponse {
+            version: map.version,
+            groups: groups.collect(),
+            migration: self.0.resharding.progress(),
+        }))
+    }
+
     async fn die(&self, request: Request<DieRequest>) -> Result<Response<DieResponse>, Status> {
         if !self.0.config.test_hooks {
             let message = "this server was not started with --test-hooks";
@@ -175,6 +213,22 @@ impl AdminService {
 
     fn invalid(&self, message: impl Into<String>) -> Status {
         self.0.status_of(Refusal::definite(ErrorKind::InvalidRequest, message))
+    }
+}
+
+/// How long a request is willing to wait.
+fn change_timeout(timeout_ms: u32) -> Duration {
+    let timeout = Duration::from_millis(u64::from(timeout_ms));
+    if timeout.is_zero() { CHANGE_TIMEOUT } else { timeout.min(CHANGE_TIMEOUT_MAX) }
+}
+
+fn add_refusal(error: &AddError) -> Refusal {
+    let definite = |kind| Refusal::definite(kind, error.to_string());
+    match error {
+        AddError::NotLeader { leader } => Refusal::not_leader(*leader),
+        AddError::Map(_) | AddError::NoAddress { .. } => definite(ErrorKind::InvalidRequest),
+        AddError::InDoubt(_) => Refusal { indefinite: true, ..definite(ErrorKind::Uncertain) },
+        AddError::Slow { .. } => Refusal { indefinite: true, ..definite(ErrorKind::Timeout) },
     }
 }
 

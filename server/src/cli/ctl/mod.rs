@@ -13,6 +13,7 @@
 
 mod cluster;
 mod connect;
+mod group;
 mod keys;
 mod lease;
 mod member;
@@ -81,6 +82,9 @@ enum CtlCommand {
     /// List or change the members of a group.
     #[command(subcommand)]
     Member(member::MemberCommand),
+    /// List the groups, or add one.
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Show how nodes see themselves and the cluster.
     Status(cluster::StatusArgs),
     /// Let a node take a snapshot now.
@@ -170,6 +174,7 @@ async fn dispatch(args: CtlArgs, output: &mut Output<'_>) -> Result<Answer, CtlE
         CtlCommand::Lock(args) => lease::lock(client()?, args, output).await,
         CtlCommand::Unlock(args) => lease::unlock(client()?, args, output).await,
         CtlCommand::Member(command) => member::member(connect.operator()?, command, output).await,
+        CtlCommand::Group(command) => group::group(connect.operator()?, command, output).await,
         CtlCommand::Status(args) => cluster::status(connect, args, output).await,
         CtlCommand::Snapshot(args) => cluster::snapshot(client()?, args, output).await,
         CtlCommand::TransferLeader(args) => {
