@@ -24,6 +24,8 @@ pub struct PeerServiceConfig {
     pub peers: PeerConnections,
     /// Learns where clients find the peers.
     pub directory: Directory,
+    /// The groups that this node's cluster began with.
+    pub shards: u32,
     /// Counts refusals.
     pub metrics: Arc<Metrics>,
     /// Logs them.
@@ -44,7 +46,8 @@ impl Doorkeeper {
         let Some(handshake) = first else {
             return Err(self.refuse("the stream does not begin with a handshake".to_owned()));
         };
-        let Handshake { format, cluster, from, to, client_address, http_address } = handshake;
+        let Handshake { format, cluster, from, to, client_address, http_address, shards } =
+            handshake;
         if format != PEER_FORMAT {
             return Err(self.refuse(format!(
                 "node {from} speaks peer protocol {format}, and this node speaks {PEER_FORMAT}"
@@ -62,6 +65,14 @@ impl Doorkeeper {
         }
         if !self.0.peers.knows(NodeId(from)) || from == to {
             return Err(self.refuse(format!("node {from} is not a peer of node {to}")));
+        }
+        // One that does not say has no keys to bring to the wrong group.
+        if shards != 0 && shards != self.0.shards {
+            return Err(self.refuse(format!(
+                "node {from} was started with {shards} shards, and node {to} with {}; hint: start \
+                 all nodes of a cluster with the same --shards",
+                self.0.shards
+            )));
         }
         let advertised = Advertised { client: client_address, http: http_address };
         self.0.directory.learn(NodeId(from), advertised);

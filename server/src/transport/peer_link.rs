@@ -49,6 +49,7 @@ pub(super) struct LinkConfig {
     pub(super) address: String,
     pub(super) credentials: PeerCredentials,
     pub(super) advertised: Advertised,
+    pub(super) shards: u32,
     pub(super) metrics: Arc<PeerMetrics>,
 }
 
@@ -179,6 +180,7 @@ impl LinkTask {
             to: self.config.to.0,
             client_address: self.config.advertised.client.clone(),
             http_address: self.config.advertised.http.clone(),
+            shards: self.config.shards,
         };
         let first = Frame { frame: Some(frame::Frame::Handshake(handshake)) };
         frames.try_send(first).expect("the channel is new and has room");

@@ -34,6 +34,8 @@ pub struct PeersConfig {
     pub credentials: PeerCredentials,
     /// Where clients find this node, which its peers are told.
     pub advertised: Advertised,
+    /// The groups that the cluster began with, which its peers are told.
+    pub shards: u32,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
 }
@@ -124,6 +126,7 @@ impl PeerLinks {
             address: address.to_owned(),
             credentials: self.config.credentials.clone(),
             advertised: self.config.advertised.clone(),
+            shards: self.config.shards,
             metrics: self.config.metrics.peer(peer),
         };
         let _runtime = self.runtime.enter();

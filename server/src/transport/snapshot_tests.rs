@@ -118,6 +118,7 @@ impl World {
             peers: known.into(),
             credentials: PeerCredentials::default(),
             advertised: Advertised::default(),
+            shards: 1,
             metrics: Arc::default(),
         };
         let (_links, peers) = PeerLinks::start(peers, Arc::default()).unwrap();
@@ -126,6 +127,7 @@ impl World {
             cluster: "test".to_owned(),
             peers,
             directory: Directory::default(),
+            shards: 1,
             metrics: Arc::default(),
             refusals: Arc::default(),
         }));
