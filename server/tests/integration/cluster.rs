@@ -54,6 +54,16 @@ impl Cluster {
         Cluster::start_all(nodes, storage, Limits::STANDARD, shards, |config| config).await
     }
 
+    /// Several groups, with configurations that are not the ordinary ones.
+    pub(crate) async fn start_sharded_with(
+        nodes: u64,
+        storage: Kind,
+        shards: u32,
+        change: impl Fn(ServerConfig) -> ServerConfig,
+    ) -> Cluster {
+        Cluster::start_all(nodes, storage, Limits::STANDARD, shards, change).await
+    }
+
     async fn start_all(
         nodes: u64,
         storage: Kind,
@@ -107,6 +117,11 @@ impl Cluster {
 
     pub(crate) fn nodes(&self) -> impl Iterator<Item = u64> {
         self.addresses.keys().copied()
+    }
+
+    /// The nodes that run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = u64> {
+        self.running.keys().copied()
     }
 
     pub(crate) fn server(&self, node: u64) -> &Server {

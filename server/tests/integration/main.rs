@@ -12,6 +12,7 @@ mod disk_full;
 mod eventually;
 mod example;
 mod failures;
+mod groups;
 mod hostile;
 mod http;
 mod members;
