@@ -282,6 +282,7 @@ fn resharding_config(config: &ServerConfig) -> ReshardingConfig {
         cluster: config.cluster.clone(),
         peers: config.peers.clone(),
         joins: config.join,
+        tick: config.tick,
         balance_leaders: config.balance_leaders,
     }
 }

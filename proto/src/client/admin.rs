@@ -13,8 +13,8 @@ use crate::admin::admin_client::AdminClient;
 use crate::admin::change_members_request::Change;
 use crate::admin::{
     AddGroupRequest, ChangeMembersRequest, ListGroupsRequest, ListGroupsResponse,
-    ListMembersRequest, ListMembersResponse, Member, SnapshotRequest, StatusRequest,
-    StatusResponse, TransferLeaderRequest,
+    ListMembersRequest, ListMembersResponse, Member, RebalanceRequest, SnapshotRequest,
+    StatusRequest, StatusResponse, TransferLeaderRequest,
 };
 
 impl Client {
@@ -80,6 +80,23 @@ impl Client {
             })
             .await?;
         Ok(response.group)
+    }
+
+    /// Moves replicas until each node has its share. `add`: nodes that come, with their addresses;
+    /// `remove`: nodes that are to have none any more. Returns how many changes of members it took.
+    pub async fn rebalance(
+        &mut self,
+        add: impl IntoIterator<Item = (u64, String)>,
+        remove: Vec<u64>,
+    ) -> Result<u32, ClientError> {
+        let timeout_ms = self.admin_timeout_ms();
+        let message = RebalanceRequest { add: add.into_iter().collect(), remove, timeout_ms };
+        let response = self
+            .administer(Repeat::Write, message, |mut client, request| async move {
+                client.rebalance(request).await
+            })
+            .await?;
+        Ok(response.changes)
     }
 
     /// The groups, as the node that is asked knows them.

@@ -40,12 +40,16 @@ impl Readiness {
 
     /// Can it serve?
     pub fn is_ready(&self) -> bool {
-        let knows_leader =
-            |group| self.node.leadership(group).is_some_and(|replica| replica.leader.is_some());
         // A group that is just being created has no keys to serve yet.
         let new = self.shards.get().creating();
-        let mut groups = self.node.groups().into_iter().filter(|group| Some(*group) != new);
-        !self.draining.load(Ordering::Relaxed) && groups.all(knows_leader)
+        let groups = self.node.groups().into_iter().filter(|group| Some(*group) != new);
+        let (waiting, others): (Vec<_>, Vec<_>) = groups
+            .filter_map(|group| self.node.status(group))
+            .partition(|replica| replica.voters.is_empty());
+        // Replicas that wait to be added to their groups do not count, unless there are no others.
+        let is_added = waiting.is_empty() || !others.is_empty();
+        let knows_leaders = others.iter().all(|replica| replica.leader.is_some());
+        !self.draining.load(Ordering::Relaxed) && is_added && knows_leaders
     }
 
     /// The replicas on this node, as they are now.

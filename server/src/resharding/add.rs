@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::shard::{AddGroupError, Placement, ShardMap};
 use crate::types::{GroupId, NodeId};
 
-use super::coordinator::{StepError, change_map, current_map, leads};
+use super::coordinator::{StepError, change_map, current_map, first_leader_elsewhere, leads};
 use super::{Resharding, Shared};
 
 /// How often it is looked whether a group has been added.
@@ -62,8 +62,7 @@ impl Resharding {
 
 async fn begin(shared: &Shared) -> Result<GroupId, AddError> {
     if !leads(shared) {
-        let first = shared.node.leadership(shared.view.get().first());
-        let leader = first.and_then(|it| it.leader).filter(|it| *it != shared.config.node);
+        let leader = first_leader_elsewhere(shared);
         return Err(AddError::NotLeader { leader });
     }
     let in_doubt = |error: StepError| AddError::InDoubt(error.to_string());
@@ -84,7 +83,10 @@ async fn begin(shared: &Shared) -> Result<GroupId, AddError> {
 }
 
 /// Who votes in which group, and where everyone is.
-fn whereabouts(shared: &Shared, map: &ShardMap) -> (Placement, BTreeMap<NodeId, String>) {
+pub(super) fn whereabouts(
+    shared: &Shared,
+    map: &ShardMap,
+) -> (Placement, BTreeMap<NodeId, String>) {
     let mut placement = Placement::new();
     let mut addresses = shared.config.peers.clone();
     for group in &map.groups {

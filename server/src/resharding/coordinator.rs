@@ -12,7 +12,7 @@ use crate::command::{
     ShardStep,
 };
 use crate::shard::{Migration, MigrationStage, NoGroups, ShardMap, ShardMapError, Source};
-use crate::types::{GroupId, Role};
+use crate::types::{GroupId, NodeId, Role};
 
 use super::Shared;
 use super::reach::Unreached;
@@ -84,6 +84,12 @@ fn note(shared: &Shared, trouble: String) {
 pub(super) fn leads(shared: &Shared) -> bool {
     let first = shared.node.leadership(shared.view.get().first());
     first.is_some_and(|replica| replica.role == Role::Leader)
+}
+
+/// Who else leads the first group, if anyone is known to.
+pub(super) fn first_leader_elsewhere(shared: &Shared) -> Option<NodeId> {
+    let first = shared.node.leadership(shared.view.get().first());
+    first.and_then(|it| it.leader).filter(|it| *it != shared.config.node)
 }
 
 /// The shard map, as the first group has it now.

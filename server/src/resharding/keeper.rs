@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::driver::GroupError;
 use crate::membership::Configuration;
 use crate::shard::{ShardGroup, ShardMap, Shards};
-use crate::types::GroupId;
+use crate::types::{GroupId, NodeId};
 
 use super::Shared;
 
@@ -40,7 +40,14 @@ async fn look(shared: &Shared) -> Result<(), String> {
         let map = ShardMap::decode_map(&answer.map).map_err(|error| error.to_string())?;
         shared.view.learn(map).map_err(|error| error.to_string())?;
     }
-    let missing = missing(shared, &shared.view.get());
+    let shards = shared.view.get();
+    for group in surplus(shared, &shards) {
+        match shared.node.remove_group(group).await {
+            Ok(()) | Err(GroupError::NotHosted(_) | GroupError::Changing(_)) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    let missing = missing(shared, &shards);
     for (group, configuration) in missing {
         match shared.node.add_group(group, configuration).await {
             Ok(()) | Err(GroupError::Hosted(_) | GroupError::Changing(_)) => {}
@@ -50,24 +57,33 @@ async fn look(shared: &Shared) -> Result<(), String> {
     Ok(())
 }
 
-/// The groups that this node should have a replica of, and has not, with their first configurations.
-///
-/// Groups of the first map are in the log since the first start.
+/// The groups that this node was removed from, as they say themselves and as the map says.
+fn surplus(shared: &Shared, shards: &Shards) -> Vec<GroupId> {
+    let mut hosted = shared.node.groups();
+    hosted.retain(|group| {
+        let listed = shards.group(*group).map(|it| &it.members);
+        listed.is_some_and(|members| !members.contains(&shared.config.node.0))
+            && shared.node.status(*group).is_some_and(|it| it.removed)
+    });
+    hosted
+}
+
+/// The groups that this node should have a replica of, and has not, with their first configurations:
+/// a founder of the group knows it, any other member learns it with a snapshot.
 fn missing(shared: &Shared, shards: &Shards) -> Vec<(GroupId, Configuration)> {
     let map = shards.map();
     let new = map.migration.as_ref().and_then(|it| it.group.as_ref());
-    let added = map.groups.iter().chain(new).filter(|group| !group.addresses.is_empty());
     let hosted = shared.node.groups();
-    let absent = added.filter(|group| !hosted.contains(&GroupId(group.id)));
+    let absent = map.groups.iter().chain(new).filter(|it| !hosted.contains(&GroupId(it.id)));
     let configured = |group: &ShardGroup| {
-        if group.members.contains(&shared.config.node.0) {
-            let addresses = group.nodes().into_iter();
-            let addresses = addresses.map(|node| (node, group.addresses.get(&node.0)));
-            let addresses = addresses.map(|(node, at)| (node, at.cloned().unwrap_or_default()));
-            return Some((GroupId(group.id), Configuration::first(&addresses.collect())));
+        let (id, own) = (GroupId(group.id), shared.config.node.0);
+        if group.addresses.contains_key(&own) && !group.left.contains(&own) {
+            let founders = group.addresses.iter();
+            let founders = founders.map(|(node, at)| (NodeId(*node), at.clone())).collect();
+            return Some((id, Configuration::first(&founders)));
         }
-        // One that joins learns the members from whoever adds it.
-        shared.config.joins.then(|| (GroupId(group.id), Configuration::default()))
+        let is_wanted = group.members.contains(&own) || shared.config.joins;
+        is_wanted.then(|| (id, Configuration::default()))
     };
     absent.filter_map(configured).collect()
 }

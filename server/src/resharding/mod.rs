@@ -1,4 +1,5 @@
-//! Adds groups while the cluster serves, and brings their keys to them; spreads leaders over nodes.
+//! Adds groups while the cluster serves, and brings their keys to them; spreads replicas and leaders
+//! over the nodes.
 //!
 //! The shard map is replicated in the first group: a new version takes the place of the one that its
 //! author knew, or nothing happens. Whoever leads the first group drives the addition of a group,
@@ -33,7 +34,9 @@ mod add;
 mod coordinator;
 mod keeper;
 mod leaders;
+mod members;
 mod reach;
+mod rebalance;
 mod service;
 mod view;
 
@@ -50,6 +53,7 @@ use crate::types::NodeId;
 use self::reach::Reach;
 
 pub use add::AddError;
+pub use rebalance::{Nodes, RebalanceError};
 pub use service::GroupsService;
 pub use view::ShardsView;
 
@@ -64,6 +68,8 @@ pub struct ReshardingConfig {
     pub peers: BTreeMap<NodeId, String>,
     /// Does this node wait to be added to groups?
     pub joins: bool,
+    /// Time between ticks.
+    pub tick: Duration,
     /// How often it is looked whether this node leads too many groups; zero: never.
     pub balance_leaders: Duration,
 }
@@ -80,6 +86,8 @@ struct Shared {
     reach: Reach,
     /// Why the last step failed that this node tried; empty if it did not.
     trouble: Mutex<String>,
+    /// Held while replicas are moved.
+    rebalancing: tokio::sync::Mutex<()>,
 }
 
 impl Resharding {
@@ -92,7 +100,8 @@ impl Resharding {
     ) -> Resharding {
         let reach = Reach::new(&config, node.clone(), connections, view.clone());
         let trouble = Mutex::default();
-        Resharding(Arc::new(Shared { config, node, view, reach, trouble }))
+        let rebalancing = tokio::sync::Mutex::default();
+        Resharding(Arc::new(Shared { config, node, view, reach, trouble, rebalancing }))
     }
 
     /// Follows the shard map, and changes it while this node leads the first group, until `stops`

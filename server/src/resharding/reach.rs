@@ -9,6 +9,7 @@ use prost::Message;
 use proto::raft::groups_client::GroupsClient;
 use proto::raft::{GroupRefusal, GroupReply, GroupRequest, group_reply, group_request};
 use tonic::Request;
+use tonic::transport::Channel;
 
 use crate::command::{
     LogCommand, MapAnswer, MapQuestion, Outcome, ShardAnswer, ShardQuery, ShardQuestion,
@@ -40,9 +41,10 @@ pub(super) struct Unreached {
 /// The ways to the leaders of all groups.
 #[derive(Debug)]
 pub(super) struct Reach {
-    id: NodeId,
+    pub(super) id: NodeId,
     cluster: String,
-    node: NodeHandle,
+    pub(super) tick: Duration,
+    pub(super) node: NodeHandle,
     connections: PeerConnections,
     view: ShardsView,
     /// Who led, or is to be asked next, of groups without a replica here.
@@ -61,13 +63,13 @@ enum Answer {
 }
 
 /// Why an attempt failed, and who leads, if that was said.
-struct Failed {
-    reason: String,
-    leader: Option<NodeId>,
+pub(super) struct Failed {
+    pub(super) reason: String,
+    pub(super) leader: Option<NodeId>,
 }
 
 impl Failed {
-    fn new(reason: impl Into<String>) -> Failed {
+    pub(super) fn new(reason: impl Into<String>) -> Failed {
         Failed { reason: reason.into(), leader: None }
     }
 }
@@ -80,7 +82,8 @@ impl Reach {
         view: ShardsView,
     ) -> Reach {
         let (id, cluster) = (config.node, config.cluster.clone());
-        Reach { id, cluster, node, connections, view, hints: Mutex::default() }
+        let tick = config.tick;
+        Reach { id, cluster, tick, node, connections, view, hints: Mutex::default() }
     }
 
     /// Performs a step in a group. It may happen more than once.
@@ -127,15 +130,10 @@ impl Reach {
     }
 
     async fn attempt(&self, group: GroupId, ask: &Ask) -> Result<Answer, Failed> {
-        let here = self.node.leadership(group);
-        if here.is_some_and(|it| it.role == Role::Leader) {
+        let leader = self.leader(group).ok_or_else(|| Failed::new("no leader is known"))?;
+        if leader == self.id {
             return self.ask_here(group, ask).await;
         }
-        let leader = match here {
-            Some(here) => here.leader.filter(|leader| *leader != self.id),
-            None => self.hint(group),
-        };
-        let leader = leader.ok_or_else(|| Failed::new("no leader is known"))?;
         let ask = match ask {
             Ask::Command(command) => group_request::Ask::Command(command.encode_entry().into()),
             Ask::Query(query) => group_request::Ask::Query(query.encode_to_vec().into()),
@@ -194,19 +192,39 @@ impl Reach {
         group: GroupId,
         ask: group_request::Ask,
     ) -> Result<group_reply::Reply, Failed> {
-        let channel = self.connections.get(to);
-        let channel =
-            channel.ok_or_else(|| Failed::new(format!("there is no way to node {to}")))?;
+        let channel = self.channel(to)?;
         let cluster = self.cluster.clone();
         let message = GroupRequest { cluster, to: to.0, group: group.0, ask: Some(ask) };
-        let mut request = Request::new(message);
-        if let Some(authorization) = self.connections.authorization() {
-            request.metadata_mut().insert("authorization", authorization);
-        }
+        let request = self.authorized(message);
         let mut client = GroupsClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let reply = client.ask(request).await.map_err(|status| Failed::new(status.to_string()))?;
         let GroupReply { reply } = reply.into_inner();
         reply.ok_or_else(|| Failed::new(format!("node {to} said nothing")))
+    }
+
+    pub(super) fn channel(&self, to: NodeId) -> Result<Channel, Failed> {
+        let channel = self.connections.get(to);
+        channel.ok_or_else(|| Failed::new(format!("there is no way to node {to}")))
+    }
+
+    pub(super) fn authorized<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        if let Some(authorization) = self.connections.authorization() {
+            request.metadata_mut().insert("authorization", authorization);
+        }
+        request
+    }
+
+    /// Who leads a group, which may be this node; or whom to ask, if it has no replica here.
+    pub(super) fn leader(&self, group: GroupId) -> Option<NodeId> {
+        match self.node.leadership(group) {
+            Some(here) if here.role == Role::Leader => Some(self.id),
+            // A replica that was removed, or waits to be added, does not hear who leads.
+            Some(here) => {
+                here.leader.filter(|leader| *leader != self.id).or_else(|| self.hint(group))
+            }
+            None => self.hint(group),
+        }
     }
 
     fn hint(&self, group: GroupId) -> Option<NodeId> {
@@ -216,7 +234,7 @@ impl Reach {
     }
 
     /// Asks the named leader next time, or else the next member.
-    fn heed(&self, group: GroupId, leader: Option<NodeId>) {
+    pub(super) fn heed(&self, group: GroupId, leader: Option<NodeId>) {
         let asked = self.hint(group);
         let others = self.others(group);
         let position = others.iter().position(|node| Some(*node) == asked);

@@ -47,9 +47,12 @@ pub struct ShardGroup {
     /// configuration says counts.
     #[prost(uint64, repeated, tag = "2")]
     pub members: Vec<u64>,
-    /// Where they are, `host:port`; empty for a group of the first map.
+    /// Its founders and where they were, `host:port`; empty for a group of the first map.
     #[prost(btree_map = "uint64, string", tag = "3")]
     pub addresses: BTreeMap<u64, String>,
+    /// Nodes that were members and left. One that comes back is no founder any more.
+    #[prost(uint64, repeated, tag = "4")]
+    pub left: Vec<u64>,
 }
 
 /// A shard map cannot be read.
@@ -77,7 +80,7 @@ impl ShardMap {
         let group = |(id, members): (GroupId, Vec<NodeId>)| ShardGroup {
             id: id.0,
             members: members.into_iter().map(|node| node.0).collect(),
-            addresses: BTreeMap::new(),
+            ..ShardGroup::default()
         };
         ShardMap {
             format: SHARD_MAP_FORMAT,
@@ -86,6 +89,27 @@ impl ShardMap {
             groups: placement.into_iter().map(group).collect(),
             migration: None,
         }
+    }
+
+    /// The map with other members of a group; none if that changes nothing.
+    pub fn with_members(
+        &self,
+        group: GroupId,
+        add: &[NodeId],
+        remove: &[NodeId],
+    ) -> Option<ShardMap> {
+        let mut next = ShardMap { version: self.version + 1, ..self.clone() };
+        let changed = next.groups.iter_mut().find(|it| it.id == group.0)?;
+        let before = changed.members.clone();
+        changed.members.extend(add.iter().map(|node| node.0));
+        changed.members.retain(|node| !remove.contains(&NodeId(*node)));
+        changed.members.sort_unstable();
+        changed.members.dedup();
+        changed.left.extend(before.iter().filter(|node| !changed.members.contains(node)));
+        changed.left.sort_unstable();
+        changed.left.dedup();
+        let is_other = changed.members != before && !changed.members.is_empty();
+        is_other.then_some(next)
     }
 
     /// As bytes.
@@ -159,6 +183,22 @@ mod tests {
         // The bytes are on disks: they must not change by accident.
         let golden = [8, 1, 16, 1, 24, 64, 34, 5, 18, 3, 1, 2, 3, 34, 7, 8, 1, 18, 3, 1, 2, 3];
         assert_eq!(bytes, golden);
+    }
+
+    #[test]
+    fn members_come_and_go() {
+        let group = ShardGroup { id: 1, members: vec![1, 2], ..ShardGroup::default() };
+        let map = ShardMap { groups: vec![group], ..map() };
+        let change = |add: &[u64], remove: &[u64]| {
+            let nodes = |ids: &[u64]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
+            map.with_members(GroupId(1), &nodes(add), &nodes(remove))
+        };
+        let changed = change(&[3], &[1]).unwrap();
+        assert_eq!((changed.version, &changed.groups[0].members[..]), (2, &[2, 3][..]));
+        assert_eq!(changed.groups[0].left, [1]);
+        assert_eq!(change(&[2], &[4]), None);
+        assert_eq!(change(&[], &[1, 2]), None);
+        assert_eq!(map.with_members(GroupId(0), &[NodeId(9)], &[]), None);
     }
 
     #[test]

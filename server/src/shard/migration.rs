@@ -98,6 +98,7 @@ impl ShardMap {
             id,
             addresses: members.iter().map(|node| (node.0, address(*node))).collect(),
             members: members.into_iter().map(|node| node.0).collect(),
+            left: Vec::new(),
         };
         let migration = Migration {
             id: self.version + 1,

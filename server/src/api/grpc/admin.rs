@@ -1,21 +1,22 @@
 //! The service for operators.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::admin::admin_server::{Admin, AdminServer};
 use proto::admin::change_members_request::Change;
 use proto::admin::{
     AddGroupRequest, AddGroupResponse, AddMember, ChangeMembersRequest, ChangeMembersResponse,
     DieRequest, DieResponse, Group, ListGroupsRequest, ListGroupsResponse, ListMembersRequest,
-    ListMembersResponse, Member, ReplaceMember, SnapshotRequest, SnapshotResponse, StatusRequest,
-    StatusResponse, TransferLeaderRequest, TransferLeaderResponse,
+    ListMembersResponse, Member, RebalanceRequest, RebalanceResponse, ReplaceMember,
+    SnapshotRequest, SnapshotResponse, StatusRequest, StatusResponse, TransferLeaderRequest,
+    TransferLeaderResponse,
 };
 use proto::kv::ErrorKind;
 use tonic::{Request, Response, Status};
 
 use crate::driver::{Administer, Administered};
 use crate::replica::{MemberChange, MemberRole, MemberStatus};
-use crate::resharding::AddError;
+use crate::resharding::{AddError, Nodes, RebalanceError};
 use crate::types::{GroupId, NodeId, Role};
 
 use super::refusal::{Access, Refusal};
@@ -159,6 +160,24 @@ impl Admin for AdminService {
         Ok(Response::new(AddGroupResponse { group: group.0 }))
     }
 
+    async fn rebalance(
+        &self,
+        request: Request<RebalanceRequest>,
+    ) -> Result<Response<RebalanceResponse>, Status> {
+        let RebalanceRequest { add, remove, timeout_ms } = request.into_inner();
+        if let Some(address) = add.values().find(|address| !is_address(address)) {
+            return Err(self.invalid(format!("{address:?} is not of the form HOST:PORT")));
+        }
+        let nodes = Nodes {
+            add: add.into_iter().map(|(node, address)| (NodeId(node), address)).collect(),
+            remove: remove.into_iter().map(NodeId).collect(),
+        };
+        let deadline = Instant::now() + change_timeout(timeout_ms);
+        let done = self.0.resharding.rebalance(nodes, deadline).await;
+        let changes = done.map_err(|error| self.0.status_of(rebalance_refusal(&error)))?;
+        Ok(Response::new(RebalanceResponse { changes: u32::try_from(changes).unwrap_or(u32::MAX) }))
+    }
+
     async fn list_groups(
         &self,
         _request: Request<ListGroupsRequest>,
@@ -229,6 +248,17 @@ fn add_refusal(error: &AddError) -> Refusal {
         AddError::Map(_) | AddError::NoAddress { .. } => definite(ErrorKind::InvalidRequest),
         AddError::InDoubt(_) => Refusal { indefinite: true, ..definite(ErrorKind::Uncertain) },
         AddError::Slow { .. } => Refusal { indefinite: true, ..definite(ErrorKind::Timeout) },
+    }
+}
+
+fn rebalance_refusal(error: &RebalanceError) -> Refusal {
+    let definite = |kind| Refusal::definite(kind, error.to_string());
+    match error {
+        RebalanceError::NotLeader { leader } => Refusal::not_leader(*leader),
+        RebalanceError::UnderWay | RebalanceError::NoNodes | RebalanceError::NoAddress { .. } => {
+            definite(ErrorKind::InvalidRequest)
+        }
+        RebalanceError::Step(_) => Refusal { indefinite: true, ..definite(ErrorKind::Uncertain) },
     }
 }
 

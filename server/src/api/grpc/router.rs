@@ -237,6 +237,15 @@ impl Api {
         }
     }
 
+    /// The replica of a group that requests go by, if there is one here. One that waits to be added to
+    /// its group knows nothing: then it is as if there were none.
+    pub(super) fn replica(&self, group: GroupId) -> Option<Leadership> {
+        let replica = self.node.leadership(group)?;
+        let is_lost =
+            replica.leader.is_none() && !self.shards().members(group).contains(&self.config.node);
+        (!is_lost).then_some(replica)
+    }
+
     /// Where operations of a group are counted and measured.
     pub(super) fn metrics_of(&self, group: GroupId) -> Arc<GroupMetrics> {
         match self.group_metrics.get(&group) {
@@ -256,7 +265,7 @@ impl Api {
             self.config.shards.doubt();
         }
         let says_who = matches!(refusal.kind, ErrorKind::NotLeader | ErrorKind::Uncertain);
-        if !says_who || self.node.leadership(group).is_some() {
+        if !says_who || self.replica(group).is_some() {
             return;
         }
         match refusal.leader.filter(|leader| ![asked, self.config.node].contains(leader)) {
@@ -322,7 +331,7 @@ impl Api {
         group: GroupId,
         deadline: Instant,
     ) -> Result<AnyResponse, Refusal> {
-        match self.route(request, group, self.node.leadership(group)) {
+        match self.route(request, group, self.replica(group)) {
             Route::Here => {
                 let ask = operation::ask(request, &self.config)?;
                 self.reply(request, group, self.node.ask(group, ask).await)

@@ -18,6 +18,7 @@ mod keys;
 mod lease;
 mod member;
 mod output;
+mod rebalance;
 mod scan;
 mod txn;
 mod txn_json;
@@ -85,6 +86,8 @@ enum CtlCommand {
     /// List the groups, or add one.
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Move replicas until each node has its share.
+    Rebalance(rebalance::RebalanceArgs),
     /// Show how nodes see themselves and the cluster.
     Status(cluster::StatusArgs),
     /// Let a node take a snapshot now.
@@ -175,6 +178,9 @@ async fn dispatch(args: CtlArgs, output: &mut Output<'_>) -> Result<Answer, CtlE
         CtlCommand::Unlock(args) => lease::unlock(client()?, args, output).await,
         CtlCommand::Member(command) => member::member(connect.operator()?, command, output).await,
         CtlCommand::Group(command) => group::group(connect.operator()?, command, output).await,
+        CtlCommand::Rebalance(args) => {
+            rebalance::rebalance(connect.operator()?, args, output).await
+        }
         CtlCommand::Status(args) => cluster::status(connect, args, output).await,
         CtlCommand::Snapshot(args) => cluster::snapshot(client()?, args, output).await,
         CtlCommand::TransferLeader(args) => {

@@ -234,7 +234,7 @@ impl PipelineStream {
             let group = flight.group;
             let replica = match looked_up {
                 Some((known, replica)) if known == group => replica,
-                Some(_) | None => self.api.node.leadership(group),
+                Some(_) | None => self.api.replica(group),
             };
             looked_up = Some((group, replica));
             match self.api.route(&flight.request, group, replica) {
