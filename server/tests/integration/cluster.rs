@@ -200,6 +200,14 @@ impl Cluster {
         self.running.insert(node, Server::start(config).await.unwrap());
     }
 
+    /// Starts one more node, which is empty and waits to be added.
+    pub(crate) async fn start_new(&mut self, node: u64) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.addresses.insert(node, listener.local_addr().unwrap());
+        let config = ServerConfig { join: true, ..self.config(node) };
+        self.running.insert(node, Server::start_on(config, listener).await.unwrap());
+    }
+
     #[cfg(feature = "rocksdb")]
     pub(crate) async fn restart(&mut self, node: u64) {
         let server = Server::start(self.config(node)).await.unwrap();

@@ -23,7 +23,7 @@ const KEYS_OF_A_WRITER: usize = 60;
 
 /// Writers that count upwards in keys of their own, and readers that see to it that no value ever goes
 /// back.
-struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     /// The last value of each key that was acknowledged.
     acknowledged: Arc<BTreeMap<String, AtomicU64>>,
@@ -31,7 +31,7 @@ struct Load {
 }
 
 impl Load {
-    async fn start(cluster: &Cluster) -> Load {
+    pub(crate) async fn start(cluster: &Cluster) -> Load {
         let keys = (0..WRITERS).flat_map(keys_of).map(|key| (key, 0.into()));
         let mut load = Load {
             stop: Arc::default(),
@@ -51,7 +51,7 @@ impl Load {
     }
 
     /// Waits until every key was written once more.
-    async fn has_gone_round(&self) {
+    pub(crate) async fn has_gone_round(&self) {
         let before: Vec<u64> = self.values();
         eventually("all keys are written again", async || {
             let now = self.values();
@@ -66,7 +66,7 @@ impl Load {
 
     /// Ends the clients, which all must have fared well, and reads every key at every node: it holds
     /// what was acknowledged last, and was written so often, not once more.
-    async fn judge(mut self, cluster: &Cluster) {
+    pub(crate) async fn judge(mut self, cluster: &Cluster) {
         self.stop.store(true, Ordering::SeqCst);
         while let Some(done) = self.tasks.join_next().await {
             assert!(done.unwrap() > 0, "a client did nothing");
@@ -173,7 +173,12 @@ async fn remains(cluster: &Cluster, node: u64, group: u32, migration: u64) -> us
     }
 }
 
-async fn add_group(cluster: &Cluster) -> u32 {
+pub(crate) async fn add_group(cluster: &Cluster) -> u32 {
+    operator(cluster).add_group().await.unwrap()
+}
+
+/// A client that waits for changes of the cluster.
+pub(crate) fn operator(cluster: &Cluster) -> Client {
     let options = ClientOptions {
         timeout: Duration::from_secs(30),
         attempt_timeout: Duration::from_secs(30),
@@ -181,7 +186,7 @@ async fn add_group(cluster: &Cluster) -> u32 {
         ..ClientOptions::new()
     };
     let addresses = cluster.running().map(|node| cluster.address(node)).collect();
-    Client::new(addresses, options).add_group().await.unwrap()
+    Client::new(addresses, options)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -389,23 +394,4 @@ async fn an_added_group_survives_restarts_also_in_the_middle() {
     for key in (0..WRITERS).flat_map(keys_of) {
         assert!(client.put(key, "0").await.unwrap().previous.is_some());
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn leaders_are_spread_until_they_are_even() {
-    let often = |config| ServerConfig { balance_leaders: Duration::from_millis(200), ..config };
-    let cluster = Cluster::start_sharded_with(3, Kind::Memory, 6, often).await;
-    // One node takes all it can get, faster than it gives away.
-    for group in 0..6 {
-        let leader = cluster.leader_of(GroupId(group)).await;
-        let _ = cluster.client(leader).transfer_leader(group, 1).await;
-    }
-    eventually("each node leads two groups", async || {
-        let mut leads = BTreeMap::<u64, usize>::new();
-        for group in 0..6 {
-            *leads.entry(cluster.leader_of(GroupId(group)).await).or_default() += 1;
-        }
-        leads.values().eq([2, 2, 2].iter()).then_some(())
-    })
-    .await;
 }

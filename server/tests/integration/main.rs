@@ -22,6 +22,7 @@ mod pipeline;
 #[cfg(feature = "rocksdb")]
 mod processes;
 mod proxy;
+mod rebalance;
 mod security;
 mod sessions;
 mod several_keys;
