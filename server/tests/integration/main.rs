@@ -15,6 +15,7 @@ mod failures;
 mod groups;
 mod hostile;
 mod http;
+mod load;
 mod members;
 mod observability;
 mod operations;

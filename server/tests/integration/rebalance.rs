@@ -9,7 +9,7 @@ use server::types::GroupId;
 
 use crate::cluster::{Cluster, Kind};
 use crate::eventually::eventually;
-use crate::groups::{Load, add_group, operator};
+use crate::load::{Load, add_group, operator};
 
 /// Each node hosts these numbers of groups.
 async fn replicas_become(cluster: &Cluster, expected: &[usize]) {
