@@ -3,8 +3,16 @@
 //! The encoding is protobuf, so that fields can be added; [`LogCommand::decode_entry`] refuses a
 //! format that it does not know.
 
+mod shards;
+
 use bytes::Bytes;
 use prost::Message;
+
+pub use shards::{
+    Activate, ChangeMap, Forget, Freeze, Ingest, LeavingPage, LeavingQuestion, MapAnswer,
+    MapQuestion, MovedKey, MovedSession, Reserve, SessionsPage, SessionsQuestion, ShardAnswer,
+    ShardCommand, ShardQuery, ShardQuestion, ShardReply, ShardStep,
+};
 
 /// Version of the encoding in log entries.
 pub const COMMAND_FORMAT: u32 = 1;
@@ -22,7 +30,7 @@ pub struct LogCommand {
     #[prost(uint64, tag = "3")]
     pub sequence: u64,
     /// What to do.
-    #[prost(oneof = "Command", tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(oneof = "Command", tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
     pub command: Option<Command>,
 }
 
@@ -59,6 +67,9 @@ pub enum Command {
     /// Give a lock back.
     #[prost(message, tag = "13")]
     Unlock(Unlock),
+    /// Take a step of a change of the shard map.
+    #[prost(message, tag = "14")]
+    Shards(ShardCommand),
 }
 
 /// See [`Command::OpenSession`].
@@ -67,6 +78,10 @@ pub struct OpenSession {
     /// The session's id, the same in every group; 0: the entry's log index.
     #[prost(uint64, tag = "1")]
     pub id: u64,
+    /// The version of the shard map by which all groups were found in which it is opened. A group that
+    /// gave keys away since then refuses: the session would be unknown where they are now.
+    #[prost(uint64, tag = "2")]
+    pub map_version: u64,
 }
 
 /// See [`Command::Put`].
@@ -302,7 +317,8 @@ pub enum OutcomeKind {
     /// It took effect. For a session or a lease: its id is the revision.
     Done = 0,
     /// A comparison did not hold. A compare-and-set changed nothing; a transaction performed its
-    /// other list; a lock is held by another lease; an unlock found another token.
+    /// other list; a lock is held by another lease; an unlock found another token; a step of a
+    /// migration does not fit.
     Mismatch = 1,
     /// The session is unknown or was expired; this attempt changed nothing.
     SessionExpired = 2,

@@ -25,6 +25,7 @@ pub mod metrics;
 mod open;
 mod raft_log_bridge;
 pub mod replica;
+pub mod resharding;
 mod rim;
 pub mod security;
 mod server;

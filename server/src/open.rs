@@ -74,7 +74,7 @@ pub(crate) fn open(
                 crate::state_machine::RocksdbStateStores::new(data.state(), config.rocksdb.clone());
             let groups = match &known {
                 Some(map) => {
-                    warn_of_other_shards(config, map);
+                    refuse_other_shards(config, map)?;
                     BTreeMap::new()
                 }
                 None => bootstrap(config, &first),
@@ -113,11 +113,12 @@ fn bootstrap(config: &ServerConfig, map: &ShardMap) -> BTreeMap<GroupId, Configu
 }
 
 #[cfg(feature = "rocksdb")]
-fn warn_of_other_shards(config: &ServerConfig, map: &ShardMap) {
-    let (asked, found) = (config.shards as usize, map.groups.len());
-    if asked != found {
-        tracing::warn!(asked, found, "the cluster keeps the shards of its first start");
+fn refuse_other_shards(config: &ServerConfig, map: &ShardMap) -> Result<(), ServerError> {
+    let (asked, found) = (config.shards, map.groups.len());
+    if asked as usize != found {
+        return Err(ServerError::OtherShards { asked, found });
     }
+    Ok(())
 }
 
 fn node_config(

@@ -20,6 +20,7 @@ use tonic::service::Routes;
 use crate::api::{AdminService, Api, Front, Gateway, GatewayConfig, KvService, Readiness};
 use crate::config::{Limits, ServerConfig};
 use crate::metrics::Metrics;
+use crate::resharding::GroupsService;
 use crate::security::{
     Gate, Guard, Incoming, PeerTls, Port, Protocol, RefusalLog, Reload, Secret, ServerTls, Tokens,
     follow_files,
@@ -185,7 +186,7 @@ impl Ports {
         checkpoint: &Checkpoint,
         served: Served,
     ) -> Vec<JoinHandle<()>> {
-        let Served { api, peers, readiness, directory, stops } = served;
+        let Served { api, peers, groups, readiness, directory, stops } = served;
         let front = |routes: Routes, port: Port| {
             let (guard, metrics) = (Arc::clone(&checkpoint.guard), Arc::clone(&checkpoint.metrics));
             Front::new(routes, port, guard, metrics, config.limits.message_bytes_max)
@@ -205,11 +206,13 @@ impl Ports {
         let client_port = match self.peers {
             None => {
                 clients.add_service(peers.into_server());
+                clients.add_service(groups.into_server());
                 Port::Shared
             }
             Some(incoming) => {
                 let mut routes = shared(&api);
                 routes.add_service(peers.into_server());
+                routes.add_service(groups.into_server());
                 let front = front(routes.routes(), Port::Peers);
                 serving.push(tokio::spawn(serve_grpc(
                     incoming,
@@ -246,6 +249,7 @@ impl Ports {
 pub(crate) struct Served {
     pub(crate) api: Api,
     pub(crate) peers: PeerService,
+    pub(crate) groups: GroupsService,
     pub(crate) readiness: Readiness,
     pub(crate) directory: Directory,
     /// Ends the listeners.

@@ -14,9 +14,10 @@ use crate::driver::{Node, NodeHandle, StartError};
 use crate::log_store::LogStoreError;
 use crate::metrics::{GroupView, Metrics};
 use crate::open::{open, open_directory};
+use crate::resharding::{Resharding, ReshardingConfig, ShardsView};
 use crate::rim::{Checkpoint, Listeners, Ports, Served, first_directory};
 use crate::security::{TlsError, TokenError};
-use crate::shard::{NoGroups, Shards};
+use crate::shard::NoGroups;
 use crate::state_machine::StateStoreError;
 use crate::transport::{
     Directory, Introduction, PeerLinks, PeerService, PeerServiceConfig, PeersConfig,
@@ -70,6 +71,17 @@ pub enum ServerError {
     /// The state cannot be opened.
     #[error(transparent)]
     State(#[from] StateStoreError),
+    /// The node was started with other shards before.
+    #[error(
+        "start with {asked} shards: the cluster of this data directory began with {found}\n\
+             hint: use --shards {found}; `ctl group add` adds groups while the cluster runs"
+    )]
+    OtherShards {
+        /// The configured number.
+        asked: u32,
+        /// The number of the first start.
+        found: usize,
+    },
     /// There is no group for any key.
     #[error("read the shard map: {0}")]
     Shards(#[from] NoGroups),
@@ -139,6 +151,7 @@ impl Server {
             cluster: config.cluster.clone(),
             mode: config.mode,
             storage: config.storage.name(),
+            shards: config.shards,
             advertised,
             founders: Arc::new(founders),
         };
@@ -156,10 +169,19 @@ impl Server {
             Ok::<_, ServerError>((node, data, map))
         });
         let (node, data, map) = opened.await??;
-        let api_config = api_config(&config, &directory, &metrics);
-        let api = Api::new(api_config, node.handle(), connections.clone(), Shards::new(map)?);
-        let readiness = Readiness::new(node.handle());
+        let view = ShardsView::new(map)?;
         let (stop_accepting, accepting_stops) = watch::channel(false);
+        let resharding = Resharding::new(
+            resharding_config(&config),
+            node.handle(),
+            connections.clone(),
+            view.clone(),
+        );
+        resharding.start(&accepting_stops);
+        let groups = resharding.service();
+        let readiness = Readiness::new(node.handle(), view.clone());
+        let api_config = api_config(&config, &directory, view, &metrics);
+        let api = Api::new(api_config, node.handle(), connections.clone(), resharding);
         let (stop_peers, peers_stop) = watch::channel(false);
         let peers = PeerServiceConfig {
             introduction,
@@ -186,6 +208,7 @@ impl Server {
                 api: api.clone(),
                 peers: PeerService::new(peers, node.handle(), peers_stop)
                     .with_snapshots(Arc::new(node.handle()), transfers),
+                groups,
                 readiness: readiness.clone(),
                 directory,
                 stops: accepting_stops,
@@ -263,13 +286,30 @@ impl Server {
     }
 }
 
-fn api_config(config: &ServerConfig, directory: &Directory, metrics: &Arc<Metrics>) -> ApiConfig {
+fn resharding_config(config: &ServerConfig) -> ReshardingConfig {
+    ReshardingConfig {
+        node: config.node,
+        cluster: config.cluster.clone(),
+        peers: config.peers.clone(),
+        joins: config.join,
+        tick: config.tick,
+        balance_leaders: config.balance_leaders,
+    }
+}
+
+fn api_config(
+    config: &ServerConfig,
+    directory: &Directory,
+    shards: ShardsView,
+    metrics: &Arc<Metrics>,
+) -> ApiConfig {
     ApiConfig {
         node: config.node,
         cluster: config.cluster.clone(),
         storage: config.storage.name(),
         mode: config.mode,
         directory: directory.clone(),
+        shards,
         limits: config.limits,
         tick: config.tick,
         metrics: Arc::clone(metrics),

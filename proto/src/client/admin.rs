@@ -12,7 +12,8 @@ use super::kv::Client;
 use crate::admin::admin_client::AdminClient;
 use crate::admin::change_members_request::Change;
 use crate::admin::{
-    ChangeMembersRequest, ListMembersRequest, ListMembersResponse, Member, SnapshotRequest,
+    AddGroupRequest, ChangeMembersRequest, ListGroupsRequest, ListGroupsResponse,
+    ListMembersRequest, ListMembersResponse, Member, RebalanceRequest, SnapshotRequest,
     StatusRequest, StatusResponse, TransferLeaderRequest,
 };
 
@@ -66,6 +67,45 @@ impl Client {
             })
             .await?;
         Ok(response.leader)
+    }
+
+    /// Adds a group; returns its number when all its keys have moved to it. What takes longer than this
+    /// client is patient goes on.
+    pub async fn add_group(&mut self) -> Result<u32, ClientError> {
+        let timeout_ms = self.admin_timeout_ms();
+        let message = AddGroupRequest { timeout_ms };
+        let response = self
+            .administer(Repeat::Write, message, |mut client, request| async move {
+                client.add_group(request).await
+            })
+            .await?;
+        Ok(response.group)
+    }
+
+    /// Moves replicas until each node has its share. `add`: nodes that come, with their addresses;
+    /// `remove`: nodes that are to have none any more. Returns how many changes of members it took.
+    pub async fn rebalance(
+        &mut self,
+        add: impl IntoIterator<Item = (u64, String)>,
+        remove: Vec<u64>,
+    ) -> Result<u32, ClientError> {
+        let timeout_ms = self.admin_timeout_ms();
+        let message = RebalanceRequest { add: add.into_iter().collect(), remove, timeout_ms };
+        let response = self
+            .administer(Repeat::Write, message, |mut client, request| async move {
+                client.rebalance(request).await
+            })
+            .await?;
+        Ok(response.changes)
+    }
+
+    /// The groups, as the node that is asked knows them.
+    pub async fn list_groups(&mut self) -> Result<ListGroupsResponse, ClientError> {
+        let message = ListGroupsRequest {};
+        self.administer(Repeat::Read, message, |mut client, request| async move {
+            client.list_groups(request).await
+        })
+        .await
     }
 
     /// Lets the node that is asked take a snapshot now; returns the last log index in it.

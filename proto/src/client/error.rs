@@ -171,6 +171,7 @@ fn is_transient(kind: ErrorKind) -> bool {
         | ErrorKind::Timeout
         | ErrorKind::Uncertain
         | ErrorKind::Overwritten
+        | ErrorKind::WrongGroup
         | ErrorKind::Stopping => true,
         ErrorKind::Unspecified
         | ErrorKind::InvalidRequest
@@ -178,7 +179,6 @@ fn is_transient(kind: ErrorKind) -> bool {
         | ErrorKind::LimitExceeded
         | ErrorKind::LeaseNotFound
         | ErrorKind::Compacted
-        | ErrorKind::WrongGroup
         | ErrorKind::SpansGroups
         | ErrorKind::Unauthenticated
         | ErrorKind::PermissionDenied => false,

@@ -44,5 +44,5 @@ pub use types::{Header, KeyValue, Read, Swapped, Written};
 pub use watch::{Change, Changes, Watch};
 
 pub use crate::admin::change_members_request::Change as MemberChange;
-pub use crate::admin::{ListMembersResponse, Member, StatusResponse};
+pub use crate::admin::{Group, ListGroupsResponse, ListMembersResponse, Member, StatusResponse};
 pub use crate::kv::{ErrorKind, ReadMode, Relation};

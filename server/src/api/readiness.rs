@@ -10,6 +10,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::driver::NodeHandle;
 use crate::metrics::GroupView;
+use crate::resharding::ShardsView;
 use crate::types::GroupId;
 
 /// How often watchers of the health service hear of a change, at most.
@@ -22,13 +23,14 @@ const SERVICE: &str = "breakwater.kv.v1.Kv";
 #[derive(Debug, Clone)]
 pub struct Readiness {
     node: NodeHandle,
+    shards: ShardsView,
     draining: Arc<AtomicBool>,
 }
 
 impl Readiness {
     /// Of this node.
-    pub fn new(node: NodeHandle) -> Readiness {
-        Readiness { node, draining: Arc::default() }
+    pub fn new(node: NodeHandle, shards: ShardsView) -> Readiness {
+        Readiness { node, shards, draining: Arc::default() }
     }
 
     /// Not ready from now on.
@@ -38,9 +40,16 @@ impl Readiness {
 
     /// Can it serve?
     pub fn is_ready(&self) -> bool {
-        let knows_leader =
-            |group| self.node.leadership(group).is_some_and(|replica| replica.leader.is_some());
-        !self.draining.load(Ordering::Relaxed) && self.node.groups().into_iter().all(knows_leader)
+        // A group that is just being created has no keys to serve yet.
+        let new = self.shards.get().creating();
+        let groups = self.node.groups().into_iter().filter(|group| Some(*group) != new);
+        let (waiting, others): (Vec<_>, Vec<_>) = groups
+            .filter_map(|group| self.node.status(group))
+            .partition(|replica| replica.voters.is_empty());
+        // Replicas that wait to be added to their groups do not count, unless there are no others.
+        let is_added = waiting.is_empty() || !others.is_empty();
+        let knows_leaders = others.iter().all(|replica| replica.leader.is_some());
+        !self.draining.load(Ordering::Relaxed) && is_added && knows_leaders
     }
 
     /// The replicas on this node, as they are now.

@@ -101,6 +101,10 @@ pub struct ServeArgs {
     /// A secret that the nodes share, by which they know each other without TLS.
     #[arg(long, value_name = "FILE")]
     pub cluster_token_file: Option<PathBuf>,
+    /// How often a node looks whether it leads two groups more than another one, to hand one over; 0s:
+    /// never [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub balance_leaders: Option<Duration>,
     /// Listen beyond loopback although nothing keeps strangers out.
     #[arg(long)]
     pub insecure_bind: bool,
@@ -215,6 +219,7 @@ impl ServeArgs {
         over_some(&mut settings.security.peer_tls, tls(self.peer_tls, self.peer_ca));
         over_some(&mut settings.security.token_file, self.token_file);
         over_some(&mut settings.security.cluster_token_file, self.cluster_token_file);
+        over(&mut settings.balance_leaders, self.balance_leaders.map(Span));
         settings.insecure_bind |= self.insecure_bind;
         settings.test_hooks |= self.test_hooks;
         over_some(&mut settings.seed, self.seed);

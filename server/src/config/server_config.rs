@@ -55,6 +55,8 @@ pub struct ServerConfig {
     pub http: Option<HttpConfig>,
     /// Who may talk to the server.
     pub security: SecurityConfig,
+    /// How often a node looks whether it leads too many groups, to hand one over; zero: never.
+    pub balance_leaders: Duration,
     /// Listen beyond loopback also where nothing keeps strangers out.
     pub insecure_bind: bool,
     /// Let operators end the process (`Admin.Die`), which tests want.

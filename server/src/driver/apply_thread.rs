@@ -15,7 +15,7 @@ use crate::state_machine::{
     Applied, SnapshotStore, StateMachine, StateMachineConfig, StateMachineError, StateStore,
     StateStores,
 };
-use crate::types::GroupId;
+use crate::types::{GroupId, LogIndex};
 use crate::watch::{WatchFeed, WatchLimits};
 
 use super::group::{AddedState, ApplyTask, Completion};
@@ -31,6 +31,8 @@ pub(super) struct Machine<S: StateStores> {
     machine: StateMachine<S::Store>,
     feed: WatchFeed,
     metrics: Arc<GroupMetrics>,
+    /// The revision since which the group does not serve all keys, if the feed knows of it.
+    scattered: Option<u64>,
 }
 
 /// What the state machines of a node have in common.
@@ -50,15 +52,27 @@ impl<S: StateStores> Machine<S> {
     ) -> Result<Machine<S>, StateMachineError> {
         let mut machine = StateMachine::new(states.open(group)?, config.machine.clone())?;
         machine.report_events();
-        let feed = WatchFeed::new(config.watch, machine.applied().index);
+        let feed = WatchFeed::new(config.watch, LogIndex(machine.revision()));
         let metrics = config.metrics.group(group.0);
-        let opened = Machine { machine, feed, metrics };
+        let mut opened = Machine { machine, feed, metrics, scattered: None };
+        opened.end_watches();
         opened.measure();
         Ok(opened)
     }
 
     fn measure(&self) {
         self.metrics.sessions.set(self.machine.sessions() as u64);
+    }
+
+    /// Ends the watches if the group does not serve all keys any more.
+    fn end_watches(&mut self) {
+        let since = self.machine.sharding().ownership.as_ref().map(|it| it.since);
+        if since != self.scattered {
+            self.scattered = since;
+            if let Some(since) = since {
+                self.feed.scatter(since);
+            }
+        }
     }
 
     /// Where it stands, and where watches of it begin.
@@ -117,11 +131,12 @@ impl<S: StateStores> ApplyThread<S> {
     fn perform(&mut self, task: ApplyTask) -> Result<Option<Completion>, StateMachineError> {
         match task {
             ApplyTask::Entries { group, entries, bytes, urgent: _ } => {
-                let machine = self.machines.get_mut(&group).expect("added before its entries");
-                let Applied { entries, leases, events } = machine.machine.apply(&entries)?;
-                let index = machine.machine.applied().index;
-                machine.feed.publish(index, events);
-                machine.measure();
+                let hosted = self.machines.get_mut(&group).expect("added before its entries");
+                let Applied { entries, leases, events } = hosted.machine.apply(&entries)?;
+                hosted.end_watches();
+                let index = hosted.machine.applied().index;
+                hosted.feed.publish(LogIndex(hosted.machine.revision()), events);
+                hosted.measure();
                 Ok(Some(Completion::Applied { group, index, entries, leases, bytes }))
             }
             ApplyTask::Reads { group, reads } => {
@@ -130,12 +145,14 @@ impl<S: StateStores> ApplyThread<S> {
                 Ok(None)
             }
             ApplyTask::Install { group, received } => {
-                let machine = self.machines.get_mut(&group).expect("added before its snapshots");
-                machine.machine.install(received)?;
-                let position = machine.machine.applied();
-                machine.feed.reset(position.index);
-                machine.measure();
-                let leases = machine.machine.living_leases()?;
+                let hosted = self.machines.get_mut(&group).expect("added before its snapshots");
+                hosted.machine.install(received)?;
+                let position = hosted.machine.applied();
+                hosted.feed.reset(LogIndex(hosted.machine.revision()));
+                hosted.scattered = None;
+                hosted.end_watches();
+                hosted.measure();
+                let leases = hosted.machine.living_leases()?;
                 self.metrics.snapshots_installed.increment();
                 tracing::info!(group = group.0, index = position.index.0, "installed a snapshot");
                 Ok(Some(Completion::Installed { group, position, leases }))
@@ -176,7 +193,7 @@ impl<S: StateStores> ApplyThread<S> {
             let reply = match machine {
                 Some(machine) => {
                     let reply = machine.query(&read.query)?;
-                    Ok(ReadReply { reply, applied: machine.applied().index })
+                    Ok(ReadReply { reply, revision: LogIndex(machine.revision()) })
                 }
                 None => Err(NodeError::NotHosted),
             };

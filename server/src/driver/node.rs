@@ -132,8 +132,8 @@ pub struct WriteReply {
 pub struct ReadReply {
     /// What it found.
     pub reply: QueryReply,
-    /// The last entry that was applied when it was read.
-    pub applied: LogIndex,
+    /// The revision of the state that it was read from.
+    pub revision: LogIndex,
 }
 
 /// A lease begins anew.

@@ -191,10 +191,12 @@ fn need(path: &str) -> Need {
     let (service, method) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
     match (service, method) {
         ("grpc.health.v1.Health", _) => Need::Nothing,
-        ("breakwater.raft.v1.Peer", _) => Need::Peer,
+        ("breakwater.raft.v1.Peer" | "breakwater.raft.v1.Groups", _) => Need::Peer,
         ("grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection", _)
         | ("breakwater.kv.v1.Kv", "Get" | "Scan" | "Watch" | "Pipeline")
-        | ("breakwater.admin.v1.Admin", "Status" | "ListMembers") => Need::Right(Right::Read),
+        | ("breakwater.admin.v1.Admin", "Status" | "ListMembers" | "ListGroups") => {
+            Need::Right(Right::Read)
+        }
         ("breakwater.kv.v1.Kv", _) => Need::Right(Right::Write),
         _ => Need::Right(Right::Admin),
     }

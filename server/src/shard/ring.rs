@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use prost::Message;
+
 use crate::types::GroupId;
 
 /// Points of a group. With 64 of them the largest of 8 groups has 1.10 times its fair share, with one
@@ -34,11 +36,13 @@ pub(crate) fn mix(mut bits: u64) -> u64 {
 }
 
 /// A run of positions, both ends included. It never goes over the end of the ring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Message)]
 pub struct Segment {
     /// The first position.
+    #[prost(fixed64, tag = "1")]
     pub first: u64,
     /// The last position.
+    #[prost(fixed64, tag = "2")]
     pub last: u64,
 }
 

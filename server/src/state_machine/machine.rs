@@ -8,12 +8,13 @@ use super::query::{ChangeEvent, LeaseChange, LeaseStatus, Query, QueryReply};
 use super::sessions::{SessionTable, Verdict};
 use super::snapshots::SnapshotStore;
 use super::store::{StateStore, StateStoreError};
-use super::{keys, leases, txn};
+use super::{keys, leases, shards, txn};
 use crate::bug::{Bug, Bugs};
 use crate::command::{Command, CommandError, LogCommand, Outcome, OutcomeKind, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
 use crate::replica::{AppliedEntry, CommittedEntry};
+use crate::shard::Sharding;
 use crate::snapshot::{ReceivedSnapshot, SnapshotSource};
 use crate::types::LogIndex;
 
@@ -105,6 +106,16 @@ impl<S: StateStore> StateMachine<S> {
         self.store.applied()
     }
 
+    /// The revision of the state as it is.
+    pub fn revision(&self) -> u64 {
+        self.sharding().revision(self.applied().index.0)
+    }
+
+    /// What the group knows of shards.
+    pub fn sharding(&self) -> &Sharding {
+        self.store.sharding()
+    }
+
     /// All living leases, by id, each as if it had just been granted.
     pub fn living_leases(&self) -> Result<Vec<LeaseChange>, StateMachineError> {
         let granted = |(id, lease): (u64, super::Lease)| LeaseChange::Granted {
@@ -122,7 +133,10 @@ impl<S: StateStore> StateMachine<S> {
     /// Answers a question.
     pub fn query(&self, query: &Query) -> Result<QueryReply, StateMachineError> {
         Ok(match query {
+            Query::Get { key } if !self.sharding().owns(key) => QueryReply::WrongGroup,
             Query::Get { key } => QueryReply::Get(self.store.get(key)?),
+            // Keys of any range are in other groups too.
+            Query::Scan { .. } if self.sharding().ownership.is_some() => QueryReply::WrongGroup,
             Query::Scan { range, limit, bytes_max } => {
                 let page = self.store.scan(range, *limit, *bytes_max)?;
                 QueryReply::Scan { found: page.found, more: page.more }
@@ -135,6 +149,9 @@ impl<S: StateStore> StateMachine<S> {
                     locks: self.store.lease_locks(*id)?,
                 }),
             }),
+            Query::Shards(query) => {
+                QueryReply::Shards(shards::answer(&self.store, &self.sessions, query)?)
+            }
         })
     }
 
@@ -187,7 +204,11 @@ fn apply_one<S: StateStore>(
 ) -> Result<Outcome, StateStoreError> {
     let LogCommand { session: id, sequence, command, .. } = log_command;
     let command = command.expect("decoding refuses an entry without a command");
+    let is_elsewhere = shards::is_elsewhere(overlay.sharding(), &command);
     if id == 0 {
+        if is_elsewhere {
+            return Ok(overlay.outcome(OutcomeKind::WrongGroup));
+        }
         return execute(overlay, sessions, command);
     }
     match sessions.admit(overlay, id, sequence)? {
@@ -195,6 +216,10 @@ fn apply_one<S: StateStore>(
         Verdict::Retry(outcome) if !bugs.has(Bug::RetryTwice) => {
             sessions.remember(overlay, id, sequence, &outcome);
             Ok(outcome)
+        }
+        // Not remembered: the write may be sent to the right group.
+        Verdict::Retry(_) | Verdict::New if is_elsewhere => {
+            Ok(overlay.outcome(OutcomeKind::WrongGroup))
         }
         Verdict::Retry(_) | Verdict::New => {
             let outcome = execute(overlay, sessions, command)?;
@@ -223,5 +248,6 @@ fn execute<S: StateStore>(
         Command::RevokeLease(revoke) => leases::revoke(overlay, revoke),
         Command::Lock(lock) => locks::lock(overlay, lock),
         Command::Unlock(unlock) => locks::unlock(overlay, unlock),
+        Command::Shards(command) => shards::perform(overlay, sessions, command),
     }
 }

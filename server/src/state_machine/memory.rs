@@ -12,12 +12,14 @@ use super::store::{Changes, Lease, Page, PageFiller, Session, StateStore, StateS
 use crate::command::{LockHolder, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::shard::Sharding;
 
 /// A state that ends with its process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct MemoryStateStore {
     applied: LogPosition,
     configuration: Option<Configuration>,
+    sharding: Sharding,
     keys: BTreeMap<Bytes, Versioned>,
     sessions: BTreeMap<u64, Session>,
     leases: BTreeMap<u64, Lease>,
@@ -88,10 +90,17 @@ impl StateStore for MemoryStateStore {
         self.configuration.as_ref()
     }
 
+    fn sharding(&self) -> &Sharding {
+        &self.sharding
+    }
+
     fn write(&mut self, changes: Changes) -> Result<(), StateStoreError> {
         self.applied = changes.applied;
         if changes.configuration.is_some() {
             self.configuration = changes.configuration;
+        }
+        if let Some(sharding) = changes.sharding {
+            self.sharding = sharding;
         }
         for (key, versioned) in changes.keys {
             match versioned {

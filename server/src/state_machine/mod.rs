@@ -4,16 +4,19 @@
 //! (`rocksdb`, `memory`). The state is a function of the applied log prefix alone.
 //!
 //! ```text
-//! entries ──> machine ──> sessions ──> keys, txn, leases, locks ──> overlay ──Changes──> store
-//!                                                                      └──> outcomes, lease changes, events
+//! entries ──> machine ──> shards: served here? ──> sessions ──> keys, txn, leases, locks
+//!                           └──> keys come and go                        │
+//!                  store <──Changes── overlay <──────────────────────────┘
+//!                                        └──> outcomes, lease changes, events
 //! ```
 //!
 //! Invariants:
 //! - a run of entries is one write to the store, and how entries are cut into runs cannot be seen in
 //!   the state or in the outcomes;
 //! - what is in memory (the table of sessions) is rebuilt from the store alone;
-//! - a command takes effect as a whole or not at all, and all that it changes has its log index as
-//!   revision.
+//! - a command takes effect as a whole or not at all, and all that it changes has one revision: its
+//!   log index, and in a group that got keys of others a number more, always the same;
+//! - a key is served by one group at a time: what a group does not own it neither writes nor reads.
 
 mod keys;
 mod leases;
@@ -29,6 +32,7 @@ mod rocksdb_records;
 #[cfg(feature = "rocksdb")]
 mod rocksdb_stores;
 mod sessions;
+mod shards;
 mod snapshots;
 mod store;
 mod stores;

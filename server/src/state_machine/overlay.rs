@@ -12,6 +12,7 @@ use super::store::{Changes, Lease, Session, StateStore, StateStoreError};
 use crate::command::{LockHolder, Outcome, OutcomeKind, Versioned};
 use crate::log_store::LogPosition;
 use crate::replica::CommittedEntry;
+use crate::shard::Sharding;
 
 /// The state as the entry at which it stands finds it. Every change of the state goes through here,
 /// so that indexes and events always agree with it.
@@ -61,9 +62,20 @@ impl<'s, S: StateStore> Overlay<'s, S> {
         (self.changes, self.leases, self.events.unwrap_or_default())
     }
 
-    /// The log index of the entry: the revision of what it changes.
+    /// The revision of what the entry changes.
     pub(super) fn revision(&self) -> u64 {
-        self.changes.applied.index.0
+        self.sharding().revision(self.changes.applied.index.0)
+    }
+
+    /// What the group knows of shards.
+    pub(super) fn sharding(&self) -> &Sharding {
+        self.changes.sharding.as_ref().unwrap_or_else(|| self.store.sharding())
+    }
+
+    /// The same, to be changed.
+    pub(super) fn sharding_mut(&mut self) -> &mut Sharding {
+        let store = self.store;
+        self.changes.sharding.get_or_insert_with(|| store.sharding().clone())
     }
 
     /// An outcome of the entry that says nothing but this.
@@ -111,15 +123,38 @@ impl<'s, S: StateStore> Overlay<'s, S> {
                 attached.insert((lease_now, key.clone()), true);
             }
         }
+        let revision = self.revision();
         if let Some(events) = &mut self.events {
             events.push(ChangeEvent {
-                revision: self.changes.applied.index.0,
+                revision,
                 key: key.clone(),
                 now: now.clone(),
                 previous: before.cloned(),
             });
         }
         self.changes.keys.insert(key, now);
+    }
+
+    /// Takes in a key of another group, as it was there. Nobody sees it before it is served, so that it
+    /// is no event.
+    pub(super) fn take_in(&mut self, key: Bytes, held: Versioned) {
+        self.changes.keys.insert(key, Some(held));
+    }
+
+    /// Removes a key that another group serves now. It lives on there, so that it is no event.
+    pub(super) fn let_go(&mut self, key: Bytes) {
+        self.changes.keys.insert(key, None);
+    }
+
+    /// All keys that end with leases, in order.
+    pub(super) fn leased_keys(&self) -> Result<BTreeSet<Bytes>, StateStoreError> {
+        let stored = self.store.leases()?.into_iter().map(|(id, _)| id);
+        let changed = self.changes.leases.keys().copied();
+        let mut keys = BTreeSet::new();
+        for id in stored.chain(changed) {
+            keys.append(&mut self.lease_keys(id)?);
+        }
+        Ok(keys)
     }
 
     /// What a key holds after the steps before.

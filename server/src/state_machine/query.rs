@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use crate::command::Versioned;
+use crate::command::{ShardQuery, ShardReply, Versioned};
 
 /// What to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Query {
         /// The lease: the log index of its grant.
         id: u64,
     },
+    /// Something about shards, which only nodes ask.
+    Shards(ShardQuery),
 }
 
 /// A range of keys in the order of their bytes.
@@ -98,6 +100,10 @@ pub enum QueryReply {
     },
     /// The lease, if it lives.
     Lease(Option<LeaseStatus>),
+    /// What was asked about shards.
+    Shards(ShardReply),
+    /// The group does not serve the key, or not all keys of the range.
+    WrongGroup,
 }
 
 impl QueryReply {
@@ -105,7 +111,10 @@ impl QueryReply {
     pub fn into_key(self) -> Option<Versioned> {
         match self {
             QueryReply::Get(found) => found,
-            QueryReply::Scan { .. } | QueryReply::Lease(_) => None,
+            QueryReply::Scan { .. }
+            | QueryReply::Lease(_)
+            | QueryReply::Shards(_)
+            | QueryReply::WrongGroup => None,
         }
     }
 }
@@ -142,7 +151,7 @@ pub enum LeaseChange {
 /// transaction did to a key is one change, and none if the key existed neither before nor after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeEvent {
-    /// The log index of the change.
+    /// The revision of the change.
     pub revision: u64,
     /// The key.
     pub key: Bytes,

@@ -21,8 +21,8 @@ use self::checkpoint::DIRECTORY;
 use super::query::KeyRange;
 use super::rocksdb_records::{
     APPLIED, CONFIGURATION, KIND_KEY, KIND_LEASE, KIND_LEASE_KEY, KIND_LEASE_LOCK, KIND_LOCK,
-    KIND_SESSION, Scratch, attached_key, decode, decode_applied, decode_versioned, encode_applied,
-    number, split_versioned, versioned,
+    KIND_SESSION, SHARDING, Scratch, attached_key, decode, decode_applied, decode_versioned,
+    encode_applied, number, split_versioned, versioned,
 };
 use super::store::PageFiller;
 use super::{Changes, Lease, Page, Session, StateStore, StateStoreError};
@@ -30,6 +30,7 @@ use crate::command::{LockHolder, Versioned};
 use crate::config::RocksdbConfig;
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::shard::Sharding;
 use crate::snapshot::GroupDirectory;
 
 const ENGINE_LOG_BYTES: usize = 1 << 20;
@@ -44,6 +45,7 @@ pub struct RocksdbStateStore {
     db: DB,
     applied: LogPosition,
     configuration: Option<Configuration>,
+    sharding: Sharding,
     write_options: WriteOptions,
     /// What is about to be written, so that a write needs no allocation of its own.
     scratch: Scratch,
@@ -54,6 +56,7 @@ struct Opened {
     db: DB,
     applied: LogPosition,
     configuration: Option<Configuration>,
+    sharding: Sharding,
 }
 
 impl Opened {
@@ -67,7 +70,11 @@ impl Opened {
             None => None,
             Some(bytes) => Some(decode(&bytes, "configuration")?),
         };
-        Ok(Opened { db, applied, configuration })
+        let sharding = match get(&db, SHARDING)? {
+            None => Sharding::default(),
+            Some(bytes) => decode(&bytes, "record of shards")?,
+        };
+        Ok(Opened { db, applied, configuration, sharding })
     }
 }
 
@@ -99,7 +106,8 @@ impl RocksdbStateStore {
         options.set_max_log_file_size(ENGINE_LOG_BYTES);
         options.set_keep_log_file_num(2);
         let group = GroupDirectory::open(directory, DIRECTORY)?;
-        let Opened { db, applied, configuration } = Opened::open(&options, &group.state())?;
+        let Opened { db, applied, configuration, sharding } =
+            Opened::open(&options, &group.state())?;
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
         Ok(RocksdbStateStore {
@@ -108,6 +116,7 @@ impl RocksdbStateStore {
             db,
             applied,
             configuration,
+            sharding,
             write_options,
             scratch: Scratch::default(),
         })
@@ -251,6 +260,10 @@ impl StateStore for RocksdbStateStore {
         self.configuration.as_ref()
     }
 
+    fn sharding(&self) -> &Sharding {
+        &self.sharding
+    }
+
     fn write(&mut self, changes: Changes) -> Result<(), StateStoreError> {
         let mut batch = WriteBatch::default();
         let scratch = &mut self.scratch;
@@ -278,6 +291,9 @@ impl StateStore for RocksdbStateStore {
         if let Some(configuration) = &changes.configuration {
             batch.put(CONFIGURATION, configuration.encode_to_vec());
         }
+        if let Some(sharding) = &changes.sharding {
+            batch.put(SHARDING, sharding.encode_to_vec());
+        }
         batch.put(APPLIED, encode_applied(changes.applied));
         self.db
             .write_opt(batch, &self.write_options)
@@ -285,6 +301,9 @@ impl StateStore for RocksdbStateStore {
         self.applied = changes.applied;
         if changes.configuration.is_some() {
             self.configuration = changes.configuration;
+        }
+        if let Some(sharding) = changes.sharding {
+            self.sharding = sharding;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! 'a'                 applied position: index, term
 //! 'c'                 configuration (protobuf)
+//! 'h'                 what the group knows of shards (protobuf)
 //! 'k' key             revision, version, lease, then the value
 //! 'l' lease           lease (protobuf)
 //! 'm' lease key       nothing: the key ends with the lease
@@ -24,6 +25,7 @@ use crate::types::{LogIndex, Term};
 
 pub(super) const APPLIED: &[u8] = b"a";
 pub(super) const CONFIGURATION: &[u8] = b"c";
+pub(super) const SHARDING: &[u8] = b"h";
 pub(super) const KIND_KEY: u8 = b'k';
 pub(super) const KIND_LEASE: u8 = b'l';
 pub(super) const KIND_LEASE_KEY: u8 = b'm';

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::overlay::Overlay;
 use super::store::{Session, StateStore, StateStoreError};
-use crate::command::{Outcome, OutcomeKind};
+use crate::command::{MovedSession, Outcome, OutcomeKind};
 
 /// The open sessions. A function of the stored ones, and so of the log alone.
 #[derive(Debug)]
@@ -115,18 +115,48 @@ impl SessionTable {
                 Session { last_used: now, ..stored }
             }
             None => {
-                while self.open.len() >= self.sessions_max {
-                    let Some((_, oldest)) = self.by_last_use.pop_first() else { break };
-                    self.open.remove(&oldest);
-                    overlay.set_session(oldest, None);
-                }
-                self.open.insert(id, Progress { sequence: 0, last_used: now });
-                self.by_last_use.insert((now, id));
+                self.begin(overlay, id, 0);
                 Session { sequence: 0, outcome: None, last_used: now }
             }
         };
         overlay.set_session(id, Some(session));
         Ok(())
+    }
+
+    /// Knows a session of another group from now on, as far as it is there; if it is further here, it
+    /// stays as it is.
+    pub(super) fn merge<S: StateStore>(
+        &mut self,
+        overlay: &mut Overlay<'_, S>,
+        MovedSession { id, sequence, outcome }: MovedSession,
+    ) {
+        let now = overlay.revision();
+        match self.open.get(&id) {
+            Some(progress) if progress.sequence >= sequence => return,
+            Some(_) => drop(self.used(id, now, sequence)),
+            None => self.begin(overlay, id, sequence),
+        }
+        overlay.set_session(id, Some(Session { sequence, outcome, last_used: now }));
+    }
+
+    /// The open sessions with a greater id, ascending.
+    pub(super) fn ids_after(&self, after: u64) -> Vec<u64> {
+        let ids = self.by_last_use.iter().map(|(_, id)| *id);
+        let mut ids: Vec<u64> = ids.filter(|id| *id > after).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Adds a session, in place of the least recently used ones if there are too many.
+    fn begin<S: StateStore>(&mut self, overlay: &mut Overlay<'_, S>, id: u64, sequence: u64) {
+        while self.open.len() >= self.sessions_max {
+            let Some((_, oldest)) = self.by_last_use.pop_first() else { break };
+            self.open.remove(&oldest);
+            overlay.set_session(oldest, None);
+        }
+        let now = overlay.revision();
+        self.open.insert(id, Progress { sequence, last_used: now });
+        self.by_last_use.insert((now, id));
     }
 
     /// Notes a use of a session; false if it is not open.

@@ -9,6 +9,7 @@ use crate::bug::Bugs;
 use crate::command::{LockHolder, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::shard::{Ownership, Sharding};
 use crate::snapshot::{
     MemorySnapshot, ReceivedSnapshot, SnapshotError, SnapshotSource, SnapshotStaging,
 };
@@ -64,12 +65,15 @@ fn fill(store: &mut dyn SnapshotStore) {
     changes.locks.insert(Bytes::from_static(b"n"), Some(LockHolder::default()));
     changes.lease_keys.insert((6, Bytes::from_static(b"k")), true);
     changes.lease_locks.insert((6, Bytes::from_static(b"n")), true);
+    let ownership = Some(Ownership { migration: 4, revision_base: 9, ..Ownership::default() });
+    changes.sharding = Some(Sharding { ownership, map_version: 3, map: Bytes::from_static(b"m") });
     store.write(changes).unwrap();
 }
 
 fn assert_same(one: &dyn SnapshotStore, other: &dyn SnapshotStore) {
     let all = |store: &dyn SnapshotStore| store.scan(&KeyRange::all(), 1000, 1 << 20).unwrap();
     assert_eq!(one.applied(), other.applied());
+    assert_eq!(one.sharding(), other.sharding());
     assert_eq!(all(one), all(other));
     assert_eq!(one.sessions().unwrap(), other.sessions().unwrap());
     assert_eq!(one.leases().unwrap(), other.leases().unwrap());

@@ -9,6 +9,7 @@ use super::query::KeyRange;
 use crate::command::{LockHolder, Outcome, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::shard::Sharding;
 use crate::snapshot::SnapshotError;
 
 /// A place for the state of one group.
@@ -55,6 +56,9 @@ pub trait StateStore: Send {
     /// The group's configuration as of the last applied entry; none if no entry has changed it yet.
     fn configuration(&self) -> Option<&Configuration>;
 
+    /// What the group knows of shards.
+    fn sharding(&self) -> &Sharding;
+
     /// Performs all changes atomically. They need not be durable: the log is replayed after a crash.
     fn write(&mut self, changes: Changes) -> Result<(), StateStoreError>;
 }
@@ -66,6 +70,8 @@ pub struct Changes {
     pub applied: LogPosition,
     /// The configuration, if it changed.
     pub configuration: Option<Configuration>,
+    /// What the group knows of shards, if it changed.
+    pub sharding: Option<Sharding>,
     /// Keys set (some) and removed (none).
     pub keys: BTreeMap<Bytes, Option<Versioned>>,
     /// Sessions changed (some) and expired (none).

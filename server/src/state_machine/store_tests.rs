@@ -10,6 +10,7 @@ use super::*;
 use crate::command::{LockHolder, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::shard::Sharding;
 use crate::types::{LogIndex, NodeId, Term};
 
 /// Opens the store, again if it can be, for a part of a test.
@@ -41,11 +42,27 @@ fn session(sequence: u64) -> Session {
 }
 
 #[test]
+fn what_is_known_of_shards_stays_until_it_changes() {
+    on_every_store(|with| {
+        let map = |version| Sharding { map_version: version, ..Sharding::default() };
+        with(&|store| {
+            for (index, sharding) in [(1, Some(map(2))), (2, Some(map(3))), (3, None)] {
+                let applied = at(index);
+                store.write(Changes { applied, sharding, ..Changes::default() }).unwrap();
+            }
+            assert_eq!(*store.sharding(), map(3));
+        });
+        with(&|store| assert_eq!(*store.sharding(), map(3)));
+    });
+}
+
+#[test]
 fn a_fresh_state_is_empty() {
     on_every_store(|with| {
         with(&|store| {
             assert_eq!(store.applied(), LogPosition::default());
             assert_eq!(store.configuration(), None);
+            assert_eq!(*store.sharding(), Sharding::default());
             assert_eq!(store.scan(&KeyRange::all(), 9, 9).unwrap(), Page::default());
             assert_eq!(store.lease(1).unwrap(), None);
             assert_eq!(store.leases().unwrap(), vec![]);

@@ -80,7 +80,7 @@ impl Doorkeeper {
     }
 
     fn check(&self, handshake: &Handshake) -> Result<(), String> {
-        let Handshake { format, cluster, from, to, storage, .. } = handshake;
+        let Handshake { format, cluster, from, to, storage, shards, .. } = handshake;
         let Introduction { node, cluster: own_cluster, storage: own_storage, .. } =
             self.introduction();
         if *format != PEER_FORMAT {
@@ -101,6 +101,14 @@ impl Doorkeeper {
         }
         if !self.config.peers.knows(NodeId(*from)) || from == to {
             return Err(format!("node {from} is not a peer of node {to}"));
+        }
+        let own_shards = self.introduction().shards;
+        // One that does not say has no keys to bring to the wrong group.
+        if *shards != 0 && *shards != own_shards {
+            return Err(format!(
+                "node {from} was started with {shards} shards, and node {to} with {own_shards}\n\
+                 hint: start all nodes of a cluster with the same --shards"
+            ));
         }
         if storage != own_storage {
             return Err(format!(

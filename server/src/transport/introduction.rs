@@ -22,6 +22,8 @@ pub struct Introduction {
     pub mode: Mode,
     /// Where it keeps its data, such as `memory`. Snapshots of one kind are of no use to another.
     pub storage: &'static str,
+    /// The groups that its cluster began with.
+    pub shards: u32,
     /// Where clients find it.
     pub advertised: Advertised,
     /// Which data directory it has, and whom it knows.
@@ -47,6 +49,7 @@ impl Introduction {
             storage: self.storage.to_owned(),
             incarnation,
             standing: standing.into(),
+            shards: self.shards,
         }
     }
 }

@@ -342,6 +342,7 @@ fn introduction(node: NodeId, cluster: &str) -> Introduction {
         cluster: cluster.to_owned(),
         mode: Mode::Replicated,
         storage: "memory",
+        shards: 1,
         advertised: Advertised::default(),
         founders: Arc::new(founders),
     }

@@ -43,6 +43,15 @@ pub enum WatchError {
         /// The first revision whose changes are remembered.
         first_revision: u64,
     },
+    /// The group gave some of its keys to another one. Everything before was reported.
+    #[error(
+        "the keys are in several groups since revision {revision}; all changes up to it were reported\n\
+         hint: a watch needs all keys to be in one group; read single keys instead"
+    )]
+    Scattered {
+        /// The last revision that is reported.
+        revision: u64,
+    },
     /// The node has no replica of the group.
     #[error("this node has no replica of the group")]
     NotHosted,
@@ -71,6 +80,12 @@ impl WatchFeed {
         self.bell.send_replace(());
     }
 
+    /// The group does not serve all keys since this revision: watches end behind it.
+    pub fn scatter(&self, since: u64) {
+        lock(&self.ring).end(since);
+        self.bell.send_replace(());
+    }
+
     /// A snapshot as of `applied` took the place of the state. What happened in between is unknown,
     /// so watches that have not seen it end.
     pub fn reset(&self, applied: LogIndex) {
@@ -86,6 +101,9 @@ impl WatchHub {
         let next = {
             let ring = lock(&self.ring);
             let next = if start_revision == 0 { ring.applied() + 1 } else { start_revision };
+            if let Some(revision) = ring.ended_before(next) {
+                return Err(WatchError::Scattered { revision });
+            }
             if next < ring.first_revision() {
                 return Err(WatchError::Compacted { first_revision: ring.first_revision() });
             }
@@ -126,6 +144,9 @@ impl Watch {
 
     fn look(&mut self) -> Result<(WatchBatch, bool), WatchError> {
         let ring = lock(&self.hub.ring);
+        if let Some(revision) = ring.ended_before(self.next) {
+            return Err(WatchError::Scattered { revision });
+        }
         let Some(batch) = ring.read(&self.range, self.next) else {
             return Err(WatchError::Compacted { first_revision: ring.first_revision() });
         };

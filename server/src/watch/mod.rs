@@ -10,6 +10,9 @@
 //! there in the ring. So the apply thread never waits for a watch, and a slow one costs no memory;
 //! if the ring moves on past it, it ends with [`WatchError::Compacted`].
 //!
+//! When a group gives some of its keys to another one, what happens to them is in no single ring any
+//! more: its watches report everything up to then, and end with [`WatchError::Scattered`].
+//!
 //! Invariants:
 //! - a watch reports every change of its range exactly once, in the order of revisions;
 //! - a batch has whole revisions: a watch is resumed after the revision of its last batch;

@@ -39,12 +39,31 @@ pub(super) struct Ring {
     first_revision: u64,
     /// The last applied entry.
     applied: u64,
+    /// The last revision that is reported, if the group gave keys away.
+    last: Option<u64>,
 }
 
 impl Ring {
     /// A ring that begins after the last applied entry.
     pub(super) fn new(limits: WatchLimits, applied: u64) -> Ring {
-        Ring { limits, events: VecDeque::new(), bytes: 0, first_revision: applied + 1, applied }
+        Ring {
+            limits,
+            events: VecDeque::new(),
+            bytes: 0,
+            first_revision: applied + 1,
+            applied,
+            last: None,
+        }
+    }
+
+    /// Nothing behind this revision is reported, or behind an earlier one of which that was said.
+    pub(super) fn end(&mut self, last: u64) {
+        self.last.get_or_insert(last);
+    }
+
+    /// The revision at which watches that want this one end, if they do.
+    pub(super) fn ended_before(&self, revision: u64) -> Option<u64> {
+        self.last.filter(|last| revision > *last)
     }
 
     pub(super) fn applied(&self) -> u64 {
@@ -57,8 +76,12 @@ impl Ring {
 
     /// Adds the changes of all entries after the last applied one.
     pub(super) fn push(&mut self, applied: u64, events: Vec<ChangeEvent>) {
-        self.applied = applied;
+        // What comes after the end moves nothing that is still to be reported out of the ring.
+        self.applied = self.last.map_or(applied, |last| applied.min(last));
         for event in events {
+            if self.ended_before(event.revision).is_some() {
+                break;
+            }
             self.bytes += event_bytes(&event);
             self.events.push_back(event);
         }

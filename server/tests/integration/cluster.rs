@@ -66,6 +66,16 @@ impl Cluster {
         Cluster::start_all(nodes, storage, Limits::STANDARD, shards, |config| config).await
     }
 
+    /// Several groups, with configurations that are not the ordinary ones.
+    pub(crate) async fn start_sharded_with(
+        nodes: u64,
+        storage: Kind,
+        shards: u32,
+        change: impl Fn(ServerConfig) -> ServerConfig,
+    ) -> Cluster {
+        Cluster::start_all(nodes, storage, Limits::STANDARD, shards, change).await
+    }
+
     async fn start_all(
         nodes: u64,
         storage: Kind,
@@ -137,6 +147,11 @@ impl Cluster {
 
     pub(crate) fn nodes(&self) -> impl Iterator<Item = u64> {
         self.addresses.keys().copied()
+    }
+
+    /// The nodes that run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = u64> {
+        self.running.keys().copied()
     }
 
     pub(crate) fn server(&self, node: u64) -> &Server {
@@ -240,6 +255,14 @@ impl Cluster {
     ) {
         let config = ServerConfig { join: true, ..change(self.config(node)) };
         self.running.insert(node, Server::start(config).await.unwrap());
+    }
+
+    /// Starts one more node, which is empty and waits to be added.
+    pub(crate) async fn start_new(&mut self, node: u64) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.addresses.insert(node, listener.local_addr().unwrap());
+        let config = ServerConfig { join: true, ..self.config(node) };
+        self.running.insert(node, Server::start_on(config, listener).await.unwrap());
     }
 
     /// Of nodes that start from now on.

@@ -211,3 +211,46 @@ async fn failures_have_a_code_and_a_hint() {
     assert_eq!(code, 254);
     assert!(err.contains("/nowhere/cluster.toml"), "{err}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_listed_and_added() {
+    let cluster = Cluster::start(1, Kind::Memory).await;
+    check(
+        &cluster,
+        &["group", "list"],
+        0,
+        expect![[r#"
+        {"version":1,"groups":[{"id":0,"state":"active","members":[1],"leader":1,"share":1.0}],"migration":null}
+    "#]],
+    )
+    .await;
+    check(
+        &cluster,
+        &["group", "add"],
+        0,
+        expect![[r#"
+        {"group":1}
+    "#]],
+    )
+    .await;
+    check(&cluster, &["group", "list"], 0, expect![[r#"
+        {"version":6,"groups":[{"id":0,"state":"active","members":[1],"leader":1,"share":0.482472},{"id":1,"state":"active","members":[1],"leader":1,"share":0.517527}],"migration":null}
+    "#]]).await;
+    check(
+        &cluster,
+        &["rebalance"],
+        0,
+        expect![[r#"
+        {"changes":0}
+    "#]],
+    )
+    .await;
+    let (out, _, code) = ctl(&["--endpoints", &cluster.address(1), "group", "list"]).await;
+    assert_eq!(code, 0);
+    let rows: Vec<&str> = out.lines().collect();
+    assert_eq!(rows[0], "group  state   keys    leader  members");
+    assert_eq!(rows.len(), 3);
+    let (_, err, code) = ctl(&["--endpoints", &cluster.address(1), "scan"]).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("belong to several groups"), "{err}");
+}

@@ -7,6 +7,7 @@ mod client_watches;
 mod clients;
 mod cluster;
 mod conformance;
+mod counting_load;
 mod ctl;
 #[cfg(feature = "rocksdb")]
 mod disk_full;
@@ -14,6 +15,7 @@ mod eventually;
 mod example;
 mod failures;
 mod features;
+mod groups;
 mod hostile;
 mod http;
 mod load;
@@ -26,6 +28,7 @@ mod pipeline;
 #[cfg(feature = "rocksdb")]
 mod processes;
 mod proxy;
+mod rebalance;
 mod security;
 mod sessions;
 mod several_keys;

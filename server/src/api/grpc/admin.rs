@@ -1,19 +1,22 @@
 //! The service for operators.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::admin::admin_server::{Admin, AdminServer};
 use proto::admin::change_members_request::Change;
 use proto::admin::{
-    AddMember, ChangeMembersRequest, ChangeMembersResponse, DieRequest, DieResponse,
-    ListMembersRequest, ListMembersResponse, Member, ReplaceMember, SnapshotRequest,
-    SnapshotResponse, StatusRequest, StatusResponse, TransferLeaderRequest, TransferLeaderResponse,
+    AddGroupRequest, AddGroupResponse, AddMember, ChangeMembersRequest, ChangeMembersResponse,
+    DieRequest, DieResponse, Group, ListGroupsRequest, ListGroupsResponse, ListMembersRequest,
+    ListMembersResponse, Member, RebalanceRequest, RebalanceResponse, ReplaceMember,
+    SnapshotRequest, SnapshotResponse, StatusRequest, StatusResponse, TransferLeaderRequest,
+    TransferLeaderResponse,
 };
 use proto::kv::ErrorKind;
 use tonic::{Request, Response, Status};
 
 use crate::driver::{Administer, Administered};
 use crate::replica::{MemberChange, MemberRole, MemberStatus};
+use crate::resharding::{AddError, Nodes, RebalanceError};
 use crate::types::{GroupId, NodeId, Role};
 
 use super::refusal::{Access, Refusal};
@@ -57,6 +60,8 @@ impl Admin for AdminService {
             mode: config.mode.name().to_owned(),
             group: group.0,
             groups: self.0.node.groups().into_iter().map(|group| group.0).collect(),
+            map_version: self.0.shards().map().version,
+            migration: self.0.resharding.progress(),
             ..StatusResponse::default()
         };
         let Some(replica) = self.0.node.status(group) else {
@@ -108,9 +113,7 @@ impl Admin for AdminService {
             let message = format!("{address:?} is not of the form HOST:PORT");
             return Err(self.invalid(message));
         }
-        let timeout = Duration::from_millis(u64::from(timeout_ms));
-        let timeout =
-            if timeout.is_zero() { CHANGE_TIMEOUT } else { timeout.min(CHANGE_TIMEOUT_MAX) };
+        let timeout = change_timeout(timeout_ms);
         let ticks = timeout.as_nanos() / self.0.config.tick.as_nanos().max(1);
         let timeout_ticks = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
         let what = Administer::ChangeMembers { change, timeout_ticks };
@@ -147,6 +150,60 @@ impl Admin for AdminService {
         }
     }
 
+    async fn add_group(
+        &self,
+        request: Request<AddGroupRequest>,
+    ) -> Result<Response<AddGroupResponse>, Status> {
+        let timeout = change_timeout(request.into_inner().timeout_ms);
+        let added = self.0.resharding.add_group(timeout).await;
+        let group = added.map_err(|error| self.0.status_of(add_refusal(&error)))?;
+        Ok(Response::new(AddGroupResponse { group: group.0 }))
+    }
+
+    async fn rebalance(
+        &self,
+        request: Request<RebalanceRequest>,
+    ) -> Result<Response<RebalanceResponse>, Status> {
+        let RebalanceRequest { add, remove, timeout_ms } = request.into_inner();
+        if let Some(address) = add.values().find(|address| !is_address(address)) {
+            return Err(self.invalid(format!("{address:?} is not of the form HOST:PORT")));
+        }
+        let nodes = Nodes {
+            add: add.into_iter().map(|(node, address)| (NodeId(node), address)).collect(),
+            remove: remove.into_iter().map(NodeId).collect(),
+        };
+        let deadline = Instant::now() + change_timeout(timeout_ms);
+        let done = self.0.resharding.rebalance(nodes, deadline).await;
+        let changes = done.map_err(|error| self.0.status_of(rebalance_refusal(&error)))?;
+        Ok(Response::new(RebalanceResponse { changes: u32::try_from(changes).unwrap_or(u32::MAX) }))
+    }
+
+    async fn list_groups(
+        &self,
+        _request: Request<ListGroupsRequest>,
+    ) -> Result<Response<ListGroupsResponse>, Status> {
+        let shards = self.0.shards();
+        let map = shards.map();
+        let new = map.migration.as_ref().and_then(|it| it.group.as_ref());
+        let active = map.groups.iter().map(|group| (group, "active"));
+        let groups = active.chain(new.map(|group| (group, "adding"))).map(|(group, state)| {
+            let id = GroupId(group.id);
+            let leader = self.0.node.leadership(id).and_then(|replica| replica.leader);
+            Group {
+                id: group.id,
+                members: group.members.clone(),
+                share: shards.share(id),
+                state: state.to_owned(),
+                leader: leader.map_or(0, |leader| leader.0),
+            }
+        });
+        Ok(Response::new(ListGroupsResponse {
+            version: map.version,
+            groups: groups.collect(),
+            migration: self.0.resharding.progress(),
+        }))
+    }
+
     async fn die(&self, request: Request<DieRequest>) -> Result<Response<DieResponse>, Status> {
         if !self.0.config.test_hooks {
             let message = "this server was not started with --test-hooks";
@@ -175,6 +232,33 @@ impl AdminService {
 
     fn invalid(&self, message: impl Into<String>) -> Status {
         self.0.status_of(Refusal::definite(ErrorKind::InvalidRequest, message))
+    }
+}
+
+/// How long a request is willing to wait.
+fn change_timeout(timeout_ms: u32) -> Duration {
+    let timeout = Duration::from_millis(u64::from(timeout_ms));
+    if timeout.is_zero() { CHANGE_TIMEOUT } else { timeout.min(CHANGE_TIMEOUT_MAX) }
+}
+
+fn add_refusal(error: &AddError) -> Refusal {
+    let definite = |kind| Refusal::definite(kind, error.to_string());
+    match error {
+        AddError::NotLeader { leader } => Refusal::not_leader(*leader),
+        AddError::Map(_) | AddError::NoAddress { .. } => definite(ErrorKind::InvalidRequest),
+        AddError::InDoubt(_) => Refusal { indefinite: true, ..definite(ErrorKind::Uncertain) },
+        AddError::Slow { .. } => Refusal { indefinite: true, ..definite(ErrorKind::Timeout) },
+    }
+}
+
+fn rebalance_refusal(error: &RebalanceError) -> Refusal {
+    let definite = |kind| Refusal::definite(kind, error.to_string());
+    match error {
+        RebalanceError::NotLeader { leader } => Refusal::not_leader(*leader),
+        RebalanceError::UnderWay | RebalanceError::NoNodes | RebalanceError::NoAddress { .. } => {
+            definite(ErrorKind::InvalidRequest)
+        }
+        RebalanceError::Step(_) => Refusal { indefinite: true, ..definite(ErrorKind::Uncertain) },
     }
 }
 

@@ -9,22 +9,24 @@ use proto::kv::PipelinedRequest;
 
 use crate::bug::Bugs;
 use crate::config::{Limits, Mode};
-use crate::shard::{ShardMap, Shards};
+use crate::resharding::ShardsView;
+use crate::shard::ShardMap;
 use crate::transport::Directory;
 use crate::types::NodeId;
 
 use super::operation;
 use super::router::ApiConfig;
 
-static SHARDS: LazyLock<Shards> = LazyLock::new(|| {
+static VIEW: LazyLock<ShardsView> = LazyLock::new(|| {
     let map = ShardMap::first(&[NodeId(1)].into(), 8);
-    Shards::new(map).expect("the map has groups")
+    ShardsView::new(map).expect("the map has groups")
 });
 
 static CONFIG: LazyLock<ApiConfig> = LazyLock::new(|| ApiConfig {
     node: NodeId(1),
     cluster: "fuzz".to_owned(),
     storage: "memory",
+    shards: VIEW.clone(),
     mode: Mode::Replicated,
     directory: Directory::new(BTreeMap::new()),
     limits: Limits::STANDARD,
@@ -41,7 +43,7 @@ pub fn request(bytes: &[u8]) {
         return;
     };
     let checked = operation::check(&request, &CONFIG.limits);
-    let _ = operation::group(&request, &SHARDS);
+    let _ = operation::group(&request, &VIEW.get());
     let _ = operation::place(&operation::bound(request.clone()));
     let asked = operation::ask(&request, &CONFIG);
     assert!(checked.is_err() || asked.is_ok(), "{request:?} is in order, and cannot be asked");

@@ -71,6 +71,19 @@ impl Refusal {
         Refusal { first_revision, ..Refusal::definite(ErrorKind::Compacted, message) }
     }
 
+    /// The keys of a watch are in several groups since that revision.
+    pub(super) fn scattered(revision: u64, message: String) -> Refusal {
+        let first_revision = revision + 1;
+        Refusal { first_revision, ..Refusal::definite(ErrorKind::SpansGroups, message) }
+    }
+
+    /// Keys are just moving to another group, or have moved.
+    pub(super) fn wrong_group() -> Refusal {
+        let message = "the key belongs to another group, or is just moving there\n\
+             hint: try again in a moment";
+        Refusal::definite(ErrorKind::WrongGroup, message)
+    }
+
     pub(super) fn not_leader(leader: Option<NodeId>) -> Refusal {
         let message = match leader {
             Some(leader) => format!("not the leader; node {leader} is"),
@@ -164,6 +177,7 @@ impl Refusal {
             ErrorKind::NotLeader
             | ErrorKind::Overwritten
             | ErrorKind::Uncertain
+            | ErrorKind::WrongGroup
             | ErrorKind::Timeout => true,
             ErrorKind::Unspecified
             | ErrorKind::Busy
@@ -173,7 +187,6 @@ impl Refusal {
             | ErrorKind::LimitExceeded
             | ErrorKind::LeaseNotFound
             | ErrorKind::Compacted
-            | ErrorKind::WrongGroup
             | ErrorKind::SpansGroups
             | ErrorKind::Unauthenticated
             | ErrorKind::PermissionDenied => false,

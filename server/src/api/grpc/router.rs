@@ -15,6 +15,7 @@ use crate::bug::{Bug, Bugs};
 use crate::config::{Limits, Mode};
 use crate::driver::{Answered, Leadership, NodeError, NodeHandle};
 use crate::metrics::{GroupMetrics, Metrics};
+use crate::resharding::{Resharding, ShardsView};
 use crate::shard::Shards;
 use crate::transport::{Directory, PeerConnections};
 use crate::types::{GroupId, NodeId, Role, Term};
@@ -45,6 +46,8 @@ pub struct ApiConfig {
     pub mode: Mode,
     /// Where clients find the nodes.
     pub directory: Directory,
+    /// Which group has which keys.
+    pub shards: ShardsView,
     /// Limits of requests.
     pub limits: Limits,
     /// Time between ticks, in which leases are counted.
@@ -62,9 +65,9 @@ pub struct ApiConfig {
 pub struct Api {
     pub(super) config: Arc<ApiConfig>,
     pub(super) node: NodeHandle,
-    pub(super) shards: Arc<Shards>,
+    pub(super) resharding: Resharding,
     hints: Arc<LeaderHints>,
-    /// Of each group of the map.
+    /// Of each group of the first map.
     group_metrics: Arc<BTreeMap<GroupId, Arc<GroupMetrics>>>,
     pub(super) admission: Admission,
     pub(super) forwarding: Forwarding,
@@ -115,11 +118,11 @@ impl Api {
         config: ApiConfig,
         node: NodeHandle,
         connections: PeerConnections,
-        shards: Shards,
+        resharding: Resharding,
     ) -> Api {
         Api {
-            group_metrics: Arc::new(metrics_of_groups(&config.metrics, &shards)),
-            shards: Arc::new(shards),
+            group_metrics: Arc::new(metrics_of_groups(&config.metrics, &config.shards.get())),
+            resharding,
             hints: Arc::default(),
             admission: Admission::new(config.limits.concurrent_requests_max),
             watches: Arc::new(Semaphore::new(config.limits.watches_max)),
@@ -182,10 +185,19 @@ impl Api {
         refusal.leader.and_then(|leader| self.config.directory.client(leader))
     }
 
+    /// The newest shard map that this node knows.
+    pub(super) fn shards(&self) -> Arc<Shards> {
+        self.config.shards.get()
+    }
+
     /// The group that a request belongs to. Refuses what makes no sense or belongs to several.
-    pub(super) fn admissible(&self, request: &AnyRequest) -> Result<GroupId, Refusal> {
+    pub(super) fn admissible(
+        &self,
+        request: &AnyRequest,
+        shards: &Shards,
+    ) -> Result<GroupId, Refusal> {
         operation::check(request, &self.config.limits)?;
-        operation::group(request, &self.shards)
+        operation::group(request, shards)
     }
 
     /// Where a request is to be performed now. `replica`: of its group, if there is one here.
@@ -195,7 +207,7 @@ impl Api {
         group: GroupId,
         replica: Option<Leadership>,
     ) -> Route {
-        if operation::is_for_all_groups(request) && self.shards.groups().len() > 1 {
+        if operation::is_for_all_groups(request) && !self.shards().is_one() {
             return Route::Everywhere;
         }
         let place = operation::place(request);
@@ -225,6 +237,15 @@ impl Api {
         }
     }
 
+    /// The replica of a group that requests go by, if there is one here. One that waits to be added to
+    /// its group knows nothing: then it is as if there were none.
+    pub(super) fn replica(&self, group: GroupId) -> Option<Leadership> {
+        let replica = self.node.leadership(group)?;
+        let is_lost =
+            replica.leader.is_none() && !self.shards().members(group).contains(&self.config.node);
+        (!is_lost).then_some(replica)
+    }
+
     /// Where operations of a group are counted and measured.
     pub(super) fn metrics_of(&self, group: GroupId) -> Arc<GroupMetrics> {
         match self.group_metrics.get(&group) {
@@ -240,8 +261,11 @@ impl Api {
 
     /// A node to which a request was sent on refused it, which may tell whom to ask next time.
     pub(super) fn heed(&self, group: GroupId, asked: NodeId, refusal: &Refusal) {
+        if refusal.kind == ErrorKind::WrongGroup {
+            self.config.shards.doubt();
+        }
         let says_who = matches!(refusal.kind, ErrorKind::NotLeader | ErrorKind::Uncertain);
-        if !says_who || self.node.leadership(group).is_some() {
+        if !says_who || self.replica(group).is_some() {
             return;
         }
         match refusal.leader.filter(|leader| ![asked, self.config.node].contains(leader)) {
@@ -251,7 +275,7 @@ impl Api {
     }
 
     fn others(&self, group: GroupId) -> Vec<NodeId> {
-        let mut members = self.shards.members(group);
+        let mut members = self.shards().members(group);
         members.retain(|member| *member != self.config.node);
         members
     }
@@ -266,7 +290,12 @@ impl Api {
         let access = operation::access(request);
         let answered = answer.map_err(|error| Refusal::from_node(access, error))?;
         let term = self.node.leadership(group).map_or(Term(0), |replica| replica.term);
-        operation::reply(request, answered, Speaker { config: &self.config, group, term })
+        let speaker = Speaker { config: &self.config, group, term };
+        operation::reply(request, answered, speaker).inspect_err(|refusal| {
+            if refusal.kind == ErrorKind::WrongGroup {
+                self.config.shards.doubt();
+            }
+        })
     }
 
     /// Makes attempts until one succeeds, one fails for good, or the time is up.
@@ -275,16 +304,21 @@ impl Api {
         request: AnyRequest,
         deadline: Instant,
     ) -> Result<AnyResponse, Refusal> {
-        let group = self.admissible(&request)?;
+        operation::check(&request, &self.config.limits)?;
         let patience = Patience::until(Instant::now(), deadline);
         loop {
+            // Anew for each attempt: keys may move to another group.
+            let group = operation::group(&request, &self.shards())?;
             let attempt = self.attempt(&request, group, deadline);
             let refusal = match tokio::time::timeout_at(deadline.into(), attempt).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(refusal)) => refusal,
                 Err(_) => Refusal::timeout(operation::access(&request)),
             };
-            if !patience.allows_another(Instant::now(), operation::place(&request), &refusal) {
+            // What was found by an old map must be found anew, not asked for again.
+            let is_stale = operation::is_part(&request) && refusal.kind == ErrorKind::WrongGroup;
+            let place = operation::place(&request);
+            if is_stale || !patience.allows_another(Instant::now(), place, &refusal) {
                 return Err(refusal);
             }
             tokio::time::sleep(PAUSE).await;
@@ -297,7 +331,7 @@ impl Api {
         group: GroupId,
         deadline: Instant,
     ) -> Result<AnyResponse, Refusal> {
-        match self.route(request, group, self.node.leadership(group)) {
+        match self.route(request, group, self.replica(group)) {
             Route::Here => {
                 let ask = operation::ask(request, &self.config)?;
                 self.reply(request, group, self.node.ask(group, ask).await)

@@ -11,8 +11,6 @@ use proto::kv::pipelined_response::Response;
 use proto::kv::{ErrorKind, OpenSessionRequest, OpenSessionResponse};
 use tokio::task::JoinSet;
 
-use crate::types::GroupId;
-
 use super::refusal::Refusal;
 use super::router::Api;
 
@@ -23,9 +21,12 @@ type Part = Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>;
 /// nobody uses, until they need its place.
 pub(super) async fn open_everywhere(api: Api, deadline: Instant) -> Result<Response, Refusal> {
     let session = random_id();
+    let shards = api.shards();
+    let map_version = shards.map().version;
     let mut parts = JoinSet::new();
-    for group in api.shards.groups() {
-        parts.spawn(open_in(api.clone(), group, session, deadline));
+    for group in shards.groups() {
+        let part = OpenSessionRequest { no_forward: false, session, group: group.0, map_version };
+        parts.spawn(open_in(api.clone(), part, deadline));
     }
     let mut header = None;
     while let Some(part) = parts.join_next().await {
@@ -40,11 +41,8 @@ pub(super) async fn open_everywhere(api: Api, deadline: Instant) -> Result<Respo
 }
 
 /// Boxed, because it comes back to where [`open_everywhere`] is called from.
-fn open_in(api: Api, group: GroupId, session: u64, deadline: Instant) -> Part {
-    Box::pin(async move {
-        let part = OpenSessionRequest { no_forward: false, session, group: group.0 };
-        api.attempt_until(part.into(), deadline).await
-    })
+fn open_in(api: Api, part: OpenSessionRequest, deadline: Instant) -> Part {
+    Box::pin(async move { api.attempt_until(part.into(), deadline).await })
 }
 
 /// With 63 random bits no two sessions of a cluster get the same id. 0 is no session.

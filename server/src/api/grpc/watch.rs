@@ -49,7 +49,7 @@ pub(super) fn start(api: &Api, request: &WatchRequest) -> Result<WatchStream, Re
         let max = limits.watches_max as u64;
         Refusal::over_limit("watches", max, max + 1)
     })?;
-    let group = whole_range(&api.shards)?;
+    let group = whole_range(&api.shards())?;
     let watch = api.node.watch(group, range, request.start_revision);
     let watch = watch.map_err(|error| refusal(api, group, error))?;
     let (replies, stream) = mpsc::channel(REPLIES_MAX);
@@ -101,6 +101,7 @@ fn refusal(api: &Api, group: GroupId, error: WatchError) -> Refusal {
     match error {
         WatchError::NotHosted => Refusal::not_leader(api.member(group)),
         WatchError::Compacted { first_revision } => Refusal::compacted(first_revision),
+        WatchError::Scattered { revision } => Refusal::scattered(revision, error.to_string()),
         WatchError::Stopping => Refusal::definite(ErrorKind::Stopping, error.to_string()),
     }
 }

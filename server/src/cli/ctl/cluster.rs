@@ -101,6 +101,8 @@ fn status_json((address, status): &(String, Result<StatusResponse, ClientError>)
             "snapshot_index": status.snapshot_index,
             "group": status.group,
             "groups": status.groups,
+            "map_version": status.map_version,
+            "migration": Some(&status.migration).filter(|it| !it.is_empty()),
             "storage": status.storage,
             "mode": status.mode,
             "version": status.version,

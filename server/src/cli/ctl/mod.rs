@@ -13,10 +13,12 @@
 
 mod cluster;
 mod connect;
+mod group;
 mod keys;
 mod lease;
 mod member;
 mod output;
+mod rebalance;
 mod scan;
 mod txn;
 mod txn_json;
@@ -81,6 +83,11 @@ enum CtlCommand {
     /// List or change the members of a group.
     #[command(subcommand)]
     Member(member::MemberCommand),
+    /// List the groups, or add one.
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    /// Move replicas until each node has its share.
+    Rebalance(rebalance::RebalanceArgs),
     /// Show how nodes see themselves and the cluster.
     Status(cluster::StatusArgs),
     /// Let a node take a snapshot now.
@@ -170,6 +177,10 @@ async fn dispatch(args: CtlArgs, output: &mut Output<'_>) -> Result<Answer, CtlE
         CtlCommand::Lock(args) => lease::lock(client()?, args, output).await,
         CtlCommand::Unlock(args) => lease::unlock(client()?, args, output).await,
         CtlCommand::Member(command) => member::member(connect.operator()?, command, output).await,
+        CtlCommand::Group(command) => group::group(connect.operator()?, command, output).await,
+        CtlCommand::Rebalance(args) => {
+            rebalance::rebalance(connect.operator()?, args, output).await
+        }
         CtlCommand::Status(args) => cluster::status(connect, args, output).await,
         CtlCommand::Snapshot(args) => cluster::snapshot(client()?, args, output).await,
         CtlCommand::TransferLeader(args) => {

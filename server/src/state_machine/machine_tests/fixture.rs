@@ -165,7 +165,7 @@ impl dyn Machine + '_ {
     pub(super) fn lease(&self, id: u64) -> Option<LeaseStatus> {
         match self.query(&Query::Lease { id }) {
             QueryReply::Lease(status) => status,
-            QueryReply::Get(_) | QueryReply::Scan { .. } => unreachable!("a lease was asked for"),
+            _ => unreachable!("a lease was asked for"),
         }
     }
 }
@@ -230,7 +230,7 @@ pub(super) fn unlock(name: &'static str, token: u64) -> Command {
 }
 
 pub(super) fn open_session(id: u64) -> Command {
-    Command::OpenSession(OpenSession { id })
+    Command::OpenSession(OpenSession { id, map_version: 0 })
 }
 
 /// A step of a transaction.

@@ -5,6 +5,8 @@ mod fixture;
 mod keys;
 mod leases;
 mod locks;
+mod migrations;
 mod random;
 mod sessions;
+mod shards;
 mod txn;

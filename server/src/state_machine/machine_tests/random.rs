@@ -59,7 +59,7 @@ fn txns() -> impl Strategy<Value = Txn> {
 
 fn commands() -> impl Strategy<Value = Command> {
     prop_oneof![
-        1 => (0u64..5).prop_map(|id| Command::OpenSession(OpenSession { id })),
+        1 => (0u64..5).prop_map(|id| Command::OpenSession(OpenSession { id, map_version: 0 })),
         1 => puts().prop_map(Command::Put),
         1 => name().prop_map(|key| Command::Delete(Delete { key })),
         1 => (name(), prop::option::of(value()), value()).prop_map(|(key, expected, value)| {

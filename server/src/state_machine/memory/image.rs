@@ -11,6 +11,7 @@ use super::MemoryStateStore;
 use crate::command::{LockHolder, Versioned};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
+use crate::shard::Sharding;
 use crate::snapshot::{MemorySnapshot, MemoryStaging, ReceivedSnapshot, Retained};
 use crate::snapshot::{SnapshotError, SnapshotLimits, SnapshotSource, SnapshotStaging};
 use crate::state_machine::snapshots::SnapshotStore;
@@ -56,6 +57,8 @@ struct Image {
     lease_keys: Vec<Attached>,
     #[prost(message, repeated, tag = "8")]
     lease_locks: Vec<Attached>,
+    #[prost(message, required, tag = "9")]
+    sharding: Sharding,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -149,6 +152,7 @@ impl MemoryStateStore {
             locks: self.locks.iter().map(lock).collect(),
             lease_keys: self.lease_keys.iter().map(attached).collect(),
             lease_locks: self.lease_locks.iter().map(attached).collect(),
+            sharding: self.sharding.clone(),
         }
     }
 
@@ -157,6 +161,7 @@ impl MemoryStateStore {
         MemoryStateStore {
             applied: LogPosition { index: LogIndex(image.index), term: Term(image.term) },
             configuration: Some(configuration),
+            sharding: image.sharding,
             keys: image.keys.into_iter().map(|it| (it.key, it.versioned)).collect(),
             sessions: image.sessions,
             leases: image.leases,

@@ -55,6 +55,7 @@ impl SnapshotStore for RocksdbStateStore {
         self.db = opened.db;
         self.applied = opened.applied;
         self.configuration = opened.configuration;
+        self.sharding = opened.sharding;
         old.remove();
         Ok(())
     }

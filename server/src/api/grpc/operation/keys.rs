@@ -52,8 +52,12 @@ impl Operation for GetRequest {
 
     fn reply(&self, answered: Answered, speaker: Speaker) -> Result<GetResponse, Refusal> {
         let Answered::Read(reply) = answered else { return Err(mismatched()) };
-        let QueryReply::Get(found) = reply.reply else { return Err(mismatched()) };
-        let header = speaker.header(reply.applied, speaker.term);
+        let found = match reply.reply {
+            QueryReply::Get(found) => found,
+            QueryReply::WrongGroup => return Err(Refusal::wrong_group()),
+            _ => return Err(mismatched()),
+        };
+        let header = speaker.header(reply.revision, speaker.term);
         Ok(GetResponse { header, found: to_wire(&self.key, found) })
     }
 }

@@ -178,6 +178,11 @@ pub(super) fn is_for_all_groups(request: &Request) -> bool {
     on_any!(request, operation => operation.is_for_all_groups())
 }
 
+/// Is it a part of a request that is performed in every group?
+pub(super) fn is_part(request: &Request) -> bool {
+    matches!(request, Request::OpenSession(open) if open.session != 0)
+}
+
 /// What the node is asked for it.
 pub(super) fn ask(request: &Request, config: &ApiConfig) -> Result<Ask, Refusal> {
     on_any!(request, operation => operation.ask(config))

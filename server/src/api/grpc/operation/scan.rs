@@ -57,13 +57,17 @@ impl Operation for ScanRequest {
 
     fn reply(&self, answered: Answered, speaker: Speaker) -> Result<ScanResponse, Refusal> {
         let Answered::Read(reply) = answered else { return Err(mismatched()) };
-        let QueryReply::Scan { found, more } = reply.reply else { return Err(mismatched()) };
+        let (found, more) = match reply.reply {
+            QueryReply::Scan { found, more } => (found, more),
+            QueryReply::WrongGroup => return Err(Refusal::wrong_group()),
+            _ => return Err(mismatched()),
+        };
         let key_value = |(key, versioned)| {
             let Versioned { value, revision, version, lease } = versioned;
             KeyValue { key, value, revision, version, lease }
         };
         Ok(ScanResponse {
-            header: speaker.header(reply.applied, speaker.term),
+            header: speaker.header(reply.revision, speaker.term),
             found: found.into_iter().map(key_value).collect(),
             more,
         })

@@ -24,7 +24,10 @@ impl Operation for OpenSessionRequest {
     fn group(&self, shards: &Shards) -> Result<GroupId, Refusal> {
         match self.session {
             0 => Ok(shards.first()),
-            _ if shards.members(GroupId(self.group)).is_empty() => {
+            // It may be one that this node has not heard of yet.
+            _ if shards.members(GroupId(self.group)).is_empty()
+                && self.map_version <= shards.map().version =>
+            {
                 Err(check::invalid(format!("there is no group {}", self.group)))
             }
             _ => Ok(GroupId(self.group)),
@@ -35,8 +38,20 @@ impl Operation for OpenSessionRequest {
         self.session == 0
     }
 
-    fn ask(&self, _config: &ApiConfig) -> Result<Ask, Refusal> {
-        Ok(write::ask(None, Command::OpenSession(OpenSession { id: self.session })))
+    fn ask(&self, config: &ApiConfig) -> Result<Ask, Refusal> {
+        let map_version = match self.session {
+            0 => {
+                let shards = config.shards.get();
+                if !shards.is_one() {
+                    // There was one group only when the request was routed.
+                    return Err(Refusal::wrong_group());
+                }
+                shards.map().version
+            }
+            _ => self.map_version,
+        };
+        let open = OpenSession { id: self.session, map_version };
+        Ok(write::ask(None, Command::OpenSession(open)))
     }
 
     fn reply(&self, answered: Answered, speaker: Speaker) -> Result<OpenSessionResponse, Refusal> {

@@ -11,6 +11,7 @@ use proto::kv::{
 use super::*;
 use crate::bug::Bugs;
 use crate::config::Mode;
+use crate::resharding::ShardsView;
 use crate::shard::ShardMap;
 use crate::transport::Directory;
 use crate::types::NodeId;
@@ -25,6 +26,7 @@ fn config() -> ApiConfig {
         storage: "memory",
         mode: Mode::Replicated,
         directory: Directory::new(BTreeMap::new()),
+        shards: ShardsView::new(ShardMap::first(&[NodeId(1)].into(), 1)).unwrap(),
         limits: Limits::STANDARD,
         tick: Duration::from_millis(50),
         metrics: Default::default(),

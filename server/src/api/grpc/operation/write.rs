@@ -52,10 +52,7 @@ pub(super) fn applied(
             let message = format!("the value would be longer than {max} bytes");
             return Err(Refusal { message, ..Refusal::over_limit("value-bytes", max, 0) });
         }
-        OutcomeKind::WrongGroup => {
-            let message = "the key belongs to another group";
-            return Err(Refusal::definite(ErrorKind::WrongGroup, message));
-        }
+        OutcomeKind::WrongGroup => return Err(Refusal::wrong_group()),
     };
     let header = speaker.header(LogIndex(reply.outcome.revision), reply.term);
     Ok(Applied { header, held, outcome: reply.outcome })

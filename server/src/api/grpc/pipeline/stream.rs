@@ -176,6 +176,7 @@ impl PipelineStream {
 
     fn begin(&mut self, frame: PipelineRequest) {
         let now = Instant::now();
+        let shards = self.api.shards();
         let mut tags = Vec::with_capacity(frame.requests.len());
         for PipelinedRequest { id, timeout_ms, request } in frame.requests {
             let checked = request.ok_or_else(|| {
@@ -189,7 +190,7 @@ impl PipelineStream {
                         "the token's role does not allow this",
                     ));
                 }
-                let group = self.api.admissible(&request)?;
+                let group = self.api.admissible(&request, &shards)?;
                 self.admitted.enter()?;
                 Ok((request, group))
             });
@@ -233,7 +234,7 @@ impl PipelineStream {
             let group = flight.group;
             let replica = match looked_up {
                 Some((known, replica)) if known == group => replica,
-                Some(_) | None => self.api.node.leadership(group),
+                Some(_) | None => self.api.replica(group),
             };
             looked_up = Some((group, replica));
             match self.api.route(&flight.request, group, replica) {
@@ -300,8 +301,34 @@ impl PipelineStream {
                 };
                 self.finish(&flight, Err(refusal), now);
             }
+            let parked = self.route_again(parked, now);
             self.launch(&parked, now);
         }
+    }
+
+    /// Looks up the groups of parked requests anew, because keys may move to another group. What
+    /// belongs to several groups now is refused.
+    fn route_again(&mut self, mut parked: Vec<u64>, now: Instant) -> Vec<u64> {
+        if parked.is_empty() {
+            return parked;
+        }
+        let shards = self.api.shards();
+        parked.retain(|&tag| {
+            let Some(flight) = self.flights.get_mut(tag) else { return false };
+            match operation::group(&flight.request, &shards) {
+                Ok(group) => {
+                    flight.group = group;
+                    true
+                }
+                Err(refusal) => {
+                    if let Some(flight) = self.flights.remove(tag) {
+                        self.finish(&flight, Err(refusal), now);
+                    }
+                    false
+                }
+            }
+        });
+        parked
     }
 
     fn take_frame(&mut self) -> Option<PipelineResponse> {
