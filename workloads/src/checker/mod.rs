@@ -21,7 +21,7 @@ mod long_fork;
 mod monotonic;
 mod order;
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 mod sequential;
 mod set_full;
 mod table;
