@@ -112,7 +112,7 @@ fn growth(series: &[&Row]) -> Option<f64> {
     let points: Vec<(f64, f64)> = series
         .iter()
         .filter_map(|row| {
-            let measured = row.measured.as_ref().ok()?;
+            let measured = row.measured.as_ref()?;
             let counts =
                 measured.verdict != Some(Verdict::Unknown) && measured.cpu_seconds >= 0.005;
             counts.then(|| ((measured.operations as f64).ln(), measured.cpu_seconds.ln()))

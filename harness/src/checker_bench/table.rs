@@ -13,8 +13,10 @@ use crate::plural::count;
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Row {
     pub(super) case: Case,
-    /// What was measured, or why nothing was.
-    pub(super) measured: Result<Measured, String>,
+    /// What was measured.
+    pub(super) measured: Option<Measured>,
+    /// Why nothing was.
+    pub(super) failure: Option<String>,
     /// CPU seconds of porcupine on the same history.
     pub(super) porcupine_seconds: Option<f64>,
     /// On the last of cases that differ in size only: the exponent of the time's growth.
@@ -28,7 +30,8 @@ impl Row {
         measured: Result<Measured, String>,
         porcupine_seconds: Option<f64>,
     ) -> Row {
-        Row { case, measured, porcupine_seconds, growth: None }
+        let failure = measured.as_ref().err().cloned();
+        Row { case, measured: measured.ok(), failure, porcupine_seconds, growth: None }
     }
 
     /// The verdict that the construction makes certain.
@@ -38,7 +41,7 @@ impl Row {
 
     /// What the checker said.
     pub(super) fn verdict(&self) -> Option<Verdict> {
-        self.measured.as_ref().ok()?.verdict
+        self.measured.as_ref()?.verdict
     }
 
     /// Whether it said the opposite.
@@ -81,8 +84,8 @@ pub(super) fn line(row: &Row) -> String {
     );
     // Writing to a string cannot fail.
     let _ = match &row.measured {
-        Err(reason) => write!(text, "  {reason}"),
-        Ok(measured) => write_measured(&mut text, row, measured),
+        None => write!(text, "  {}", row.failure.as_deref().unwrap_or("not measured")),
+        Some(measured) => write_measured(&mut text, row, measured),
     };
     text
 }

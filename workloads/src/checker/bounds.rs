@@ -90,4 +90,41 @@ mod tests {
         bounds.note(5);
         assert_eq!(bounds.since(5), (6, 6));
     }
+
+    /// Against the definition, which looks at every moment of the interval.
+    #[test]
+    fn the_bounds_are_the_extremes_of_all_moments() {
+        use rand::{RngExt, SeedableRng};
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+        for _ in 0..500 {
+            let mut bounds = Bounds::default();
+            let (mut low, mut high) = (0_i128, 0_i128);
+            let mut moments: Vec<(i128, i128)> = Vec::new();
+            let mut open: Vec<i64> = Vec::new();
+            for now in 0..30_u64 {
+                match random.random_range(0..3) {
+                    0 => {
+                        let amount = random.random_range(-5..=5_i64);
+                        open.push(amount);
+                        bounds.asked(now, amount);
+                        low += i128::from(amount.min(0));
+                        high += i128::from(amount.max(0));
+                    }
+                    1 if !open.is_empty() => {
+                        let amount = open.swap_remove(random.random_range(0..open.len()));
+                        bounds.acknowledged(now, amount);
+                        low += i128::from(amount.max(0));
+                        high += i128::from(amount.min(0));
+                    }
+                    _ => bounds.note(now),
+                }
+                moments.push((low, high));
+                let since = random.random_range(0..=now);
+                let interval = &moments[since as usize..];
+                let lowest = interval.iter().map(|it| it.0).min().unwrap();
+                let highest = interval.iter().map(|it| it.1).max().unwrap();
+                assert_eq!(bounds.since(since), (lowest, highest));
+            }
+        }
+    }
 }

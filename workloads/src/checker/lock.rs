@@ -365,4 +365,53 @@ mod tests {
         assert_eq!(fenced("1 use 2 ; 0 use 1 !").verdict, Verdict::Valid);
         assert_eq!(fenced("1 use 2 | 0 use 1").verdict, Verdict::Valid);
     }
+
+    /// Against the definition, which looks at each pair of acquisitions.
+    #[test]
+    fn holders_overlap_as_in_the_definition() {
+        use crate::checker::script::options;
+        use crate::synthetic::{SyntheticOptions, generate, synthetic};
+        use rand::{RngExt, SeedableRng};
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+        let mut invalid = 0;
+        for seed in 0..1000 {
+            let shape = SyntheticOptions {
+                operations: 12,
+                concurrency: 3,
+                crash_rate: 0.1,
+                keys: 1,
+                at: 0.0,
+                seed,
+            };
+            let (mut history, _) = generate(synthetic("lock").unwrap(), None, &shape).unwrap();
+            for operation in &mut history {
+                if operation.outcome == Outcome::Fail && random.random_bool(0.2) {
+                    operation.outcome = Outcome::Ok;
+                }
+            }
+            let held: Vec<(u64, u64, u64)> = history
+                .iter()
+                .filter(|it| it.f == "acquire" && it.outcome == Outcome::Ok)
+                .map(|it| {
+                    let since = it.complete_index.unwrap();
+                    let releases = history.iter().filter(|release| {
+                        release.f == "release"
+                            && release.process == it.process
+                            && release.outcome != Outcome::Fail
+                            && release.invoke_index > since
+                    });
+                    let until = releases.map(|it| it.invoke_index).min().unwrap_or(u64::MAX);
+                    (it.process, since, until)
+                })
+                .collect();
+            let overlap = held
+                .iter()
+                .any(|one| held.iter().any(|two| one.0 != two.0 && one.1 < two.1 && two.1 < one.2));
+            let unlimited = crate::checker::linearizable::Unlimited;
+            let check = check_exclusion(&history, &options(), &unlimited).unwrap();
+            assert_eq!(check.verdict == Verdict::Invalid, overlap, "{seed}");
+            invalid += u64::from(overlap);
+        }
+        assert!((100..900).contains(&invalid), "{invalid}");
+    }
 }

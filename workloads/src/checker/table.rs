@@ -74,6 +74,12 @@ pub const CHECKERS: &[CheckerInfo] = &[
         check: long_fork::check,
     },
     CheckerInfo {
+        models: &["long-fork"],
+        property: "snapshot-isolation",
+        about: "No two reads disagree on the order of two writes.",
+        check: long_fork::check,
+    },
+    CheckerInfo {
         models: &["set-full"],
         property: "set-full",
         about: "No element that was added is missing from all later reads.",

@@ -24,7 +24,7 @@ fn judge(model: &SyntheticModel, property: &str, operations: &[Operation]) -> Op
 #[test]
 fn generated_histories_are_valid() {
     for model in SYNTHETIC {
-        for seed in 0..60 {
+        for seed in 0..40 {
             let (history, planted) = generate(model, None, &shape(seed)).unwrap();
             assert!(planted.is_none());
             let Some(check) = judge(model, model.property, &history) else { break };
@@ -44,7 +44,7 @@ fn planted_violations_are_found() {
     for model in SYNTHETIC {
         for violation in model.violations {
             let mut found = 0;
-            for seed in 0..60 {
+            for seed in 0..40 {
                 let shape = shape(seed);
                 let Some((history, planted)) = generate(model, Some(violation), &shape) else {
                     continue;
@@ -80,7 +80,7 @@ fn planted_violations_are_found() {
 fn a_lost_element_is_found_by_set_full() {
     let model = synthetic("set-full").unwrap();
     let mut found = 0;
-    for seed in 0..60 {
+    for seed in 0..40 {
         let lost = generate(model, model.violation("lost-element"), &shape(seed));
         if let Some((history, _)) = lost {
             let check = judge(model, "set-full", &history).unwrap();
@@ -96,7 +96,7 @@ fn a_lost_element_is_found_by_set_full() {
 #[test]
 fn balances_are_explained_by_transfers() {
     let model = synthetic("bank").unwrap();
-    for seed in 0..60 {
+    for seed in 0..40 {
         let (history, _) = generate(model, None, &shape(seed)).unwrap();
         let check = judge(model, "bank-balances", &history).unwrap();
         assert_ne!(
