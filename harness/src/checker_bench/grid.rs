@@ -15,7 +15,7 @@ const VARIED_SIZE: usize = 100_000;
 
 /// Properties that are judged besides the one that a model is generated for.
 const FURTHER: [(&str, &str, &str); 2] =
-    [("set-full", "set-full", "lost-element"), ("bank", "bank-balances", "wrong-total")];
+    [("set-full", "set-full", "lost-element"), ("total-queue", "total-queue", "lost-element")];
 
 /// One history and how it is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ mod tests {
 
     fn args(full: bool) -> CheckerBenchArgs {
         CheckerBenchArgs {
-            models: vec!["counter".to_owned(), "bank".to_owned()],
+            models: vec!["counter".to_owned(), "total-queue".to_owned()],
             sizes: vec![1000, 100],
             huge: false,
             full,
@@ -130,7 +130,7 @@ mod tests {
     fn each_checker_meets_valid_and_invalid_histories_of_each_size() {
         let (cases, missing) = grid(&args(false), 1);
         assert!(missing.is_empty(), "{missing:?}");
-        for property in ["counter-bounds", "bank-total", "bank-balances"] {
+        for property in ["counter-bounds", "exactly-once", "total-queue"] {
             for size in [100, 1000] {
                 let of = |it: &&Case| it.property == property && it.operations == size;
                 assert!(cases.iter().filter(of).any(|it| it.violation.is_none()));

@@ -8,7 +8,7 @@ use super::{Request, Response, Subject, list};
 use crate::history::Value;
 use crate::synthetic::simulate::below;
 
-/// Messages that one poll returns of one log, at most.
+/// Messages that one poll returns, at most.
 const BATCH: usize = 8;
 
 /// Logs by key, and where the consumers stand.
@@ -55,12 +55,17 @@ impl Subject for Streams {
             _ => {
                 let positions = self.positions.entry(request.process).or_default();
                 positions.resize(self.logs.len(), 0);
-                let mut entries = Vec::new();
-                for ((key, log), position) in self.logs.iter().enumerate().zip(positions) {
-                    let end = log.len().min(*position + BATCH);
+                // Logs take turns in being first.
+                let keys = self.logs.len();
+                let first = positions.iter().sum::<usize>() / BATCH;
+                let (mut entries, mut left) = (Vec::new(), BATCH);
+                for key in (0..keys).map(|step| (first + step) % keys) {
+                    let (log, position) = (&self.logs[key], &mut positions[key]);
+                    let end = log.len().min(*position + left);
                     if *position == end {
                         continue;
                     }
+                    left -= end - *position;
                     let message = |offset: usize| {
                         list([Value::from(offset as u64), Value::from(log[offset])])
                     };
