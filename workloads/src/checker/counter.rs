@@ -213,13 +213,13 @@ impl<'a> Judge<'a> {
                 ),
                 format!("A saw {} that nobody added.", value - most),
             ];
-            let failed = members.iter().filter(|&&it| {
+            let mut failed = members.iter().filter(|&&it| {
                 let earlier = operations[it].invoke_index < operations[position].invoke_index;
                 operations[it].outcome == Outcome::Fail
                     && earlier
                     && matches!(actions[it], Action::Add(amount) if i128::from(amount) == value - most)
             });
-            if let Some(&failed) = failed.last() {
+            if let Some(&failed) = failed.next_back() {
                 words.push(format!(
                     "Process {} had asked for exactly that (event {}), but was told that it had failed: \
                      what failed must have no effect.",

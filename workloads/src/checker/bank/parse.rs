@@ -69,11 +69,14 @@ impl Bank {
     }
 }
 
-/// The banks of a history by key, each with the positions of its operations.
+/// A key with its bank, and the positions of the operations on it.
+pub(super) type KeyedBank<'a> = (Option<&'a Value>, Bank, Vec<usize>);
+
+/// The banks of a history by key.
 pub(super) fn banks<'a>(
     operations: &'a [Operation],
     initial: Option<&Initial>,
-) -> Result<Vec<(Option<&'a Value>, Bank, Vec<usize>)>, UnsuitableOperation> {
+) -> Result<Vec<KeyedBank<'a>>, UnsuitableOperation> {
     by_key(operations)
         .into_iter()
         .map(|(key, members)| Ok((key, bank(operations, &members, initial)?, members)))

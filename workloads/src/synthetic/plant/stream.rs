@@ -80,10 +80,9 @@ pub(in crate::synthetic) fn reordered_poll(
     _random: &mut ChaCha8Rng,
 ) -> Option<String> {
     change(operations, at, |list| {
-        let swapped =
-            with(&with(list.get(..2)?, 0, list[1].clone()).as_list()?.to_vec(), 1, list[0].clone());
-        let rest = swapped.as_list()?.iter().chain(&list[2..]).cloned();
-        Some((Value::list(rest), format!("{} is polled before {}", list[1][1], list[0][1])))
+        let [first, second, rest @ ..] = list else { return None };
+        let swapped = [second, first].into_iter().chain(rest).cloned();
+        Some((Value::list(swapped), format!("{} is polled before {}", second[1], first[1])))
     })
 }
 

@@ -1,5 +1,7 @@
 //! Logs in the manner of Kafka: sends, and polls of what comes next.
 
+use std::collections::hash_map::Entry;
+
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
@@ -27,8 +29,8 @@ impl Streams {
 impl Subject for Streams {
     fn invoke(&mut self, process: u64, random: &mut ChaCha8Rng) -> Request {
         let keys = self.logs.len();
-        if !self.positions.contains_key(&process) {
-            self.positions.insert(process, vec![0; keys]);
+        if let Entry::Vacant(entry) = self.positions.entry(process) {
+            entry.insert(vec![0; keys]);
             let all = Value::list((0..keys as u64).map(Value::from));
             return Request::new(process, "assign", None, all);
         }

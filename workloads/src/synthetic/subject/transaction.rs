@@ -30,12 +30,12 @@ impl Keys {
         Self { next_key: places.len() as u64, places, next_value: 1 }
     }
 
-    fn to_read(&self, random: &mut ChaCha8Rng) -> u64 {
+    fn key_to_read(&self, random: &mut ChaCha8Rng) -> u64 {
         self.places[below(random, self.places.len())].0
     }
 
     /// A key, and a value that nobody else writes.
-    fn to_write(&mut self, random: &mut ChaCha8Rng) -> (u64, u64) {
+    fn next_write(&mut self, random: &mut ChaCha8Rng) -> (u64, u64) {
         let number = below(random, self.places.len());
         let (key, writes) = &mut self.places[number];
         let chosen = *key;
@@ -53,9 +53,13 @@ impl Keys {
         let micros = 1 + below(random, MICROS_MAX);
         Value::list((0..micros).map(|_| {
             if random.random_bool(0.5) {
-                return list([Value::from("r"), Value::from(self.to_read(random)), Value::Null]);
+                return list([
+                    Value::from("r"),
+                    Value::from(self.key_to_read(random)),
+                    Value::Null,
+                ]);
             }
-            let (key, value) = self.to_write(random);
+            let (key, value) = self.next_write(random);
             list([Value::from(write), Value::from(key), Value::from(value)])
         }))
     }
