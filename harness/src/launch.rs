@@ -96,7 +96,11 @@ fn bench(args: BenchArgs) -> i32 {
         return exit_code::BAD_USAGE;
     }
     log_to_stderr();
-    let result = runtime().and_then(|it| Ok(it.block_on(crate::bench::run(args))?));
+    let result = if args.checkers {
+        crate::checker_bench::run(&args.of_checkers, args.seed, args.json).map_err(Into::into)
+    } else {
+        runtime().and_then(|it| Ok(it.block_on(crate::bench::run(args))?))
+    };
     result.unwrap_or_else(|error| {
         output::note(&format!("error: {}", output::chain(error.as_ref())));
         exit_code::HARNESS_FAILURE

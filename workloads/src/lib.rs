@@ -16,4 +16,5 @@ pub mod generator;
 pub mod history;
 pub mod model;
 pub mod registry;
+pub mod synthetic;
 pub mod workload;

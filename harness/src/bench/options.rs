@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::checker_bench::CheckerBenchArgs;
 use crate::platform::loopback::NODES_MAX;
 use crate::system::FsyncMode;
 use crate::usage::{BadUsage, duration};
@@ -78,6 +79,14 @@ pub struct BenchArgs {
     /// Print nothing but errors
     #[arg(long)]
     pub quiet: bool,
+    /// Measure the checkers of histories instead of the store
+    #[arg(long)]
+    #[serde(skip)]
+    pub checkers: bool,
+    /// What --checkers measures.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub of_checkers: CheckerBenchArgs,
 }
 
 /// What the store can be measured against.
@@ -111,6 +120,7 @@ impl Operation {
 impl BenchArgs {
     /// Refuses what cannot work.
     pub fn check(&self) -> Result<(), BadUsage> {
+        self.of_checkers.check()?;
         let refuse = |message: String| Err(BadUsage(message));
         if self.clients.is_empty() || self.clients.iter().any(|it| !(1..=10_000).contains(it)) {
             return refuse(

@@ -2,13 +2,32 @@
 //!
 //! ```text
 //! linearizable   is there a legal order?     exercised   did each kind of operation ever succeed?
+//! bank, counter, set_full, kafka, ...        does what was read agree with what was done?
 //! ```
 //!
 //! [`CHECKERS`] is the table of those that can be asked for by model and property.
 
+pub mod availability;
+mod bank;
+mod bounds;
+mod counter;
 mod exercised;
+mod findings;
+mod kafka;
 pub mod linearizable;
+mod lock;
+pub mod log_patterns;
+mod long_fork;
+mod monotonic;
+mod order;
+#[cfg(test)]
+pub(crate) mod script;
+mod sequential;
+mod set_full;
 mod table;
+mod total_queue;
+mod unique_ids;
+mod watch;
 
 pub use exercised::exercised;
 pub use table::{CHECKERS, CheckFn, CheckOptions, CheckerInfo, checker};

@@ -1,6 +1,9 @@
 //! The table of checkers: which property of which model is judged by what.
 
-use super::{Budget, Check, linearizable};
+use super::{
+    Budget, Check, availability, bank, counter, kafka, linearizable, lock, long_fork, monotonic,
+    sequential, set_full, total_queue, unique_ids, watch,
+};
 use crate::history::Operation;
 use crate::model::{Initial, UnsuitableOperation};
 
@@ -33,12 +36,128 @@ pub struct CheckerInfo {
 }
 
 /// All checkers that can be asked for.
-pub const CHECKERS: &[CheckerInfo] = &[CheckerInfo {
-    models: &["register", "cas-register"],
-    property: "linearizable",
-    about: "Each key is one register, and every operation acts at one moment while it runs.",
-    check: linearizable::check_register,
-}];
+pub const CHECKERS: &[CheckerInfo] = &[
+    CheckerInfo {
+        models: &["register", "cas-register"],
+        property: "linearizable",
+        about: "Each key is one register, and every operation acts at one moment while it runs.",
+        check: linearizable::check_register,
+    },
+    CheckerInfo {
+        models: &["bank"],
+        property: "bank-total",
+        about: "Every read shows the total of all accounts, and none below zero.",
+        check: bank::check_total,
+    },
+    CheckerInfo {
+        models: &["bank"],
+        property: "bank-total-signed",
+        about: "Every read shows the total of all accounts, which may be overdrawn.",
+        check: bank::check_total_signed,
+    },
+    CheckerInfo {
+        models: &["bank"],
+        property: "bank-balances",
+        about: "Every balance lies between what must and what may have been transferred.",
+        check: bank::check_balances,
+    },
+    CheckerInfo {
+        models: &["counter"],
+        property: "counter-bounds",
+        about: "Every read lies between what must and what may have been added.",
+        check: counter::check,
+    },
+    CheckerInfo {
+        models: &["long-fork"],
+        property: "parallel-snapshot-isolation",
+        about: "No two reads disagree on the order of two writes.",
+        check: long_fork::check,
+    },
+    CheckerInfo {
+        models: &["long-fork"],
+        property: "snapshot-isolation",
+        about: "No two reads disagree on the order of two writes.",
+        check: long_fork::check,
+    },
+    CheckerInfo {
+        models: &["set-full"],
+        property: "set-full",
+        about: "No element that was added is missing from all later reads.",
+        check: set_full::check,
+    },
+    CheckerInfo {
+        models: &["total-queue"],
+        property: "total-queue",
+        about: "What goes in comes out, at least once; the history drains the queue.",
+        check: total_queue::check,
+    },
+    CheckerInfo {
+        models: &["total-queue"],
+        property: "exactly-once",
+        about: "What goes in comes out, once; the history drains the queue.",
+        check: total_queue::check_exactly_once,
+    },
+    CheckerInfo {
+        models: &["unique-ids"],
+        property: "unique-ids",
+        about: "No id is given twice.",
+        check: unique_ids::check,
+    },
+    CheckerInfo {
+        models: &["lock"],
+        property: "mutual-exclusion",
+        about: "No two processes surely hold a lock at once.",
+        check: lock::check_exclusion,
+    },
+    CheckerInfo {
+        models: &["lock"],
+        property: "fencing",
+        about: "Tokens grow, and none is accepted after a newer one.",
+        check: lock::check_fencing,
+    },
+    CheckerInfo {
+        models: &["kafka"],
+        property: "kafka",
+        about: "Logs neither lose nor reorder messages, and consumers skip none.",
+        check: kafka::check,
+    },
+    CheckerInfo {
+        models: &["kafka"],
+        property: "kafka-drained",
+        about: "As kafka, and every acknowledged message was polled by the end.",
+        check: kafka::check_drained,
+    },
+    CheckerInfo {
+        models: &["watch"],
+        property: "watch",
+        about: "Watches deliver all changes they asked for, once and in order.",
+        check: watch::check,
+    },
+    CheckerInfo {
+        models: &["monotonic"],
+        property: "monotonic",
+        about: "Values grow with their timestamps and with time.",
+        check: monotonic::check,
+    },
+    CheckerInfo {
+        models: &["sequential"],
+        property: "sequential",
+        about: "Who sees a client's later write sees its earlier ones.",
+        check: sequential::check_sequential,
+    },
+    CheckerInfo {
+        models: &["comments"],
+        property: "strict-serializable",
+        about: "Who sees a write sees all that ended before it began.",
+        check: sequential::check_comments,
+    },
+    CheckerInfo {
+        models: &["availability"],
+        property: "availability",
+        about: "How many operations succeeded, and how long none did.",
+        check: availability::check,
+    },
+];
 
 /// The checker of this property of this model; without a property, the model's default.
 pub fn checker(model: &str, property: Option<&str>) -> Option<&'static CheckerInfo> {
