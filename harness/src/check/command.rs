@@ -32,7 +32,6 @@ struct Report<'a> {
     reason: Option<&'a str>,
     operations: usize,
     events: u64,
-    #[serde(rename = "spent")]
     spent: Spent,
     notes: &'a [String],
     contradiction: Option<&'a str>,

@@ -26,7 +26,12 @@ pub(super) fn close(
 ) -> Result<Closed, String> {
     match model {
         "register" | "cas-register" | "kv" => close_register(initial, set, all),
-        "set" | "grow-only-set" | "queue" | "fifo-queue" | "stack" => close_collection(set, all),
+        "set" | "grow-only-set" | "queue" | "fifo-queue" | "stack" | "priority-queue"
+        | "max-priority-queue"
+            if set.iter().all(|operation| operation.f != "read") =>
+        {
+            close_collection(set, all)
+        }
         _ => close_prefix(set, all),
     }
 }
@@ -85,7 +90,7 @@ fn able_writers<'a>(initial: Option<&Initial>, all: &[&'a Operation]) -> Vec<&'a
     let (mut able, mut waiting): (Vec<&Operation>, Vec<&Operation>) = all
         .iter()
         .filter(|it| it.outcome != Outcome::Fail && written(it).is_some())
-        .partition(|it| it.f == "write" || initial == Some(&Initial::Any));
+        .partition(|it| it.f != "cas" || initial == Some(&Initial::Any));
     let is_initial = |value: &Value| match initial {
         Some(Initial::Value(initial)) => initial == value,
         Some(Initial::Any) => true,
@@ -108,6 +113,7 @@ fn able_writers<'a>(initial: Option<&Initial>, all: &[&'a Operation]) -> Vec<&'a
 fn written(operation: &Operation) -> Option<&Value> {
     match operation.f.as_str() {
         "write" => Some(&operation.invoked),
+        "delete" => Some(&Value::Null),
         "cas" => Some(&operation.invoked[1]).filter(|new| **new != operation.invoked[0]),
         _ => None,
     }
@@ -148,7 +154,7 @@ fn close_collection(set: &[&Operation], all: &[&Operation]) -> Result<Closed, St
 /// The element that an operation on a collection is known to be about.
 fn element_of(operation: &Operation) -> Option<&Value> {
     let element = match operation.f.as_str() {
-        "dequeue" | "pop" => &operation.result,
+        "dequeue" | "pop" | "delete-min" | "delete-max" => &operation.result,
         _ => element(&operation.invoked),
     };
     (!element.is_null()).then_some(element)

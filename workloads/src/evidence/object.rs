@@ -19,6 +19,13 @@ pub enum Object {
     Queue(VecDeque<Value>),
     /// Last in, first out.
     Stack(Vec<Value>),
+    /// The least, or the greatest, element first.
+    Priority {
+        /// With how many times each is in it.
+        elements: BTreeMap<Value, usize>,
+        /// Whether the greatest leaves first.
+        greatest: bool,
+    },
     /// A lock: held or not.
     Lock(bool),
     /// A sum.
@@ -51,6 +58,10 @@ impl Object {
             "set" | "set-full" | "grow-only-set" => Object::Set(BTreeSet::new()),
             "queue" | "fifo-queue" => Object::Queue(VecDeque::new()),
             "stack" => Object::Stack(Vec::new()),
+            "priority-queue" | "max-priority-queue" => Object::Priority {
+                elements: BTreeMap::new(),
+                greatest: model == "max-priority-queue",
+            },
             "mutex" => Object::Lock(false),
             "counter" => Object::Counter(value()?.as_i64().unwrap_or(0)),
             "multi-register" | "rw-register" => match value() {
@@ -84,6 +95,10 @@ impl Object {
             }
             (Object::Register(held), "write") => {
                 *held = Some(argument.clone());
+                Ok(())
+            }
+            (Object::Register(held), "delete") => {
+                *held = Some(Value::Null);
                 Ok(())
             }
             (Object::Register(held), "cas") => {
@@ -137,6 +152,19 @@ impl Object {
             (Object::Stack(stack), "pop") => {
                 let last = stack.pop().unwrap_or(Value::Null);
                 expect(last == *result, stack)
+            }
+            (Object::Priority { elements, .. }, "insert" | "enqueue") => {
+                *elements.entry(argument.clone()).or_default() += 1;
+                Ok(())
+            }
+            (Object::Priority { elements, greatest }, "delete-min" | "delete-max" | "dequeue") => {
+                let first = if *greatest { elements.last_entry() } else { elements.first_entry() };
+                let removed = first.map_or(Value::Null, |mut entry| {
+                    *entry.get_mut() -= 1;
+                    entry.key().clone()
+                });
+                elements.retain(|_, times| *times > 0);
+                expect(removed == *result, elements)
             }
             (Object::Lock(held), f @ ("acquire" | "release")) => {
                 let acquires = f == "acquire";

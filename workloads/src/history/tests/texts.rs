@@ -65,6 +65,16 @@ fn calls_and_returns() {
         "#]],
     );
     check(
+        "# @object atomic-stack\n[1] call add(1)\n[1] return\n[1] call remove\n[1] return 1\n",
+        expect![[r#"
+            Calls
+            1 Invoke push 1
+            1 Ok push 1
+            1 Invoke pop null
+            1 Ok pop 1
+        "#]],
+    );
+    check(
         "[1] call push(a)\n[1] retrun\n",
         expect![
             "line 2, column 1: expected a line such as `[1] call enq(7)` or `[1] return 7`, got `[1] retrun`"

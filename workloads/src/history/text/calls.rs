@@ -21,6 +21,8 @@ use crate::history::{Event, EventKind, Process, Value};
 pub struct CallsReader<'a> {
     lines: Lines<'a>,
     position: u64,
+    /// The object is a stack, as a comment says: `add` and `remove` are its methods then.
+    is_stack: bool,
     /// Function and argument of what each process is doing.
     open: FxHashMap<u64, (SmolStr, Value)>,
 }
@@ -28,13 +30,14 @@ pub struct CallsReader<'a> {
 impl<'a> CallsReader<'a> {
     /// Reads events from `source`.
     pub fn new(source: Box<dyn BufRead + 'a>) -> Self {
-        Self { lines: Lines::new(source), position: 0, open: FxHashMap::default() }
+        Self { lines: Lines::new(source), position: 0, is_stack: false, open: FxHashMap::default() }
     }
 
     fn event(&mut self) -> Result<Option<Event>, ReadError> {
         while let Some((line, text)) = self.lines.next()? {
             let text = text.trim_start();
             if text.is_empty() || text.starts_with('#') {
+                self.is_stack |= text.contains("@object") && text.contains("stack");
                 continue;
             }
             let error =
@@ -52,6 +55,11 @@ impl<'a> CallsReader<'a> {
                     if name.is_empty() {
                         return Err(error());
                     }
+                    let name = match (name, self.is_stack) {
+                        ("add", true) => "push",
+                        ("remove", true) => "pop",
+                        (name, _) => name,
+                    };
                     let call = (function(name), value(argument));
                     self.open.insert(process, call.clone());
                     (EventKind::Invoke, call.0, call.1)
@@ -95,7 +103,7 @@ impl Iterator for CallsReader<'_> {
     }
 }
 
-/// Our name of a method. `add` and `remove` are those of a queue in these histories.
+/// Our name of a method. `add` and `remove` are those of a queue, unless something else is said.
 pub(super) fn function(name: &str) -> SmolStr {
     SmolStr::new(match name {
         "enq" | "add" => "enqueue",
