@@ -1,9 +1,9 @@
 //! Logs of Jepsen: events among other lines.
 //!
 //! ```text
-//! INFO  jepsen.util - 4	:invoke	:read	nil
-//! INFO [2015-01-01] jepsen worker 2 - jepsen.util 2	:info	:write	:timed-out
-//! 0	:ok	:read	3                                    (history.txt)
+//! INFO  jepsen.util - 4 :invoke :read nil
+//! INFO [2015-01-01] jepsen worker 2 - jepsen.util 2 :info :write :timed-out
+//! 0 :ok :read 3                                        (history.txt)
 //! ```
 //!
 //! Lines without an event are passed over and counted.
