@@ -29,7 +29,7 @@ struct Place(tempfile::TempDir);
 
 impl Place {
     fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
+        let place = Place(tempfile::tempdir().expect("a folder can be made"));
         place.write("stale.jsonl", STALE);
         place.write("fine.edn", FINE);
         place
@@ -40,7 +40,7 @@ impl Place {
     }
 
     fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
+        std::fs::write(self.path(name), text).expect("the folder is ours");
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -50,11 +50,11 @@ impl Place {
     }
 
     fn run(&self, arguments: &[&str]) -> Ended {
-        let output = self.command(arguments).output().unwrap();
+        let output = self.command(arguments).output().expect("the binary is built");
         Ended {
             code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
         }
     }
 }
@@ -213,7 +213,7 @@ fn hard(path: &Path) {
             line(round * 40 + client, "ok", "read", random(6).to_string());
         }
     }
-    std::fs::write(path, text).unwrap();
+    std::fs::write(path, text).expect("the folder is ours");
 }
 
 #[test]
