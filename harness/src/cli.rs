@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::check::args::{CheckArgs, ConvertArgs, VerifyArgs};
 use crate::platform::{FabricChoice, PlatformChoice};
 use crate::system::{FsyncMode, ReadMode, SNAPSHOT_ENTRIES, StorageMode};
 use crate::usage::{bytes, duration};
@@ -30,7 +31,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Judge a recorded history: no cluster is needed
-    Check(CheckArgs),
+    Check(Box<CheckArgs>),
+    /// Write a history in another format
+    Convert(ConvertArgs),
+    /// Confirm what `check --evidence` wrote, by other means than it was found
+    Verify(VerifyArgs),
     /// Write the report of a recorded run again
     Report {
         /// The run's folder.
@@ -79,8 +84,10 @@ pub enum Table {
     Systems,
     /// Defects that can be planted in the store.
     Bugs,
-    /// Sequential specifications that a history can be checked against.
+    /// Objects that a history can be checked against, with the properties that each can be asked for.
     Models,
+    /// What can be asked of a history.
+    Properties,
 }
 
 /// Options of a run.
@@ -178,29 +185,6 @@ pub struct RunArgs {
     /// Print nothing but errors
     #[arg(long)]
     pub quiet: bool,
-}
-
-/// Options of `check`.
-#[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// Histories (JSON lines) or folders of runs
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// The sequential specification; see `list models`; a run's folder knows its own
-    #[arg(long)]
-    pub model: Option<String>,
-    /// What each object holds at first: a JSON value, or `any`
-    #[arg(long, default_value = "null")]
-    pub initial: String,
-    /// How long each history may be judged
-    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
-    pub time_budget: Duration,
-    /// How much memory that may take
-    #[arg(long, default_value = "2GiB", value_parser = bytes, value_name = "SIZE")]
-    pub memory_budget: usize,
-    /// Print the check as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 fn serialize_duration<S: serde::Serializer>(

@@ -5,15 +5,12 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use workloads::checker::{Check, Verdict};
-use workloads::history::jsonl::{TruncatedTail, read_events};
-use workloads::history::{Event, operations};
-use workloads::model::{Initial, MODELS, model};
+use workloads::history::jsonl::read_events;
+use workloads::history::{Event, TruncatedTail};
 use workloads::workload::{Expectation, Workload};
 
 use crate::budget::CheckBudget;
-use crate::cli::{CheckArgs, Table};
-use crate::exit_code;
+use crate::cli::Table;
 use crate::judge;
 use crate::nemesis::fault::FAULTS;
 use crate::nemesis::record::{FaultRecord, replace_or_push};
@@ -22,67 +19,8 @@ use crate::report::results::{RunFacts, RunInfo};
 use crate::report::{analysis, files, terminal};
 use crate::system::SYSTEMS;
 
-/// `check`: judges histories. The exit code is that of the worst.
-pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
-    let mut codes = Vec::new();
-    for file in &args.files {
-        let (check, truncated) = check_one(args, file)?;
-        codes.push(match check.verdict {
-            Verdict::Valid => exit_code::VALID,
-            Verdict::Invalid => exit_code::INVALID,
-            Verdict::Unknown => exit_code::UNKNOWN,
-        });
-        if let Some(line) = truncated {
-            output::note(&format!("{}: line {line} is cut short and was left out", file.display()));
-        }
-        if args.json {
-            output::result(&format!("{}\n", serde_json::to_string_pretty(&check)?));
-        } else {
-            let colour = terminal::Colour::for_stream(&std::io::stdout());
-            let verdict = terminal::check_text(&check, colour);
-            let steps = check.counterexamples.first().into_iter().flat_map(|c| &c.explanation);
-            let steps: String = steps
-                .enumerate()
-                .map(|(position, step)| format!("  {}. {step}\n", position + 1))
-                .collect();
-            output::result(&format!("{}: {verdict}\n{steps}", file.display()));
-        }
-    }
-    Ok(exit_code::worst(codes))
-}
-
-fn check_one(args: &CheckArgs, file: &Path) -> anyhow::Result<(Check, Option<u64>)> {
-    let is_run = file.is_dir();
-    let history = if is_run { file.join("history.jsonl") } else { file.to_owned() };
-    let name = match &args.model {
-        Some(name) => name.clone(),
-        None if is_run => model_of_run(file)?,
-        None => {
-            let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-            return Err(anyhow!(
-                "{}: which model?\nhint: --model, one of {}",
-                file.display(),
-                names.join(", ")
-            ));
-        }
-    };
-    let model = model(&name).ok_or_else(|| {
-        let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        anyhow!("unknown model {name:?}\nhint: one of {}", names.join(", "))
-    })?;
-    let initial: Initial = args.initial.parse().context("read --initial")?;
-    // Only a run of our own may have been cut short by a kill.
-    let tail = if is_run { TruncatedTail::Tolerate } else { TruncatedTail::Refuse };
-    let (events, truncated) = read_history(&history, tail)?;
-    let budget = CheckBudget::start(args.time_budget, args.memory_budget);
-    let judging = || format!("judge {}", history.display());
-    let operations = operations(&events).with_context(judging)?;
-    let check = judge::linearizable(&operations, model, initial, &budget).with_context(judging)?;
-    Ok((check, truncated))
-}
-
 /// The model that the run's workload expects.
-fn model_of_run(folder: &Path) -> anyhow::Result<String> {
+pub(crate) fn model_of_run(folder: &Path) -> anyhow::Result<String> {
     let info = read_info(folder)?;
     let workload = workload_of(&info)?;
     let Expectation::Linearizable(model) = workload.expectation;
@@ -148,13 +86,8 @@ pub fn list(table: Table) -> String {
         Table::Systems => {
             SYSTEMS.iter().map(|system| (system.name.to_owned(), system.about.to_owned())).collect()
         }
-        Table::Models => MODELS
-            .iter()
-            .map(|model| {
-                let names = std::iter::once(model.name).chain(model.aliases.iter().copied());
-                (names.collect::<Vec<_>>().join(", "), model.about.to_owned())
-            })
-            .collect(),
+        Table::Models => crate::check::models(),
+        Table::Properties => crate::check::properties(),
         Table::Bugs => bugs(),
     };
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

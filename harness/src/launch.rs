@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::bench::BenchArgs;
+use crate::check;
 use crate::cli::{Cli, Command, RunArgs};
 use crate::commands;
 use crate::exit_code;
@@ -53,7 +54,9 @@ fn perform(cli: Cli) -> i32 {
         Some(Command::Bench(args)) => return bench(*args),
         #[cfg(feature = "store")]
         Some(Command::Node(_)) => unreachable!("a node is no command of a user"),
-        Some(Command::Check(args)) => (commands::check(&args), exit_code::BAD_USAGE),
+        Some(Command::Check(args)) => (check::check(&args), exit_code::BAD_USAGE),
+        Some(Command::Convert(args)) => (check::convert(&args), exit_code::BAD_USAGE),
+        Some(Command::Verify(args)) => (check::verify(&args), exit_code::BAD_USAGE),
         Some(Command::Report { run }) => (commands::report(&run), exit_code::BAD_USAGE),
         Some(Command::Exec { run, command }) => {
             (crate::exec::exec(&run, &command), exit_code::BAD_USAGE)

@@ -15,6 +15,7 @@
 
 pub mod bench;
 pub mod budget;
+pub mod check;
 pub mod checker_bench;
 pub mod cli;
 pub mod cluster;

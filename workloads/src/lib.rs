@@ -3,7 +3,8 @@
 //! ```text
 //! workload ── generator ──> invocations ─┐            (harness applies them to a cluster)
 //!    │                                   ├─> history ──> checker ──> Check { verdict, evidence }
-//!    └── expectation ── model ───────────┘
+//!    └── expectation ── model ───────────┘                     │
+//!                                              evidence ── verify, which trusts no checker
 //! ```
 //!
 //! Nothing here does IO, reads a clock, or draws randomness that is not seeded: the same input
@@ -12,6 +13,7 @@
 #![warn(missing_docs)]
 
 pub mod checker;
+pub mod evidence;
 pub mod generator;
 pub mod history;
 pub mod model;

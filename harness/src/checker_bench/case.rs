@@ -75,7 +75,7 @@ pub(super) fn measure(case: &Case, time: Duration, bytes: usize) -> Result<Measu
     };
     reset_peak();
     let history_bytes = memory("VmRSS:").unwrap_or(0);
-    let options = CheckOptions { initial: None, threads: 1, total: None };
+    let options = CheckOptions::default();
     let before = cpu().map_err(CaseError::Cpu)?;
     let budget = CheckBudget::start(time, bytes);
     let check = (judge.check)(&history, &options, &budget).map_err(CaseError::Judge)?;

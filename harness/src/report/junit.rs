@@ -55,8 +55,10 @@ fn check_case(check: &Check) -> TestCase {
         }
         Verdict::Invalid => {
             let mut status = non_success(NonSuccessKind::Failure, "invalid", &check.summary);
-            if let Some(counterexample) = check.counterexamples.first() {
-                status.set_description(counterexample.explanation.join("\n"));
+            let explanation = check.counterexamples.first().map(|it| &it.explanation);
+            let explanation = explanation.or(check.anomalies.first().map(|it| &it.explanation));
+            if let Some(explanation) = explanation {
+                status.set_description(explanation.join("\n"));
             }
             status
         }

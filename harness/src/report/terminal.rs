@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use workloads::checker::{Check, Counterexample, Verdict};
+use workloads::checker::{Anomaly, Check, Counterexample, CounterexampleOperation, Verdict};
 
 use crate::exit_code;
 use crate::latency::LatencyPercentiles;
@@ -60,6 +60,9 @@ pub fn summary(
     for check in &results.checks {
         if let Some(counterexample) = check.counterexamples.first() {
             lines.extend(counterexample_lines(check, counterexample, colour));
+            lines.push(String::new());
+        } else if let Some(anomaly) = check.anomalies.first() {
+            lines.extend(anomaly_lines(check, anomaly, colour));
             lines.push(String::new());
         }
     }
@@ -180,21 +183,33 @@ fn counterexample_lines(
         colour.bold(&format!("Counterexample of `{}`{of_key}", check.name)),
         "These operations, and no fewer, cannot be put in any order:".to_owned(),
     ];
-    for operation in &counterexample.operations {
-        let end = operation.complete_time.map_or("never surely".to_owned(), words::moment);
-        let node = operation.node.as_deref().map_or(String::new(), |node| format!(" on {node}"));
-        lines.push(format!(
-            "  {}  {:<28} process {}{node}, {} to {end}",
-            operation.label,
-            operation.text,
-            operation.process,
-            words::moment(operation.invoke_time),
-        ));
-    }
+    lines.extend(counterexample.operations.iter().map(operation_line));
     for (position, step) in counterexample.explanation.iter().enumerate() {
         lines.push(format!("  {}. {step}", position + 1));
     }
     lines
+}
+
+fn anomaly_lines(check: &Check, anomaly: &Anomaly, colour: Colour) -> Vec<String> {
+    let of_key = anomaly.key.as_ref().map_or(String::new(), |key| format!(" on key {key}"));
+    let mut lines = vec![colour.bold(&format!("{} in `{}`{of_key}", anomaly.kind, check.name))];
+    lines.extend(anomaly.operations.iter().map(operation_line));
+    for (position, step) in anomaly.explanation.iter().enumerate() {
+        lines.push(format!("  {}. {step}", position + 1));
+    }
+    lines
+}
+
+fn operation_line(operation: &CounterexampleOperation) -> String {
+    let end = operation.complete_time.map_or("never surely".to_owned(), words::moment);
+    let node = operation.node.as_deref().map_or(String::new(), |node| format!(" on {node}"));
+    format!(
+        "  {}  {:<28} process {}{node}, {} to {end}",
+        operation.label,
+        operation.text,
+        operation.process,
+        words::moment(operation.invoke_time),
+    )
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ mod unique_ids;
 mod watch;
 
 pub use exercised::exercised;
-pub use table::{CHECKERS, CheckFn, CheckOptions, CheckerInfo, checker};
+pub use table::{CHECKERS, CheckFn, CheckOptions, CheckerInfo, Method, checker};
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,9 @@ pub struct Check {
     /// Numbers that belong to the verdict, such as how many elements were lost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measurements: Vec<Measurement>,
+    /// Orders that explain the history; only where asked for, see [`CheckOptions::witness`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witness: Vec<Witness>,
 }
 
 impl Check {
@@ -90,8 +93,20 @@ impl Check {
             anomalies: Vec::new(),
             broken: Vec::new(),
             measurements: Vec::new(),
+            witness: Vec::new(),
         }
     }
+}
+
+/// An order of operations that explains what they returned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The object whose operations these are; none if the history has one object, or for an order of
+    /// the operations on all of them, such as a serialization of transactions.
+    pub key: Option<Value>,
+    /// Indices of the invocations: every acknowledged operation once, those of unknown outcome only
+    /// if they took effect.
+    pub order: Vec<u64>,
 }
 
 /// A number that belongs to a verdict.

@@ -98,7 +98,7 @@ fn push(
 
 /// Options that say nothing.
 pub(crate) fn options() -> CheckOptions {
-    CheckOptions { initial: None, threads: 1, total: None }
+    CheckOptions::default()
 }
 
 struct Unlimited;

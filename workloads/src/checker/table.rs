@@ -16,6 +16,32 @@ pub struct CheckOptions {
     pub threads: usize,
     /// The sum of all accounts, for `bank`.
     pub total: Option<i64>,
+    /// Whether a valid check is to carry the orders that prove it, as [`Check::witness`].
+    pub witness: bool,
+    /// Which algorithms may be used, where there are several.
+    pub method: Method,
+}
+
+impl Default for CheckOptions {
+    /// One thread, whatever is fastest, no witness.
+    fn default() -> CheckOptions {
+        CheckOptions {
+            initial: None,
+            threads: 1,
+            total: None,
+            witness: false,
+            method: Method::Fastest,
+        }
+    }
+}
+
+/// Which algorithms a checker may use. Verdicts must not depend on it, except for unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// The fastest that is exact for the history.
+    Fastest,
+    /// The general search only, to compare with.
+    Search,
 }
 
 /// A judge of all operations of a history, in the order of their invocation.

@@ -1,7 +1,6 @@
 //! An invocation paired with its completion.
 
-use std::collections::HashMap;
-
+use rustc_hash::{FxHashMap, FxHashSet};
 use smol_str::SmolStr;
 use thiserror::Error;
 
@@ -120,71 +119,162 @@ pub enum HistoryError {
     },
 }
 
+/// What to do about a process that goes on after an `info`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessReuse {
+    /// It is an error.
+    Refuse,
+    /// What follows is by a new process, as if the client had been told apart from its successor.
+    Rename,
+}
+
 /// What a process is doing while events are paired.
+#[derive(Debug, Clone, Copy)]
 enum Activity {
     Idle,
     Open(usize),
     Retired(u64),
 }
 
-/// Pairs the events of a history, in order of invocation. The nemesis is left out.
+/// A process of the history, and under which name its operations go.
+struct Seat {
+    process: u64,
+    activity: Activity,
+}
+
+/// Pairs events one at a time. The nemesis is left out.
 ///
 /// An operation that is still open at the end is `info`: it may have taken effect.
-pub fn operations(events: &[Event]) -> Result<Vec<Operation>, HistoryError> {
-    let mut operations: Vec<Operation> = Vec::with_capacity(events.len() / 2 + 1);
-    let mut activities: HashMap<u64, Activity> = HashMap::new();
-    let mut previous: Option<u64> = None;
-    for event in events {
-        if let Some(previous) = previous
+pub struct Pairing {
+    reuse: ProcessReuse,
+    operations: Vec<Operation>,
+    seats: FxHashMap<u64, Seat>,
+    /// Names that were given to renamed processes.
+    given: FxHashSet<u64>,
+    previous: Option<u64>,
+}
+
+/// The first name that is given to a renamed process.
+const RENAMED_FROM: u64 = 1_000_000;
+
+impl Pairing {
+    /// Nothing is paired yet.
+    pub fn new(reuse: ProcessReuse) -> Self {
+        Self {
+            reuse,
+            operations: Vec::new(),
+            seats: FxHashMap::default(),
+            given: FxHashSet::default(),
+            previous: None,
+        }
+    }
+
+    /// Takes the next event; gives the position of the operation that it begins or completes.
+    pub fn push(&mut self, event: &Event) -> Result<Option<usize>, HistoryError> {
+        if let Some(previous) = self.previous
             && event.index <= previous
         {
             return Err(HistoryError::Order { index: event.index, previous });
         }
-        previous = Some(event.index);
-        let Process::Client(process) = event.process else { continue };
-        let activity = activities.entry(process).or_insert(Activity::Idle);
+        self.previous = Some(event.index);
+        let Process::Client(client) = event.process else { return Ok(None) };
         match event.kind {
-            EventKind::Invoke => {
-                match *activity {
-                    Activity::Idle => {}
-                    Activity::Open(open) => {
-                        return Err(HistoryError::DoubleInvocation {
-                            index: event.index,
-                            process,
-                            f: event.f.to_string(),
-                            open: operations[open].invoke_index,
-                        });
-                    }
-                    Activity::Retired(retired) => {
-                        return Err(HistoryError::ProcessReused {
-                            index: event.index,
-                            process,
-                            f: event.f.to_string(),
-                            retired,
-                        });
-                    }
-                }
-                *activity = Activity::Open(operations.len());
-                operations.push(invoked(event, process));
-            }
+            EventKind::Invoke => self.invoke(event, client).map(Some),
             EventKind::Ok | EventKind::Fail | EventKind::Info => {
-                let Activity::Open(open) = *activity else {
-                    return Err(HistoryError::CompletionWithoutInvocation {
-                        index: event.index,
-                        process,
-                        f: event.f.to_string(),
-                        kind: event.kind,
-                    });
-                };
-                complete(&mut operations[open], event, process)?;
-                *activity = match event.kind {
-                    EventKind::Info => Activity::Retired(event.index),
-                    EventKind::Invoke | EventKind::Ok | EventKind::Fail => Activity::Idle,
-                };
+                self.complete(event, client).map(Some)
             }
         }
     }
-    Ok(operations)
+
+    /// How many times a process went on after an `info` and was renamed.
+    pub fn renamed(&self) -> usize {
+        self.given.len()
+    }
+
+    /// The operations so far, by invocation.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// All operations, by invocation.
+    pub fn finish(self) -> Vec<Operation> {
+        self.operations
+    }
+
+    fn invoke(&mut self, event: &Event, client: u64) -> Result<usize, HistoryError> {
+        let next = self.operations.len();
+        let activity = self.seats.get(&client).map(|seat| (seat.process, seat.activity));
+        let process = match activity {
+            // A name that was given away already is no name for another.
+            None if self.given.contains(&client) => self.fresh(),
+            None => client,
+            Some((process, Activity::Idle)) => process,
+            Some((_, Activity::Open(open))) => {
+                return Err(HistoryError::DoubleInvocation {
+                    index: event.index,
+                    process: client,
+                    f: event.f.to_string(),
+                    open: self.operations[open].invoke_index,
+                });
+            }
+            Some((_, Activity::Retired(_))) if self.reuse == ProcessReuse::Rename => self.fresh(),
+            Some((_, Activity::Retired(retired))) => {
+                return Err(HistoryError::ProcessReused {
+                    index: event.index,
+                    process: client,
+                    f: event.f.to_string(),
+                    retired,
+                });
+            }
+        };
+        self.seats.insert(client, Seat { process, activity: Activity::Open(next) });
+        self.operations.push(invoked(event, process));
+        Ok(next)
+    }
+
+    /// A name that no process has.
+    fn fresh(&mut self) -> u64 {
+        let mut name = RENAMED_FROM + self.given.len() as u64;
+        while self.seats.contains_key(&name) || self.given.contains(&name) {
+            name += 1;
+        }
+        self.given.insert(name);
+        name
+    }
+
+    fn complete(&mut self, event: &Event, client: u64) -> Result<usize, HistoryError> {
+        let seat = match self.seats.get_mut(&client) {
+            Some(seat) => seat,
+            None => return Err(uninvoked(event, client)),
+        };
+        let Activity::Open(open) = seat.activity else { return Err(uninvoked(event, client)) };
+        complete(&mut self.operations[open], event, client)?;
+        seat.activity = match event.kind {
+            EventKind::Info => Activity::Retired(event.index),
+            EventKind::Invoke | EventKind::Ok | EventKind::Fail => Activity::Idle,
+        };
+        Ok(open)
+    }
+}
+
+fn uninvoked(event: &Event, process: u64) -> HistoryError {
+    HistoryError::CompletionWithoutInvocation {
+        index: event.index,
+        process,
+        f: event.f.to_string(),
+        kind: event.kind,
+    }
+}
+
+/// Pairs the events of a history, in order of invocation. The nemesis is left out.
+///
+/// An operation that is still open at the end is `info`: it may have taken effect.
+pub fn operations(events: &[Event]) -> Result<Vec<Operation>, HistoryError> {
+    let mut pairing = Pairing::new(ProcessReuse::Refuse);
+    for event in events {
+        pairing.push(event)?;
+    }
+    Ok(pairing.finish())
 }
 
 fn invoked(event: &Event, process: u64) -> Operation {

@@ -12,6 +12,7 @@
 //! attributes, never into the script or the style. Drawings are SVG made here; the script only
 //! adds zoom, hover and copy. The page forbids itself to fetch anything (content security policy).
 
+mod anomaly;
 mod charts;
 mod counterexample;
 mod evidence;

@@ -4,7 +4,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use workloads::checker::Verdict;
 
 use crate::exit_code;
-use crate::report::html::{ReportInput, charts, counterexample, evidence, facts, tables, timeline};
+use crate::report::html::{
+    ReportInput, anomaly, charts, counterexample, evidence, facts, tables, timeline,
+};
 use crate::report::numbers::RecoveryOutcome;
 use crate::report::terminal::verdict_word;
 
@@ -17,11 +19,7 @@ const POLICY: &str =
 pub fn render(input: &ReportInput<'_>) -> String {
     let run = input.run;
     let verdict = input.results.verdict;
-    let counterexamples = input
-        .results
-        .checks
-        .iter()
-        .filter(|check| check.verdict == Verdict::Invalid && !check.counterexamples.is_empty());
+    let invalid = input.results.checks.iter().filter(|check| check.verdict == Verdict::Invalid);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -37,8 +35,9 @@ pub fn render(input: &ReportInput<'_>) -> String {
                 main {
                     (hero(input))
                     (facts::key_facts(input))
-                    @for check in counterexamples {
+                    @for check in invalid {
                         (counterexample::section(check, input))
+                        (anomaly::section(check))
                     }
                     (tables::checks(input))
                     (charts::throughput_section(input))

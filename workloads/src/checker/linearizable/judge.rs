@@ -7,8 +7,11 @@ use super::counterexample::counterexample;
 use super::decide::decide;
 use super::meter::Meter;
 use super::minimise::minimise;
+use super::search::search;
 use super::verify::verify;
-use crate::checker::{Budget, Check, CheckOptions, Counterexample, PartitionCounts, Verdict};
+use crate::checker::{
+    Budget, Check, CheckOptions, Counterexample, Method, PartitionCounts, Verdict, Witness,
+};
 use crate::history::{Operation, Value};
 use crate::model::{
     Decision, Initial, ModelInfo, ModelKind, ObjectModel, Register, UnsuitableOperation,
@@ -31,7 +34,8 @@ pub struct LinearizableOptions {
 
 /// What is known about one key.
 enum KeyVerdict {
-    Valid,
+    /// With the order that explains it, if it was asked for.
+    Valid(Option<Vec<u64>>),
     Unknown(String),
     /// Boxed, because most keys are valid.
     Invalid(Box<Counterexample>),
@@ -44,13 +48,21 @@ pub fn check(
     options: &LinearizableOptions,
     budget: &dyn Budget,
 ) -> Result<Check, UnsuitableOperation> {
-    check_kind(operations, model.kind, options, budget)
+    let LinearizableOptions { initial, threads } = options.clone();
+    let options = CheckOptions {
+        initial: Some(initial),
+        threads,
+        total: None,
+        witness: false,
+        method: Method::Fastest,
+    };
+    check_kind(operations, model.kind, &options, budget)
 }
 
 fn check_kind(
     operations: &[Operation],
     kind: ModelKind,
-    options: &LinearizableOptions,
+    options: &CheckOptions,
     budget: &dyn Budget,
 ) -> Result<Check, UnsuitableOperation> {
     let keys = partition(operations);
@@ -88,9 +100,7 @@ pub fn check_register(
     options: &CheckOptions,
     budget: &dyn Budget,
 ) -> Result<Check, UnsuitableOperation> {
-    let initial = options.initial.clone().unwrap_or(Initial::Value(Value::Null));
-    let options = LinearizableOptions { initial, threads: options.threads };
-    check_kind(operations, ModelKind::Register, &options, budget)
+    check_kind(operations, ModelKind::Register, options, budget)
 }
 
 /// The operations of each key, keys in order of first appearance.
@@ -111,19 +121,25 @@ pub fn partition(operations: &[Operation]) -> Vec<(Option<Value>, Vec<&Operation
 fn judge_object<M: ObjectModel>(
     key: &Option<Value>,
     operations: &[&Operation],
-    options: &LinearizableOptions,
+    options: &CheckOptions,
     budget: &dyn Budget,
 ) -> Result<KeyVerdict, UnsuitableOperation> {
-    let (model, entries) = M::encode(operations, &options.initial)?;
+    let initial = options.initial.clone().unwrap_or(Initial::Value(Value::Null));
+    let (model, entries) = M::encode(operations, &initial)?;
     let mut meter = Meter::new(budget);
-    let decision = match meter.ask(0) {
-        Ok(()) => decide(&model, &entries, &mut meter),
-        Err(spent) => Err(spent),
+    let decision = match (meter.ask(0), options.method) {
+        (Ok(()), Method::Fastest) => decide(&model, &entries, &mut meter),
+        (Ok(()), Method::Search) => search(&model, &entries, &mut meter),
+        (Err(spent), _) => Err(spent),
     };
     Ok(match decision {
         Err(spent) => KeyVerdict::Unknown(spent),
         Ok(Decision::Order(order)) => match verify(&model, &entries, &order) {
-            Ok(()) => KeyVerdict::Valid,
+            Ok(()) => KeyVerdict::Valid(
+                options
+                    .witness
+                    .then(|| order.iter().map(|&id| operations[id].invoke_index).collect()),
+            ),
             Err(error) => {
                 KeyVerdict::Unknown(format!("the witness order does not verify: {error} (a bug)"))
             }
@@ -148,9 +164,13 @@ fn summarise(
     let mut counts = PartitionCounts::default();
     let mut reason = None;
     let mut counterexamples = Vec::new();
+    let mut witness = Vec::new();
     for ((key, _), verdict) in keys.iter().zip(verdicts) {
         match verdict {
-            KeyVerdict::Valid => counts.valid += 1,
+            KeyVerdict::Valid(order) => {
+                counts.valid += 1;
+                witness.extend(order.map(|order| Witness { key: key.clone(), order }));
+            }
             KeyVerdict::Unknown(spent) => {
                 counts.unknown += 1;
                 reason.get_or_insert_with(|| match key {
@@ -183,6 +203,7 @@ fn summarise(
         reason,
         partitions: Some(counts),
         counterexamples,
+        witness,
         ..Check::new(NAME, verdict, summary)
     }
 }

@@ -1,9 +1,13 @@
+mod arbitrary;
+mod edn;
+mod texts;
+
 use std::io::Cursor;
 
 use expect_test::{Expect, expect};
 
-use super::jsonl::{TruncatedTail, read_events, write_event};
-use super::{Event, Outcome, notation, operations};
+use super::jsonl::{read_events, write_event};
+use super::{Event, Outcome, TruncatedTail, notation, operations};
 
 #[track_caller]
 fn check_read(text: &str, expect: Expect) {
