@@ -52,12 +52,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut agree, mut unknown, mut disagree, mut slowest) = (0, 0, 0, Vec::new());
     for line in lines {
         let row: Vec<&str> = line.split('\t').collect();
-        if !["register", "cas-register", "kv"].contains(&row[name])
-            || row[property] != "linearizable"
-        {
+        if model(row[name]).is_none() || row[property] != "linearizable" {
             continue;
         }
-        let (check, time, bytes) = judge(&folder.join(row[file]), row[init], seconds)?;
+        let (check, time, bytes) = judge(&folder.join(row[file]), row[name], row[init], seconds)?;
         let expected = match row[verdict] {
             "linearizable" => Verdict::Valid,
             _ => Verdict::Invalid,
@@ -93,13 +91,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn judge(
     path: &Path,
+    name: &str,
     init: &str,
     seconds: u64,
 ) -> Result<(Check, Duration, usize), Box<dyn Error>> {
     let (events, _) = read_events(BufReader::new(File::open(path)?), TruncatedTail::Refuse)?;
     let operations = operations(&events)?;
     let options = LinearizableOptions { initial: init.parse()?, threads: 1 };
-    let model = model("register").ok_or("the register is a model")?;
+    let model = model(name).ok_or("expected a model")?;
     let start = Instant::now();
     let budget = Deadline { at: start + Duration::from_secs(seconds), bytes: 0.into() };
     let check = check(&operations, model, &options, &budget)?;

@@ -2,15 +2,26 @@
 //!
 //! ```text
 //! linearizable   is there a legal order?     exercised   did each kind of operation ever succeed?
+//! sequential     ... of each process only?   session     does a process see its own order?
+//! staleness      ... if reads may be old?    online      linearizable, event by event
 //! ```
 //!
 //! [`CHECKERS`] is the table of those that can be asked for by model and property.
 
+mod doublecheck;
 mod exercised;
 pub mod linearizable;
+pub mod online;
+mod process_order;
+mod session;
+mod staleness;
 mod table;
 
+pub use doublecheck::{DOUBLECHECKS, doublecheck_object};
 pub use exercised::exercised;
+pub use process_order::check_sequential;
+pub use session::Guarantee;
+pub use staleness::check_staleness;
 pub use table::{CHECKERS, CheckFn, CheckOptions, CheckerInfo, checker};
 
 use serde::{Deserialize, Serialize};
