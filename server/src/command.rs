@@ -417,8 +417,8 @@ mod tests {
             LogCommand::decode_entry(Bytes::from_static(bytes)).unwrap_err().to_string()
         };
         assert!(refused(b"\x08\x02").contains("format 2"));
-        // A command that this version does not know, number 14.
-        assert_eq!(refused(b"\x08\x01\x72\x00"), "empty command");
+        // A command that this version does not know, number 15.
+        assert_eq!(refused(b"\x08\x01\x7a\x00"), "empty command");
         assert!(refused(b"\x08\x01\x2a\x05k").starts_with("malformed"));
     }
 }

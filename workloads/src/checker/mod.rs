@@ -3,6 +3,8 @@
 //! ```text
 //! linearizable   is there a legal order?     exercised   did each kind of operation ever succeed?
 //! bank, counter, set_full, kafka, ...        does what was read agree with what was done?
+//! sequential     ... of each process only?   session     does a process see its own order?
+//! staleness      ... if reads may be old?    online      linearizable, event by event
 //! ```
 //!
 //! [`CHECKERS`] is the table of those that can be asked for by model and property.
@@ -11,6 +13,7 @@ pub mod availability;
 mod bank;
 mod bounds;
 mod counter;
+mod doublecheck;
 mod exercised;
 mod findings;
 mod kafka;
@@ -19,17 +22,25 @@ mod lock;
 pub mod log_patterns;
 mod long_fork;
 mod monotonic;
+pub mod online;
 mod order;
+mod process_order;
 #[cfg(test)]
 pub(crate) mod script;
 mod sequential;
+mod session;
 mod set_full;
+mod staleness;
 mod table;
 mod total_queue;
 mod unique_ids;
 mod watch;
 
+pub use doublecheck::{DOUBLECHECKS, doublecheck_object};
 pub use exercised::exercised;
+pub use process_order::check_sequential;
+pub use session::Guarantee;
+pub use staleness::check_staleness;
 pub use table::{CHECKERS, CheckFn, CheckOptions, CheckerInfo, Method, checker};
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,7 @@
 //! An operation as a checker sees it.
 
+use crate::history::{Operation, Outcome};
+
 /// The completion of an entry that never surely completed.
 pub const OPEN: u64 = u64::MAX;
 
@@ -23,5 +25,13 @@ impl<O> Entry<O> {
     /// Whether it may have had no effect.
     pub fn is_crashed(&self) -> bool {
         self.completed == OPEN
+    }
+}
+
+/// The moment when an operation was over; [`OPEN`] if nobody learned whether it happened.
+pub fn completion(operation: &Operation) -> u64 {
+    match operation.outcome {
+        Outcome::Ok => operation.complete_index.map_or(OPEN, |index| 2 * index + 1),
+        Outcome::Fail | Outcome::Info => OPEN,
     }
 }

@@ -5,17 +5,35 @@
 //!                                                          └──> search with step (general)
 //! ```
 //!
-//! A model is a table entry in [`MODELS`], a [`Model`] that the checkers drive, and whatever
-//! shortcuts are exact for it. Models never see failed operations: those had no effect.
+//! A model is a [`Model`] that the checkers drive, with whatever shortcuts are exact for it, and an
+//! [`ObjectModel`] that reads its operations from a history. It takes one file and one line in the
+//! table of checkers; [`MODELS`] says what there is. Models never see failed operations: those had no
+//! effect.
 
+mod counter;
 mod entry;
+mod fencing_lock;
 mod initial;
+mod kv_append;
+mod multi_register;
+mod mutex;
+mod numbers;
 mod register;
 mod specification;
 mod table;
+mod versioned_register;
 
-pub use entry::{Entry, OPEN};
+pub use counter::{Counter, CounterOp, CounterState};
+pub use entry::{Entry, OPEN, completion};
+pub use fencing_lock::{FencingLock, FencingLockOp, FencingLockState};
 pub use initial::{Initial, InitialError};
+pub use kv_append::{KvAppend, KvAppendOp, KvAppendState};
+pub use multi_register::{MicroOp, MultiRegister, MultiRegisterState};
+pub use mutex::{Mutex, MutexOp, MutexState};
+pub use numbers::Numbers;
 pub use register::{Register, RegisterOp, RegisterState};
 pub use specification::{Decision, Encoded, Model, ObjectModel};
-pub use table::{MODELS, ModelInfo, ModelKind, UnsuitableOperation, model};
+pub use table::{MODELS, ModelInfo, UnsuitableOperation, model};
+pub use versioned_register::{VersionedRegister, VersionedRegisterOp, VersionedRegisterState};
+
+use specification::earlier_changes;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use super::{Entry, Initial, UnsuitableOperation};
-use crate::history::Operation;
+use crate::history::{Operation, Value};
 
 /// The answer of an exact shortcut.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub trait Model: Sync {
     fn is_read_only(&self, op: &Self::Op) -> bool;
 
     /// The number of values that `observes` and `writes` may name.
+    ///
+    /// If there are any, each operation that is not read-only must name the value that it writes, and
+    /// `held` the value of each state, unless that is unknown or [`unobservable`](Model::unobservable).
     fn values(&self) -> usize {
         0
     }
@@ -59,6 +62,11 @@ pub trait Model: Sync {
         None
     }
 
+    /// Bytes that a copy of `state` takes, with what it points to.
+    fn state_bytes(&self, _state: &Self::State) -> usize {
+        size_of::<Self::State>()
+    }
+
     /// Leaves out crashed operations and tightens completions, without changing the answer.
     fn simplify(&self, entries: Vec<Entry<Self::Op>>) -> Vec<Entry<Self::Op>> {
         entries
@@ -69,10 +77,22 @@ pub trait Model: Sync {
         None
     }
 
+    /// A small set of `entries` (not simplified; as positions, in ascending order) that no order
+    /// explains, if [`decide`](Model::decide) knows one when it finds them impossible.
+    ///
+    /// It must be closed under [`support`](Model::support).
+    fn conflict(&self, _entries: &[Entry<Self::Op>]) -> Option<Vec<usize>> {
+        None
+    }
+
     /// For each entry, positions of the entries that it may owe its result to.
     ///
-    /// A set of entries that is closed under support, and impossible, proves that the whole is.
-    fn support(&self, entries: &[Entry<Self::Op>]) -> Vec<Vec<usize>>;
+    /// A set of entries that is closed under support, and impossible, proves that the whole is. This
+    /// holds for any model if an acknowledged operation is supported by all that changes anything and
+    /// was invoked before it completed: whatever comes before it in an explanation is among those.
+    fn support(&self, entries: &[Entry<Self::Op>]) -> Vec<Vec<usize>> {
+        earlier_changes(self, entries)
+    }
 
     /// An operation that acts as `op` does wherever `op` can act, and perhaps elsewhere too.
     fn weaken(&self, op: &Self::Op) -> Self::Op {
@@ -88,8 +108,20 @@ pub trait Model: Sync {
     /// Why `op` is impossible in `state`, such as `it read 3, but the register holds 7`.
     fn describe_refusal(&self, state: &Self::State, op: &Self::Op) -> String;
 
-    /// A value in words, such as `7` or `nothing`.
-    fn describe_value(&self, value: u32) -> String;
+    /// A value that `observes` or `writes` names, in words, such as `7` or `nothing`.
+    fn describe_value(&self, value: u32) -> String {
+        format!("value {value}")
+    }
+
+    /// What the object is called, such as `register`.
+    fn noun(&self) -> &'static str {
+        "object"
+    }
+
+    /// A clause that says what the state is, such as `the register holds 7` or `the lock is free`.
+    fn describe_holding(&self, state: &Self::State) -> String {
+        format!("the {} holds {}", self.noun(), self.describe_state(state))
+    }
 }
 
 /// An object, and the entries of the operations on it.
@@ -97,6 +129,11 @@ pub type Encoded<M> = (M, Vec<Entry<<M as Model>::Op>>);
 
 /// A model of an object that histories have: knows how to read its operations.
 pub trait ObjectModel: Model + Sized {
+    /// What the object holds before the first operation, if nobody says otherwise.
+    fn usual_initial() -> Initial {
+        Initial::Value(Value::Null)
+    }
+
     /// The object, and the entries of the operations on it, in the order given.
     ///
     /// `id` of an entry is its position in `operations`. Failed operations had no effect and are left
@@ -105,4 +142,24 @@ pub trait ObjectModel: Model + Sized {
         operations: &[&Operation],
         initial: &Initial,
     ) -> Result<Encoded<Self>, UnsuitableOperation>;
+}
+
+/// For each acknowledged entry, what changes anything and was invoked before it completed, in links:
+/// it is enough to name the last, and for each the one before.
+pub(super) fn earlier_changes<M: Model + ?Sized>(
+    model: &M,
+    entries: &[Entry<M::Op>],
+) -> Vec<Vec<usize>> {
+    let mut changes: Vec<usize> =
+        (0..entries.len()).filter(|&position| !model.is_read_only(&entries[position].op)).collect();
+    changes.sort_by_key(|&position| entries[position].invoked);
+    let mut support: Vec<Vec<usize>> = vec![Vec::new(); entries.len()];
+    for pair in changes.windows(2) {
+        support[pair[1]].push(pair[0]);
+    }
+    for (position, entry) in entries.iter().enumerate().filter(|it| !it.1.is_crashed()) {
+        let count = changes.partition_point(|&it| entries[it].invoked < entry.completed);
+        support[position].extend(changes[..count].last().copied().filter(|&last| last != position));
+    }
+    support
 }

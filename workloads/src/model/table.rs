@@ -2,12 +2,7 @@
 
 use thiserror::Error;
 
-/// Which specification a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ModelKind {
-    /// [`Register`](super::Register).
-    Register,
-}
+use crate::history::{Operation, Value};
 
 /// A model, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,17 +13,41 @@ pub struct ModelInfo {
     pub aliases: &'static [&'static str],
     /// What it is, in a sentence.
     pub about: &'static str,
-    /// What it stands for.
-    pub kind: ModelKind,
 }
 
-/// All models.
-pub const MODELS: &[ModelInfo] = &[ModelInfo {
-    name: "register",
-    aliases: &["cas-register"],
-    about: "One value per key, with read, write and cas (compare-and-set, value [expected, new]).",
-    kind: ModelKind::Register,
-}];
+/// All models of this list are judged by a line of the same name in `checker::CHECKERS`.
+pub const MODELS: &[ModelInfo] = &[
+    ModelInfo {
+        name: "register",
+        aliases: &["cas-register", "kv"],
+        about: "One value per key, with read, write, delete and cas (compare-and-set, value \
+                [expected, new]).",
+    },
+    ModelInfo {
+        name: "versioned-register",
+        aliases: &[],
+        about: "A register whose store gives revisions that grow: completions have value [revision, \
+                value].",
+    },
+    ModelInfo {
+        name: "multi-register",
+        aliases: &[],
+        about: "Several registers, with txn (value [[\"read\", register, value], [\"write\", register, \
+                value]...]).",
+    },
+    ModelInfo {
+        name: "kv-append",
+        aliases: &[],
+        about: "One text per key, with read, write and append.",
+    },
+    ModelInfo { name: "mutex", aliases: &[], about: "A lock per key, with acquire and release." },
+    ModelInfo {
+        name: "fencing-lock",
+        aliases: &[],
+        about: "A lock per key, with acquire (returns a token that grows) and release.",
+    },
+    ModelInfo { name: "counter", aliases: &[], about: "A number per key, with add and read." },
+];
 
 /// The model of this name or alias, if there is one.
 pub fn model(name: &str) -> Option<&'static ModelInfo> {
@@ -45,4 +64,17 @@ pub struct UnsuitableOperation {
     pub expected: &'static str,
     /// What the history has.
     pub got: String,
+}
+
+impl UnsuitableOperation {
+    /// A function that the model does not have; `expected` are those it has.
+    pub fn function(operation: &Operation, expected: &'static str) -> Self {
+        let got = format!("`{}`", operation.f);
+        Self { index: operation.invoke_index, expected, got }
+    }
+
+    /// A value that the model cannot read.
+    pub fn value(operation: &Operation, expected: &'static str, value: &Value) -> Self {
+        Self { index: operation.invoke_index, expected, got: value.to_string() }
+    }
 }

@@ -12,6 +12,9 @@ use crate::model::{Entry, Model};
 /// Steps that the plain search for the longest prefix may take.
 const STEPS_MAX: u64 = 200_000;
 
+/// Bytes that it may take, about.
+const BYTES_MAX: u64 = 32 << 20;
+
 /// Puts a counterexample together from `subset`, which is in order of invocation.
 ///
 /// A plain search over the small set, which uses none of the rules of the main search, confirms
@@ -24,13 +27,14 @@ pub(super) fn counterexample<M: Model>(
     subset: &[Entry<M::Op>],
     meter: &Meter<'_>,
 ) -> Option<Counterexample> {
-    let prefix = longest_prefix(model, subset, &mut meter.attempt(STEPS_MAX))?;
+    let steps_max = STEPS_MAX.min(BYTES_MAX / (subset.len() as u64 * 2 + 64));
+    let prefix = longest_prefix(model, subset, &mut meter.attempt(steps_max))?;
     let described: Vec<CounterexampleOperation> = subset
         .iter()
         .enumerate()
         .filter_map(|(number, entry)| {
             let exact = entries.iter().find(|exact| exact.id == entry.id)?;
-            Some(describe(model, number, entry, exact, operations[entry.id]))
+            Some(describe(model, number, entry, &exact.op, operations[entry.id]))
         })
         .collect();
     let mut state = model.initial();
@@ -90,11 +94,22 @@ fn refused_writes<O>(operations: &[&Operation], subset: &[Entry<O>]) -> Vec<Stri
     steps
 }
 
+/// The operation of an entry for people, as the `number`th of a few.
+pub(in crate::checker) fn describe_operation<M: Model>(
+    model: &M,
+    number: usize,
+    entry: &Entry<M::Op>,
+    operation: &Operation,
+) -> CounterexampleOperation {
+    describe(model, number, entry, &entry.op, operation)
+}
+
+/// `exact` is what the operation was before it was weakened.
 fn describe<M: Model>(
     model: &M,
     number: usize,
     entry: &Entry<M::Op>,
-    exact: &Entry<M::Op>,
+    exact: &M::Op,
     operation: &Operation,
 ) -> CounterexampleOperation {
     let text = model.describe_op(&entry.op);
@@ -105,8 +120,8 @@ fn describe<M: Model>(
         node: operation.node.as_ref().map(ToString::to_string),
         f: operation.f.to_string(),
         text: match crashed {
-            true if exact.op != entry.op => {
-                format!("{} (unknown outcome; taken as {text})", model.describe_op(&exact.op))
+            true if *exact != entry.op => {
+                format!("{} (unknown outcome; taken as {text})", model.describe_op(exact))
             }
             true => format!("{text} (unknown outcome)"),
             false => text,

@@ -7,7 +7,7 @@ use crate::model::{Decision, Entry, Model};
 /// Decides by the model's shortcut if it has one for these entries, else by search.
 ///
 /// The error is the name of the budget that ran out.
-pub(super) fn decide<M: Model>(
+pub(in crate::checker) fn decide<M: Model>(
     model: &M,
     entries: &[Entry<M::Op>],
     meter: &mut Meter<'_>,

@@ -3,19 +3,21 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustc_hash::FxHashMap;
+
 use super::counterexample::counterexample;
 use super::decide::decide;
 use super::meter::Meter;
 use super::minimise::minimise;
 use super::search::search;
+use super::still::still_holds;
 use super::verify::verify;
+use crate::checker::table::checker;
 use crate::checker::{
     Budget, Check, CheckOptions, Counterexample, Method, PartitionCounts, Verdict, Witness,
 };
 use crate::history::{Operation, Value};
-use crate::model::{
-    Decision, Initial, ModelInfo, ModelKind, ObjectModel, Register, UnsuitableOperation,
-};
+use crate::model::{Decision, Entry, Initial, ModelInfo, ObjectModel, UnsuitableOperation};
 
 /// The name of the check.
 const NAME: &str = "linearizable";
@@ -48,23 +50,23 @@ pub fn check(
     options: &LinearizableOptions,
     budget: &dyn Budget,
 ) -> Result<Check, UnsuitableOperation> {
-    let LinearizableOptions { initial, threads } = options.clone();
+    let info = checker(model.name, Some(NAME)).expect("every model has a judge (see the test)");
     let options = CheckOptions {
-        initial: Some(initial),
-        threads,
-        total: None,
-        witness: false,
-        method: Method::Fastest,
+        initial: Some(options.initial.clone()),
+        threads: options.threads,
+        ..CheckOptions::default()
     };
-    check_kind(operations, model.kind, &options, budget)
+    (info.check)(operations, &options, budget)
 }
 
-fn check_kind(
+/// Checks that each key of the history is a linearizable object of the model `M`; what the table of
+/// checkers names.
+pub fn check_object<M: ObjectModel>(
     operations: &[Operation],
-    kind: ModelKind,
     options: &CheckOptions,
     budget: &dyn Budget,
 ) -> Result<Check, UnsuitableOperation> {
+    let initial = options.initial.clone().unwrap_or_else(M::usual_initial);
     let keys = partition(operations);
     let next = AtomicUsize::new(0);
     let verdicts: Mutex<Vec<Option<Result<KeyVerdict, UnsuitableOperation>>>> =
@@ -73,9 +75,7 @@ fn check_kind(
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some((key, operations)) = keys.get(number) else { return };
-            let verdict = match kind {
-                ModelKind::Register => judge_object::<Register>(key, operations, options, budget),
-            };
+            let verdict = judge_object::<M>(key, operations, &initial, options, budget);
             verdicts.lock().expect("no thread panics while it holds this")[number] = Some(verdict);
         }
     };
@@ -91,25 +91,27 @@ fn check_kind(
         .into_iter()
         .map(|verdict| verdict.expect("every key was judged"))
         .collect::<Result<_, _>>()?;
-    Ok(summarise(&keys, verdicts, operations.len()))
-}
-
-/// [`check`] of registers, as the table of checkers has it. They start with nothing.
-pub fn check_register(
-    operations: &[Operation],
-    options: &CheckOptions,
-    budget: &dyn Budget,
-) -> Result<Check, UnsuitableOperation> {
-    check_kind(operations, ModelKind::Register, options, budget)
+    let is_invalid = |verdict: &KeyVerdict| matches!(verdict, KeyVerdict::Invalid(_));
+    let invalid: Vec<&[&Operation]> = keys
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| is_invalid(verdict))
+        .map(|((_, operations), _)| operations.as_slice())
+        .collect();
+    let still = still_holds::<M>(&invalid, &initial, budget)?;
+    let mut check = summarise(&keys, verdicts, operations.len());
+    if let Some(still) = still {
+        check.summary.push_str(&still);
+    }
+    Ok(check)
 }
 
 /// The operations of each key, keys in order of first appearance.
 pub fn partition(operations: &[Operation]) -> Vec<(Option<Value>, Vec<&Operation>)> {
-    let mut numbers: rustc_hash::FxHashMap<String, usize> = rustc_hash::FxHashMap::default();
+    let mut numbers: FxHashMap<Option<&Value>, usize> = FxHashMap::default();
     let mut keys: Vec<(Option<Value>, Vec<&Operation>)> = Vec::new();
     for operation in operations {
-        let text = operation.key.as_ref().map(Value::to_string).unwrap_or_default();
-        let number = *numbers.entry(text).or_insert(keys.len());
+        let number = *numbers.entry(operation.key.as_ref()).or_insert(keys.len());
         if number == keys.len() {
             keys.push((operation.key.clone(), Vec::new()));
         }
@@ -121,13 +123,15 @@ pub fn partition(operations: &[Operation]) -> Vec<(Option<Value>, Vec<&Operation
 fn judge_object<M: ObjectModel>(
     key: &Option<Value>,
     operations: &[&Operation],
+    initial: &Initial,
     options: &CheckOptions,
     budget: &dyn Budget,
 ) -> Result<KeyVerdict, UnsuitableOperation> {
-    let initial = options.initial.clone().unwrap_or(Initial::Value(Value::Null));
-    let (model, entries) = M::encode(operations, &initial)?;
+    let (model, entries) = M::encode(operations, initial)?;
     let mut meter = Meter::new(budget);
-    let decision = match (meter.ask(0), options.method) {
+    // What is known without search takes a few words for each entry.
+    let first = meter.ask(entries.len() * (size_of::<Entry<M::Op>>() * 2 + 48));
+    let decision = match (first, options.method) {
         (Ok(()), Method::Fastest) => decide(&model, &entries, &mut meter),
         (Ok(()), Method::Search) => search(&model, &entries, &mut meter),
         (Err(spent), _) => Err(spent),

@@ -41,7 +41,7 @@ impl Budget for StepBudget {
 const STEPS_PER_QUESTION: u64 = 1024;
 
 /// Spends a budget, and perhaps a smaller allowance for one attempt.
-pub(super) struct Meter<'a> {
+pub(in crate::checker) struct Meter<'a> {
     budget: &'a dyn Budget,
     steps: u64,
     allowance: u64,
@@ -50,12 +50,12 @@ pub(super) struct Meter<'a> {
 
 impl<'a> Meter<'a> {
     /// All of the budget.
-    pub(super) fn new(budget: &'a dyn Budget) -> Self {
+    pub(in crate::checker) fn new(budget: &'a dyn Budget) -> Self {
         Self { budget, steps: 0, allowance: u64::MAX, reached: 0 }
     }
 
     /// At most `steps` steps of the same budget.
-    pub(super) fn attempt(&self, steps: u64) -> Meter<'a> {
+    pub(in crate::checker) fn attempt(&self, steps: u64) -> Meter<'a> {
         Meter { budget: self.budget, steps: 0, allowance: steps, reached: 0 }
     }
 
@@ -75,7 +75,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Counts a step; says what ran out. `bytes` is what is held in memory.
-    pub(super) fn step(&mut self, bytes: impl FnOnce() -> usize) -> Result<(), String> {
+    pub(in crate::checker) fn step(&mut self, bytes: impl FnOnce() -> usize) -> Result<(), String> {
         self.steps += 1;
         if self.steps > self.allowance {
             return Err(format!("allowance of {} steps", self.allowance));
@@ -89,7 +89,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Asks at once, before something that is not counted in steps.
-    pub(super) fn ask(&self, bytes: usize) -> Result<(), String> {
+    pub(in crate::checker) fn ask(&self, bytes: usize) -> Result<(), String> {
         self.budget.exhausted(bytes).map_or(Ok(()), Err)
     }
 }

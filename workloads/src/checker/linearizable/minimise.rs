@@ -12,8 +12,8 @@ use crate::model::{Decision, Entry, Model, OPEN};
 /// Steps that one attempt at a smaller set may take. An attempt that needs more is not taken.
 const STEPS_PER_ATTEMPT: u64 = 100_000;
 
-/// Steps of all attempts, on top of ten times what the decision took.
-const STEPS_MAX: u64 = 10_000_000;
+/// Steps of all attempts, on top of twice what the decision took.
+const STEPS_MAX: u64 = 3_000_000;
 
 /// Attempts at a smaller set.
 const ATTEMPTS_MAX: usize = 10_000;
@@ -33,7 +33,16 @@ pub(super) fn minimise<M: Model>(
     entries: &[Entry<M::Op>],
     meter: &Meter<'_>,
 ) -> Vec<Entry<M::Op>> {
-    let mut entries = entries.to_vec();
+    let known = model.conflict(entries).map(|known| -> Vec<Entry<M::Op>> {
+        known.into_iter().map(|position| entries[position].clone()).collect()
+    });
+    // Where the shortcut knows what is wrong, nothing else has to be looked at.
+    let mut entries = known
+        .filter(|known| {
+            let mut meter = meter.attempt(STEPS_PER_ATTEMPT);
+            decide(model, known, &mut meter) == Ok(Decision::Impossible)
+        })
+        .unwrap_or_else(|| entries.to_vec());
     entries.sort_by_key(|entry| entry.invoked);
     let mut weakened = entries.clone();
     for entry in weakened.iter_mut().filter(|entry| entry.is_crashed()) {
@@ -65,8 +74,9 @@ struct Minimiser<'a, 'b, M: Model> {
     model: &'a M,
     entries: &'a [Entry<M::Op>],
     support: Vec<Vec<usize>>,
-    /// Scratch of `close`.
-    dropped: Vec<bool>,
+    /// Scratch of `close`: entries with the current stamp are kept.
+    kept: Vec<u64>,
+    stamp: u64,
     attempts: usize,
     /// Steps that one attempt may take, and all that are left.
     allowance: u64,
@@ -82,10 +92,11 @@ impl<'a, 'b, M: Model> Minimiser<'a, 'b, M> {
             model,
             entries,
             support,
-            dropped: vec![false; entries.len()],
+            kept: vec![0; entries.len()],
+            stamp: 0,
             attempts: 0,
             allowance: STEPS_PER_ATTEMPT,
-            left: meter.spent().saturating_mul(10).saturating_add(STEPS_MAX),
+            left: meter.spent().saturating_mul(2).saturating_add(STEPS_MAX),
             meter,
         }
     }
@@ -181,15 +192,18 @@ impl<'a, 'b, M: Model> Minimiser<'a, 'b, M> {
 
     /// Leaves out whoever may owe its result to an entry that is not there.
     fn close(&mut self, mut subset: Vec<usize>) -> Vec<usize> {
-        self.dropped.fill(true);
+        self.stamp += 1;
         for &position in &subset {
-            self.dropped[position] = false;
+            self.kept[position] = self.stamp;
         }
         loop {
             let before = subset.len();
             subset.retain(|&position| {
-                let stays = self.support[position].iter().all(|&source| !self.dropped[source]);
-                self.dropped[position] = !stays;
+                let stays =
+                    self.support[position].iter().all(|&source| self.kept[source] == self.stamp);
+                if !stays {
+                    self.kept[position] = 0;
+                }
                 stays
             });
             if subset.len() == before {

@@ -14,18 +14,28 @@
 
 mod contradiction;
 mod counterexample;
+mod crashed;
 mod decide;
 mod judge;
 mod meter;
 mod minimise;
 mod narrate;
 mod search;
+mod still;
+mod timeline;
 mod verify;
 mod visited;
 
 #[cfg(test)]
+pub(crate) mod stateright_register;
+#[cfg(test)]
 mod tests;
 
-pub use judge::{LinearizableOptions, check, check_register, partition};
+pub use judge::{LinearizableOptions, check, check_object, partition};
 pub use meter::{StepBudget, Unlimited};
 pub use verify::{WitnessError, verify};
+
+pub(super) use counterexample::describe_operation;
+pub(super) use decide::decide;
+pub(super) use meter::Meter;
+pub(super) use narrate::label;

@@ -1,11 +1,11 @@
-//! Contradictions in plain English, for someone who knows registers but not this code.
+//! Contradictions in plain English, for someone who knows the object but not this code.
 
 use super::contradiction::{Before, Contradiction};
 use crate::checker::{CounterexampleOperation, PrefixStep, StuckOperation};
 use crate::model::{Entry, Model};
 
 /// The name of the `number`th operation: A, B, ..., Z, A1, B1, ...
-pub(super) fn label(number: usize) -> String {
+pub(in crate::checker) fn label(number: usize) -> String {
     let letter = char::from(b'A' + (number % 26) as u8);
     match number / 26 {
         0 => letter.to_string(),
@@ -38,9 +38,10 @@ impl<M: Model> Narrator<'_, M> {
             Contradiction::NeverWritten { observer, value } => vec![
                 format!("{}.", self.did(observer)),
                 format!(
-                    "Nothing ever wrote {}, not even an operation of unknown outcome, and the register \
+                    "Nothing ever wrote {}, not even an operation of unknown outcome, and the {} \
                      starts with {}.",
                     self.value(value),
+                    self.model.noun(),
                     self.initial(),
                 ),
                 format!("So {} saw a value that cannot have been there.", self.name(observer)),
@@ -89,11 +90,12 @@ impl<M: Model> Narrator<'_, M> {
                     }
                 }
                 steps.push(format!(
-                    "So {0} would have to lie between them: {1} succeeded although the register cannot \
+                    "So {0} would have to lie between them: {1} succeeded although the {3} cannot \
                      have held {2} at that moment.",
                     self.value(between),
                     self.name(replacer),
-                    self.value(older)
+                    self.value(older),
+                    self.model.noun()
                 ));
                 steps
             }
@@ -109,10 +111,11 @@ impl<M: Model> Narrator<'_, M> {
         {
             return self.both_ways(older, newer, forth, back);
         }
+        let noun = self.model.noun();
         let (old, new) = (self.value(older), self.value(newer));
         let mut steps = match forth {
             Before::Initial => {
-                let mut steps = vec![format!("The register starts with {old}.")];
+                let mut steps = vec![format!("The {noun} starts with {old}.")];
                 if let Some(writer) = self.writer(newer) {
                     steps.push(format!("{}.", self.did(writer)));
                 }
@@ -158,7 +161,7 @@ impl<M: Model> Narrator<'_, M> {
             .any(|entry| !entry.is_crashed() && self.model.observes(&entry.op) == Some(newer));
         let name = self.name(begun);
         steps.push(if self.model.writes(&self.subset[begun].op).is_some() {
-            format!("{again}, so {name} succeeded on a value that the register no longer held.")
+            format!("{again}, so {name} succeeded on a value that the {noun} no longer held.")
         } else if seen_again {
             format!("{again}, so an overwritten value came back.")
         } else if !by_write {
@@ -194,7 +197,8 @@ impl<M: Model> Narrator<'_, M> {
         let (old, new) = (self.value(earlier), self.value(later));
         match why {
             Before::Initial => {
-                vec![format!("The register starts with {old}, so {old} came before {new}.")]
+                let noun = self.model.noun();
+                vec![format!("The {noun} starts with {old}, so {old} came before {new}.")]
             }
             Before::Replaced { cas } => vec![format!("{}.", self.did(cas))],
             Before::Time { done, begun } => vec![
@@ -215,7 +219,8 @@ impl<M: Model> Narrator<'_, M> {
                 format!("{}{}.", self.did(writer), self.and_only(value))
             }
             None => format!(
-                "The register starts with {}, and nothing wrote that again.",
+                "The {} starts with {}, and nothing wrote that again.",
+                self.model.noun(),
                 self.value(value)
             ),
         }
@@ -225,9 +230,9 @@ impl<M: Model> Narrator<'_, M> {
     fn fallback(&self, prefix: &[PrefixStep], stuck: &[StuckOperation]) -> Vec<String> {
         let count = self.subset.len();
         let mut steps = vec![format!(
-            "The register starts with {}. {} must take effect one after the other, each between \
-             its start and its end.",
-            self.initial(),
+            "At first, {}. {} must take effect one after the other, each between its start and its \
+             end.",
+            self.model.describe_holding(&self.model.initial()),
             if count == 1 {
                 "One operation".to_owned()
             } else {
@@ -249,9 +254,13 @@ impl<M: Model> Narrator<'_, M> {
                     format!("is {}", names.join(", then "))
                 }
             };
-            let state = prefix.last().map_or("", |step| &step.state);
+            let mut state = self.model.initial();
+            for step in prefix {
+                state = self.model.step(&state, &self.subset[step.operation].op).unwrap_or(state);
+            }
             steps.push(format!(
-                "The longest order that works {order}; then the register holds {state}."
+                "The longest order that works {order}; then {}.",
+                self.model.describe_holding(&state)
             ));
         }
         steps.extend(stuck.iter().map(|stuck| {

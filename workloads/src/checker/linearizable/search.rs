@@ -5,10 +5,11 @@
 //! have not taken effect. Open operations are kept in a doubly linked list of invocations and
 //! completions, from which an operation is lifted when it takes effect.
 //!
-//! A configuration is remembered as the frontier, one bit for each operation that is open there,
-//! one bit for each crashed operation, and the state: everything that completed before the frontier
-//! has taken effect, and nothing invoked after it has. This takes bits in the order of the number
-//! of clients, not of the length of the history.
+//! A configuration is remembered as the frontier, the state, one bit for each operation that can be
+//! open at the same time, and how many crashed operations of each kind were used: everything that
+//! completed before the frontier has taken effect, and nothing invoked after it has. This takes bits
+//! in the order of the number of clients, not of the length of the history, and configurations at
+//! quiescent points, where nothing is open, fall together however they were reached.
 //!
 //! What keeps the search small. Each rule keeps some explanation if there is one:
 //!
@@ -19,20 +20,26 @@
 //! * **Crashed only to be observed.** A crashed operation is tried only if an open operation
 //!   observes its value: an explanation with the fewest crashed operations puts an observer right
 //!   behind each of them, else it could do without.
+//! * **The more crashed are left, the better.** A configuration that was visited with fewer crashed
+//!   operations used is not visited with more: whatever works with fewer left works with more.
 //! * **Unobserved writes ride along.** When a blind write takes effect, all open writes whose
 //!   value nobody is left to observe take effect right before it: in any explanation they are
 //!   followed by another write, so they can be moved here.
 //! * **No value is left behind.** A value that acknowledged operations are still to observe, and
 //!   nobody is left to write, must not be overwritten.
+//! * **No observer waits in vain.** Operations that complete before the next invocation must find
+//!   their value in the state, or a writer of it that is open.
 //! * **Unobservable is unobservable.** Values that nobody is left to observe are one state.
 
 use rustc_hash::FxHashMap;
 
+use super::crashed::Crashed;
 use super::meter::Meter;
+use super::timeline::Timeline;
 use super::visited::Visited;
 use crate::model::{Decision, Entry, Model};
 
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// Searches for an order of `entries`; the error is the name of the budget that ran out.
 pub(super) fn search<M: Model>(
@@ -55,33 +62,30 @@ struct Frame<S> {
     /// Operations that had taken effect when it was reached.
     trail: usize,
     state: S,
-    /// Its moves are `moves[next..end]`, the best last.
+    /// Its moves are `moves[first..end]`, the best last.
     first: usize,
     end: usize,
+}
+
+/// What is known of an operation.
+#[derive(Clone, Copy)]
+struct Fact {
+    /// Equal operations have equal classes.
+    class: u32,
+    observes: u32,
+    writes: u32,
+    is_read_only: bool,
 }
 
 struct Search<'a, M: Model> {
     model: &'a M,
     /// Acknowledged entries by invocation, then crashed ones by invocation.
     entries: Vec<&'a Entry<M::Op>>,
+    facts: Vec<Fact>,
     acknowledged: usize,
-    /// Equal operations have equal classes.
-    class: Vec<u32>,
-    observes: Vec<u32>,
-    writes: Vec<u32>,
-    /// Crashed operations of each class that has some, by invocation, and how many were used.
-    crashed: Vec<(Vec<u32>, usize)>,
-    crashed_group: Vec<u32>,
+    timeline: Timeline,
+    crashed: Crashed,
 
-    /// List of invocations (node 2i+1) and completions (node 2i+2); node 0 is the head.
-    next: Vec<u32>,
-    previous: Vec<u32>,
-    /// Rank of each acknowledged operation's completion, and who is open at each rank.
-    rank: Vec<u32>,
-    open_start: Vec<u32>,
-    open_at: Vec<u32>,
-
-    done: Vec<bool>,
     trail: Vec<u32>,
     /// The latest frontier so far, as a moment.
     reached: u64,
@@ -91,14 +95,17 @@ struct Search<'a, M: Model> {
     may_write: Vec<u32>,
 
     states: FxHashMap<M::State, u32>,
+    state_bytes: usize,
     visited: Visited,
     key: Vec<u64>,
-    open_words: usize,
     frames: Vec<Frame<M::State>>,
     moves: Vec<u32>,
-    /// Scratch: open acknowledged operations, and the best of each class (with a stamp).
+    /// Scratch, some with the stamp of the configuration that it is of: open acknowledged operations,
+    /// the best of each class, values that open operations write, values that they wait for.
     open: Vec<u32>,
     best: Vec<(u64, u32)>,
+    written: Vec<u64>,
+    awaited: Vec<u64>,
     stamp: u64,
     scored: Vec<((u8, u64), u32)>,
 }
@@ -113,83 +120,70 @@ impl<'a, M: Model> Search<'a, M> {
         entries.append(&mut crashed);
 
         let mut classes: FxHashMap<&M::Op, u32> = FxHashMap::default();
-        let class: Vec<u32> = entries
+        let facts: Vec<Fact> = entries
             .iter()
             .map(|entry| {
                 let fresh = classes.len() as u32;
-                *classes.entry(&entry.op).or_insert(fresh)
+                Fact {
+                    class: *classes.entry(&entry.op).or_insert(fresh),
+                    observes: model.observes(&entry.op).unwrap_or(NONE),
+                    writes: model.writes(&entry.op).unwrap_or(NONE),
+                    is_read_only: model.is_read_only(&entry.op),
+                }
             })
             .collect();
-        let observes: Vec<u32> =
-            entries.iter().map(|entry| model.observes(&entry.op).unwrap_or(NONE)).collect();
-        let writes: Vec<u32> =
-            entries.iter().map(|entry| model.writes(&entry.op).unwrap_or(NONE)).collect();
-
-        let mut group_of_class: FxHashMap<u32, u32> = FxHashMap::default();
-        let mut groups: Vec<(Vec<u32>, usize)> = Vec::new();
-        let mut crashed_group = Vec::new();
-        for (op, &class) in class.iter().enumerate().skip(acknowledged) {
-            let group = *group_of_class.entry(class).or_insert_with(|| {
-                groups.push((Vec::new(), 0));
-                groups.len() as u32 - 1
-            });
-            groups[group as usize].0.push(op as u32);
-            crashed_group.push(group);
-        }
+        let crashed = Crashed::new(
+            facts[acknowledged..].iter().map(|fact| (fact.class, fact.writes)),
+            acknowledged,
+        );
+        let timeline = Timeline::new(&entries[..acknowledged]);
+        let place = 1 + timeline.slots().div_ceil(64);
+        let visited = Visited::new(place, crashed.guards());
+        let key = vec![0; place + crashed.guards().len()];
 
         let values = model.values();
-        let mut may_observe = vec![0; values];
-        let mut must_observe = vec![0; values];
-        let mut may_write = vec![0; values];
-        for op in 0..entries.len() {
-            if observes[op] != NONE {
-                may_observe[observes[op] as usize] += 1;
-                must_observe[observes[op] as usize] += u32::from(op < acknowledged);
-            }
-            if writes[op] != NONE {
-                may_write[writes[op] as usize] += 1;
-            }
-        }
-
-        let list = List::new(&entries[..acknowledged]);
-        let open_words = list.widest.div_ceil(64);
-        let crashed_words = (entries.len() - acknowledged).div_ceil(64);
-        let stride = 1 + open_words + crashed_words;
-        Self {
+        let mut search = Self {
             model,
-            acknowledged,
-            best: vec![(0, NONE); classes.len()],
-            class,
-            observes,
-            writes,
-            crashed: groups,
-            crashed_group,
-            next: list.next,
-            previous: list.previous,
-            rank: list.rank,
-            open_start: list.open_start,
-            open_at: list.open_at,
-            done: vec![false; entries.len()],
             entries,
+            acknowledged,
+            timeline,
+            crashed,
             trail: Vec::new(),
             reached: 0,
-            may_observe,
-            must_observe,
-            may_write,
+            may_observe: vec![0; values],
+            must_observe: vec![0; values],
+            may_write: vec![0; values],
             states: FxHashMap::default(),
-            visited: Visited::new(stride),
-            key: vec![0; stride],
-            open_words,
+            state_bytes: 0,
+            visited,
+            key,
             frames: Vec::new(),
             moves: Vec::new(),
             open: Vec::new(),
+            best: vec![(0, NONE); classes.len()],
+            written: vec![0; values],
+            awaited: vec![0; values],
             stamp: 0,
             scored: Vec::new(),
+            facts,
+        };
+        for op in 0..search.entries.len() as u32 {
+            search.count(op, true);
         }
+        for value in 0..values {
+            if search.may_observe[value] == 0 {
+                search.crashed.set_observable(value as u32, false);
+            }
+        }
+        search
     }
 
     fn entry(&self, op: u32) -> &'a Entry<M::Op> {
         self.entries[op as usize]
+    }
+
+    fn fact(&self, op: u32) -> Fact {
+        self.facts[op as usize]
     }
 
     /// Whether there is an order; if so, it is the trail.
@@ -232,17 +226,24 @@ impl<'a, M: Model> Search<'a, M> {
 
     fn bytes(&self) -> usize {
         self.visited.bytes()
-            + self.entries.len() * 64
-            + self.open_at.len() * 4
+            + self.timeline.bytes()
+            + self.crashed.bytes()
+            + self.entries.len() * (size_of::<Fact>() + 16)
+            + self.may_observe.len() * 28
+            + 2 * self.state_bytes
+            + self.states.capacity() * (size_of::<M::State>() + 5)
             + self.frames.capacity() * size_of::<Frame<M::State>>()
             + self.moves.capacity() * 4
     }
 
     /// Comes into a configuration. True if everything has taken effect; otherwise, unless it was
-    /// visited before, there is a new frame with its moves.
+    /// visited before or leads nowhere, there is a new frame with its moves.
     fn enter(&mut self, mut state: M::State) -> bool {
         let Some(frontier) = self.take_reads(&state) else { return true };
         self.reached = self.reached.max(self.entry(frontier).completed);
+        if self.is_vain(&state, frontier) {
+            return false;
+        }
         if let Some(value) = self.model.held(&state)
             && self.may_observe[value as usize] == 0
             && let Some(unobservable) = self.model.unobservable()
@@ -261,54 +262,89 @@ impl<'a, M: Model> Search<'a, M> {
     /// Lets all open read-only operations take effect that match, and lists who else is open.
     /// Returns the operation that completes first, none if all have taken effect.
     fn take_reads(&mut self, state: &M::State) -> Option<u32> {
+        self.stamp += 1;
         self.open.clear();
-        let mut node = self.next[0];
+        let mut node = self.timeline.first();
         while node != NONE {
-            let op = (node - 1) / 2;
-            if node.is_multiple_of(2) {
+            let op = Timeline::op(node);
+            if Timeline::is_completion(node) {
                 return Some(op);
             }
-            let entry = self.entry(op);
-            if self.model.is_read_only(&entry.op)
-                && self.model.step(state, &entry.op).as_ref() == Some(state)
+            let fact = self.fact(op);
+            if fact.is_read_only
+                && self.model.step(state, &self.entry(op).op).as_ref() == Some(state)
             {
                 self.lift(op);
-                // The lifted invocation may still point to the lifted completion.
-                node = self.next[self.previous[node as usize] as usize];
+                node = self.timeline.after_lifted(node);
             } else {
+                if fact.writes != NONE {
+                    self.written[fact.writes as usize] = self.stamp;
+                }
                 self.open.push(op);
-                node = self.next[node as usize];
+                node = self.timeline.after(node);
             }
         }
         None
     }
 
-    /// Adds the configuration to those visited; false if it is there already.
+    /// Whether an operation that completes before the next invocation cannot find its value.
+    fn is_vain(&self, state: &M::State, frontier: u32) -> bool {
+        let held = match self.model.held(state) {
+            Some(held) => held,
+            None if self.model.unobservable().as_ref() == Some(state) => NONE,
+            None => return false,
+        };
+        let mut node = Timeline::completion(frontier);
+        while node != NONE && Timeline::is_completion(node) {
+            let observer = Timeline::op(node);
+            let wanted = self.fact(observer).observes;
+            let deadline = self.entry(observer).completed;
+            if wanted != NONE
+                && wanted != held
+                && self.written[wanted as usize] != self.stamp
+                && !self
+                    .crashed
+                    .writers(wanted)
+                    .any(|group| group.next().is_some_and(|op| self.entry(op).invoked < deadline))
+            {
+                return true;
+            }
+            node = self.timeline.after(node);
+        }
+        false
+    }
+
+    /// Adds the configuration to those visited; false if it leads nowhere new.
     fn remember(&mut self, frontier: u32, state: &M::State) -> bool {
         let fresh = self.states.len() as u32;
         let state = match self.states.get(state) {
             Some(&number) => number,
-            None => *self.states.entry(state.clone()).or_insert(fresh),
+            None => {
+                self.state_bytes += self.model.state_bytes(state);
+                *self.states.entry(state.clone()).or_insert(fresh)
+            }
         };
         self.key.fill(0);
-        let rank = self.rank[frontier as usize] as usize;
-        self.key[0] = (rank as u64) << 32 | u64::from(state);
-        let open = self.open_start[rank] as usize..self.open_start[rank + 1] as usize;
-        for (bit, &op) in self.open_at[open].iter().enumerate() {
-            self.key[1 + bit / 64] |= u64::from(self.done[op as usize]) << (bit % 64);
+        self.key[0] = u64::from(frontier) << 32 | u64::from(state);
+        for &op in &self.open {
+            let slot = self.timeline.slot(op);
+            self.key[1 + slot as usize / 64] |= 1 << (slot % 64);
         }
-        for bit in 0..self.entries.len() - self.acknowledged {
-            self.key[1 + self.open_words + bit / 64] |=
-                u64::from(self.done[self.acknowledged + bit]) << (bit % 64);
+        let place = self.key.len() - self.crashed.guards().len();
+        for (word, counts) in self.key[place..].iter_mut().zip(self.crashed.counts()) {
+            *word = counts;
         }
         self.visited.insert(&self.key)
     }
 
     /// Puts what may come next on `moves`, the best last.
     fn collect_moves(&mut self, frontier: u32, state: &M::State) {
-        self.stamp += 1;
         for &op in &self.open {
-            let best = &mut self.best[self.class[op as usize] as usize];
+            let fact = self.fact(op);
+            if fact.observes != NONE {
+                self.awaited[fact.observes as usize] = self.stamp;
+            }
+            let best = &mut self.best[fact.class as usize];
             let earlier = best.0 == self.stamp
                 && self.entries[best.1 as usize].completed <= self.entries[op as usize].completed;
             if !earlier {
@@ -317,13 +353,14 @@ impl<'a, M: Model> Search<'a, M> {
         }
         self.scored.clear();
         // What the most urgent operation waits for is tried first.
-        let needed = self.observes[frontier as usize];
+        let needed = self.fact(frontier).observes;
         for &op in &self.open {
-            let best = self.best[self.class[op as usize] as usize].1;
+            let fact = self.fact(op);
+            let best = self.best[fact.class as usize].1;
             if best == op && self.model.step(state, &self.entry(op).op).is_some() {
                 let score = match op {
                     _ if op == frontier => 0,
-                    _ if needed != NONE && self.writes[op as usize] == needed => 1,
+                    _ if needed != NONE && fact.writes == needed => 1,
                     _ => 2,
                 };
                 self.scored.push(((score, self.entry(op).completed), op));
@@ -331,17 +368,29 @@ impl<'a, M: Model> Search<'a, M> {
         }
         let now = self.entry(frontier).completed;
         let held = self.model.held(state);
-        for (ops, used) in &self.crashed {
-            let Some(&op) = ops.get(*used) else { continue };
+        let next = |search: &Self, at: usize| {
+            search.crashed.groups()[at].next().filter(|&op| search.entry(op).invoked < now)
+        };
+        let groups = self.crashed.groups().len();
+        for at in 0..groups {
+            if let Some(op) = next(self, at)
+                && self.fact(op).observes != NONE
+            {
+                let observed = self.fact(op).observes;
+                self.awaited[observed as usize] = self.stamp;
+            }
+        }
+        for at in 0..groups {
+            let Some(op) = next(self, at) else { continue };
+            let fact = self.fact(op);
             let entry = self.entry(op);
-            let written = self.writes[op as usize];
-            let candidate = entry.invoked < now
-                && self.best[self.class[op as usize] as usize].0 != self.stamp
-                && self.model.step(state, &entry.op).is_some()
-                && (written == NONE
-                    || (held != Some(written) && self.is_awaited(written, op, now)));
+            let candidate = self.best[fact.class as usize].0 != self.stamp
+                && (fact.writes == NONE
+                    || (held != Some(fact.writes)
+                        && self.awaited[fact.writes as usize] == self.stamp))
+                && self.model.step(state, &entry.op).is_some();
             if candidate {
-                let score = if needed != NONE && written == needed { 3 } else { 4 };
+                let score = if needed != NONE && fact.writes == needed { 3 } else { 4 };
                 self.scored.push(((score, entry.invoked), op));
             }
         }
@@ -349,22 +398,11 @@ impl<'a, M: Model> Search<'a, M> {
         self.moves.extend(self.scored.iter().map(|&(_, op)| op));
     }
 
-    /// Whether an open operation other than `writer` observes `value`.
-    fn is_awaited(&self, value: u32, writer: u32, now: u64) -> bool {
-        self.open.iter().any(|&op| self.observes[op as usize] == value)
-            || self.crashed.iter().any(|(ops, used)| {
-                ops.get(*used).is_some_and(|&op| {
-                    op != writer
-                        && self.observes[op as usize] == value
-                        && self.entry(op).invoked < now
-                })
-            })
-    }
-
     /// Lets `op` take effect; none if that leads nowhere.
     fn apply(&mut self, op: u32, state: &M::State) -> Option<M::State> {
         let after = self.model.step(state, &self.entry(op).op)?;
-        if self.observes[op as usize] == NONE && self.writes[op as usize] != NONE {
+        let fact = self.fact(op);
+        if fact.observes == NONE && fact.writes != NONE {
             self.take_unobserved_writes(op);
         }
         self.lift(op);
@@ -378,38 +416,31 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Lets all open blind writes but `op` take effect whose value nobody is left to observe.
     fn take_unobserved_writes(&mut self, op: u32) {
-        let mut node = self.next[0];
-        while node != NONE && !node.is_multiple_of(2) {
-            let other = (node - 1) / 2;
-            let written = self.writes[other as usize];
+        let mut node = self.timeline.first();
+        while node != NONE && !Timeline::is_completion(node) {
+            let other = Timeline::op(node);
+            let fact = self.fact(other);
             if other != op
-                && self.observes[other as usize] == NONE
-                && written != NONE
-                && self.may_observe[written as usize] == 0
+                && fact.observes == NONE
+                && fact.writes != NONE
+                && self.may_observe[fact.writes as usize] == 0
             {
                 self.lift(other);
-                node = self.next[self.previous[node as usize] as usize];
+                node = self.timeline.after_lifted(node);
             } else {
-                node = self.next[node as usize];
+                node = self.timeline.after(node);
             }
         }
     }
 
     /// Takes an operation out of the list and puts it on the trail.
     fn lift(&mut self, op: u32) {
-        self.done[op as usize] = true;
         self.trail.push(op);
-        self.count(op, |counter| *counter -= 1);
+        self.count(op, false);
         if (op as usize) < self.acknowledged {
-            for node in [2 * op + 1, 2 * op + 2] {
-                let (previous, next) = (self.previous[node as usize], self.next[node as usize]);
-                self.next[previous as usize] = next;
-                if next != NONE {
-                    self.previous[next as usize] = previous;
-                }
-            }
+            self.timeline.lift(op);
         } else {
-            self.crashed[self.crashed_group[op as usize - self.acknowledged] as usize].1 += 1;
+            self.crashed.take(op);
         }
     }
 
@@ -417,26 +448,27 @@ impl<'a, M: Model> Search<'a, M> {
     fn undo(&mut self, length: usize) {
         while self.trail.len() > length {
             let Some(op) = self.trail.pop() else { return };
-            self.done[op as usize] = false;
-            self.count(op, |counter| *counter += 1);
+            self.count(op, true);
             if (op as usize) < self.acknowledged {
-                for node in [2 * op + 2, 2 * op + 1] {
-                    let (previous, next) = (self.previous[node as usize], self.next[node as usize]);
-                    self.next[previous as usize] = node;
-                    if next != NONE {
-                        self.previous[next as usize] = node;
-                    }
-                }
+                self.timeline.unlift(op);
             } else {
-                self.crashed[self.crashed_group[op as usize - self.acknowledged] as usize].1 -= 1;
+                self.crashed.untake(op);
             }
         }
     }
 
-    fn count(&mut self, op: u32, change: fn(&mut u32)) {
-        let (observes, writes) = (self.observes[op as usize], self.writes[op as usize]);
+    /// Counts an operation among those not yet done, or no longer.
+    fn count(&mut self, op: u32, pending: bool) {
+        let change = |counter: &mut u32| {
+            if pending { *counter += 1 } else { *counter -= 1 }
+        };
+        let Fact { observes, writes, .. } = self.fact(op);
         if observes != NONE {
-            change(&mut self.may_observe[observes as usize]);
+            let may_observe = &mut self.may_observe[observes as usize];
+            change(may_observe);
+            if *may_observe == u32::from(pending) {
+                self.crashed.set_observable(observes, pending);
+            }
             if (op as usize) < self.acknowledged {
                 change(&mut self.must_observe[observes as usize]);
             }
@@ -444,55 +476,5 @@ impl<'a, M: Model> Search<'a, M> {
         if writes != NONE {
             change(&mut self.may_write[writes as usize]);
         }
-    }
-}
-
-/// The linked list and who is open at each completion.
-struct List {
-    next: Vec<u32>,
-    previous: Vec<u32>,
-    rank: Vec<u32>,
-    open_start: Vec<u32>,
-    open_at: Vec<u32>,
-    widest: usize,
-}
-
-impl List {
-    fn new<O>(entries: &[&Entry<O>]) -> Self {
-        let count = entries.len();
-        let mut nodes: Vec<(u64, u32)> = Vec::with_capacity(2 * count);
-        for (op, entry) in entries.iter().enumerate() {
-            nodes.push((entry.invoked, 2 * op as u32 + 1));
-            nodes.push((entry.completed, 2 * op as u32 + 2));
-        }
-        nodes.sort_unstable();
-        let mut list = Self {
-            next: vec![NONE; 2 * count + 1],
-            previous: vec![0; 2 * count + 1],
-            rank: vec![0; count],
-            open_start: vec![0],
-            open_at: Vec::new(),
-            widest: 0,
-        };
-        let mut last = 0;
-        let mut open: Vec<u32> = Vec::new();
-        let mut rank = 0;
-        for (_, node) in nodes {
-            list.next[last as usize] = node;
-            list.previous[node as usize] = last;
-            last = node;
-            let op = (node - 1) / 2;
-            if node.is_multiple_of(2) {
-                list.rank[op as usize] = rank;
-                rank += 1;
-                list.open_at.extend_from_slice(&open);
-                list.open_start.push(list.open_at.len() as u32);
-                list.widest = list.widest.max(open.len());
-                open.retain(|&other| other != op);
-            } else {
-                open.push(op);
-            }
-        }
-        list
     }
 }

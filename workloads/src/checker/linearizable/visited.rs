@@ -1,76 +1,128 @@
 //! The configurations that the search has been in.
 
-/// A set of keys of equal length, in one flat array with an open-addressing index.
+/// A set of configurations in one flat array with an open-addressing index.
 ///
-/// A key takes `stride` words and its share of the index, with no allocation of its own; a search
-/// visits millions.
+/// A configuration is a *place* (words that must be equal) and *counts* of crashed operations that
+/// were used to get there. To come to the same place with as many of each used, or more, leads
+/// nowhere new: whatever works then works with more of them left.
+///
+/// A configuration takes its words, its share of the index, and 4 bytes if there are counts, with no
+/// allocation of its own; a search visits millions.
 pub(super) struct Visited {
-    stride: usize,
-    keys: Vec<u64>,
+    place: usize,
+    guards: Vec<u64>,
+    records: Vec<u64>,
+    /// The latest record of each place.
     index: Vec<u32>,
+    /// The record before, of the same place.
+    before: Vec<u32>,
+    places: usize,
 }
 
 const EMPTY: u32 = u32::MAX;
 
+/// Records of one place that are compared, the latest first. To miss one only costs time.
+const COMPARED_MAX: usize = 256;
+
 impl Visited {
-    /// An empty set of keys of `stride` words.
-    pub(super) fn new(stride: usize) -> Self {
-        Self { stride, keys: Vec::new(), index: vec![EMPTY; 64] }
+    /// An empty set; places have `place` words, counts have spare bits `guards`.
+    pub(super) fn new(place: usize, guards: &[u64]) -> Self {
+        Self {
+            place,
+            guards: guards.to_vec(),
+            records: Vec::new(),
+            index: vec![EMPTY; 64],
+            before: Vec::new(),
+            places: 0,
+        }
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        self.keys.capacity() * 8 + self.index.capacity() * 4
+        self.records.capacity() * 8 + self.index.capacity() * 4 + self.before.capacity() * 4
     }
 
-    /// Adds `key`; false if it is there already.
-    pub(super) fn insert(&mut self, key: &[u64]) -> bool {
-        let count = self.keys.len() / self.stride;
-        if (count + 1) * 2 > self.index.len() {
+    /// Adds a configuration, place and counts; false if it leads nowhere new.
+    pub(super) fn insert(&mut self, configuration: &[u64]) -> bool {
+        if (self.places + 1) * 2 > self.index.len() {
             self.grow();
         }
-        let slot = self.slot(key);
-        if self.index[slot] != EMPTY {
-            return false;
+        let slot = self.slot(&configuration[..self.place]);
+        let latest = self.index[slot];
+        let counts = &configuration[self.place..];
+        let mut record = latest;
+        let mut compared = 0;
+        while record != EMPTY {
+            let start = record as usize * self.stride() + self.place;
+            let known = &mut self.records[start..start + counts.len()];
+            if is_covered(known, counts, &self.guards) {
+                return false;
+            }
+            if is_covered(counts, known, &self.guards) {
+                known.copy_from_slice(counts);
+                return true;
+            }
+            compared += 1;
+            if compared == COMPARED_MAX {
+                break;
+            }
+            record = self.before[record as usize];
         }
-        self.index[slot] = u32::try_from(count)
+        let fresh = u32::try_from(self.records.len() / self.stride())
             .ok()
             .filter(|&number| number != EMPTY)
             .expect("memory budgets end a search long before 2^32 configurations");
-        self.keys.extend_from_slice(key);
+        self.places += usize::from(latest == EMPTY);
+        self.index[slot] = fresh;
+        self.records.extend_from_slice(configuration);
+        if !self.guards.is_empty() {
+            self.before.push(latest);
+        }
         true
     }
 
-    /// Where `key` is in the index, or belongs.
-    fn slot(&self, key: &[u64]) -> usize {
+    fn stride(&self) -> usize {
+        self.place + self.guards.len()
+    }
+
+    /// Where a place is in the index, or belongs.
+    fn slot(&self, place: &[u64]) -> usize {
         let mask = self.index.len() - 1;
-        let mut slot = hash(key) as usize & mask;
+        let mut slot = hash(place) as usize & mask;
         loop {
-            let number = self.index[slot];
-            if number == EMPTY || self.key(number) == key {
+            let record = self.index[slot];
+            if record == EMPTY || self.place_of(record) == place {
                 return slot;
             }
             slot = (slot + 1) & mask;
         }
     }
 
-    fn key(&self, number: u32) -> &[u64] {
-        let start = number as usize * self.stride;
-        &self.keys[start..start + self.stride]
+    fn place_of(&self, record: u32) -> &[u64] {
+        let start = record as usize * self.stride();
+        &self.records[start..start + self.place]
     }
 
     fn grow(&mut self) {
         let size = self.index.len() * 2;
         let old = std::mem::replace(&mut self.index, vec![EMPTY; size]);
-        for number in old.into_iter().filter(|&number| number != EMPTY) {
+        for record in old.into_iter().filter(|&record| record != EMPTY) {
             let mask = size - 1;
-            let mut slot = hash(self.key(number)) as usize & mask;
+            let mut slot = hash(self.place_of(record)) as usize & mask;
             while self.index[slot] != EMPTY {
                 slot = (slot + 1) & mask;
             }
-            self.index[slot] = number;
+            self.index[slot] = record;
         }
     }
+}
+
+/// Whether no count in `less` is greater than the same in `more`: each difference keeps its guard.
+fn is_covered(less: &[u64], more: &[u64], guards: &[u64]) -> bool {
+    less.iter()
+        .zip(more)
+        .zip(guards)
+        .all(|((less, more), guards)| ((more | guards) - less) & guards == *guards)
 }
 
 /// Multiply and fold: each bit of each word must reach the low bits of the result.
@@ -83,4 +135,34 @@ fn hash(key: &[u64]) -> u64 {
         hash = (product >> 64) as u64 ^ product as u64;
     }
     hash ^ (hash >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_used_covers_more_used_at_the_same_place() {
+        // Two counts of three bits each, with a spare bit.
+        let counts = |low: u64, high: u64| low | high << 4;
+        let mut visited = Visited::new(1, &[0b1000_1000]);
+        assert!(visited.insert(&[7, counts(1, 2)]));
+        assert!(!visited.insert(&[7, counts(1, 2)]));
+        assert!(!visited.insert(&[7, counts(3, 2)]));
+        assert!(visited.insert(&[7, counts(2, 1)]));
+        assert!(!visited.insert(&[7, counts(2, 2)]));
+        assert!(visited.insert(&[8, counts(2, 2)]));
+        // This one replaces both.
+        assert!(visited.insert(&[7, counts(0, 0)]));
+        assert!(!visited.insert(&[7, counts(0, 1)]));
+    }
+
+    #[test]
+    fn without_counts_a_place_is_visited_once() {
+        let mut visited = Visited::new(2, &[]);
+        for expected in [1_000, 0] {
+            let fresh = (0..1_000).filter(|&at| visited.insert(&[at, at % 7])).count();
+            assert_eq!(fresh, expected);
+        }
+    }
 }

@@ -16,6 +16,8 @@
 //!    `w` becomes an ordinary operation with a deadline, and what `w` itself observes (if it is a
 //!    cas) gets a deadline in turn. With an unknown initial value this is not sound, and not done.
 
+use rustc_hash::FxHashMap;
+
 use super::{RegisterOp, RegisterState};
 use crate::model::Entry;
 
@@ -27,6 +29,11 @@ pub(super) fn without_inert(
     mut entries: Vec<Entry<RegisterOp>>,
 ) -> Vec<Entry<RegisterOp>> {
     let RegisterState::Holds(initial) = initial else { return entries };
+    let crashed_cas =
+        |entry: &Entry<RegisterOp>| entry.is_crashed() && entry.op.observes().is_some();
+    if !entries.iter().any(crashed_cas) {
+        return entries;
+    }
     let mut possible = vec![false; values];
     let mut waiting: Vec<Vec<u32>> = vec![Vec::new(); values];
     let mut pending = vec![initial];
@@ -50,19 +57,20 @@ pub(super) fn without_inert(
 }
 
 /// Leaves out crashed operations that cannot matter, and tightens completions.
-pub(super) fn simplify(
+pub(in crate::model) fn simplify(
     values: usize,
     initial: RegisterState,
     mut entries: Vec<Entry<RegisterOp>>,
 ) -> Vec<Entry<RegisterOp>> {
-    let observed = observed_values(values, &entries);
-    entries.retain(|entry| {
-        !entry.is_crashed()
-            || entry
-                .op
-                .writes()
-                .is_some_and(|value| observed[value as usize] && entry.op.observes() != Some(value))
-    });
+    if entries.iter().any(Entry::is_crashed) {
+        let observed = observed_values(values, &entries);
+        entries.retain(|entry| {
+            !entry.is_crashed()
+                || entry.op.writes().is_some_and(|value| {
+                    observed[value as usize] && entry.op.observes() != Some(value)
+                })
+        });
+    }
     if let RegisterState::Holds(initial) = initial {
         set_deadlines(values, initial, &mut entries);
     }
@@ -72,18 +80,28 @@ pub(super) fn simplify(
 /// Which values an acknowledged operation observes, directly or through crashed cas operations.
 fn observed_values(values: usize, entries: &[Entry<RegisterOp>]) -> Vec<bool> {
     let mut observed = vec![false; values];
-    let mut crashed_cas: Vec<Vec<u32>> = vec![Vec::new(); values];
+    let mut crashed_cas: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
     let mut pending: Vec<u32> = Vec::new();
     for entry in entries {
         match (entry.is_crashed(), entry.op) {
-            (true, RegisterOp::Cas { expected, new }) => crashed_cas[new as usize].push(expected),
+            (true, RegisterOp::Cas { expected, new }) => {
+                crashed_cas.entry(new).or_default().push(expected);
+            }
             (true, RegisterOp::Read(_) | RegisterOp::Write(_)) => {}
-            (false, op) => pending.extend(op.observes()),
+            (false, op) => {
+                if let Some(value) = op.observes()
+                    && !std::mem::replace(&mut observed[value as usize], true)
+                {
+                    pending.push(value);
+                }
+            }
         }
     }
     while let Some(value) = pending.pop() {
-        if !std::mem::replace(&mut observed[value as usize], true) {
-            pending.append(&mut crashed_cas[value as usize]);
+        for expected in crashed_cas.remove(&value).unwrap_or_default() {
+            if !std::mem::replace(&mut observed[expected as usize], true) {
+                pending.push(expected);
+            }
         }
     }
     observed
@@ -91,33 +109,35 @@ fn observed_values(values: usize, entries: &[Entry<RegisterOp>]) -> Vec<bool> {
 
 /// Gives the only writer of a value the completion of the first acknowledged observer.
 fn set_deadlines(values: usize, initial: u32, entries: &mut [Entry<RegisterOp>]) {
-    const NONE: usize = usize::MAX;
-    const MANY: usize = usize::MAX - 1;
+    const NONE: u32 = u32::MAX;
+    const MANY: u32 = u32::MAX - 1;
     let mut writer = vec![NONE; values];
     writer[initial as usize] = MANY;
     for (position, entry) in entries.iter().enumerate() {
         if let Some(value) = entry.op.writes() {
             let writer = &mut writer[value as usize];
-            *writer = if *writer == NONE { position } else { MANY };
+            *writer = if *writer == NONE { position as u32 } else { MANY };
         }
     }
-    let mut pending: Vec<(u32, u64)> = entries
-        .iter()
-        .filter(|entry| !entry.is_crashed())
-        .filter_map(|entry| entry.op.observes().map(|value| (value, entry.completed)))
-        .collect();
-    while let Some((value, deadline)) = pending.pop() {
-        let position = writer[value as usize];
-        if position == NONE || position == MANY {
+    for position in 0..entries.len() {
+        let observer = &entries[position];
+        if observer.is_crashed() {
             continue;
         }
-        let entry = &mut entries[position];
-        // A writer that starts too late stays impossible with the shortest of intervals. Deadlines
-        // only ever shrink and are completions of the history, so this ends.
-        let deadline = deadline.max(entry.invoked + 1);
-        if deadline < entry.completed {
+        let mut deadline = observer.completed;
+        let mut observed = observer.op.observes();
+        // Deadlines only ever shrink and are completions of the history, so this ends.
+        while let Some(value) = observed
+            && writer[value as usize] < MANY
+        {
+            let entry = &mut entries[writer[value as usize] as usize];
+            // A writer that starts too late stays impossible with the shortest of intervals.
+            deadline = deadline.max(entry.invoked + 1);
+            if deadline >= entry.completed {
+                break;
+            }
             entry.completed = deadline;
-            pending.extend(entry.op.observes().map(|value| (value, deadline)));
+            observed = entry.op.observes();
         }
     }
 }

@@ -1,11 +1,10 @@
 //! The sequential specification, and how operations of a history become its operations.
 
-use rustc_hash::FxHashMap;
-
 use super::{blocks, simplify, support};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::{
-    Decision, Encoded, Entry, Initial, Model, OPEN, ObjectModel, UnsuitableOperation,
+    Decision, Encoded, Entry, Initial, Model, Numbers, OPEN, ObjectModel, UnsuitableOperation,
+    completion,
 };
 
 /// What a register holds. Values are numbers that stand for JSON values.
@@ -38,33 +37,30 @@ pub enum RegisterOp {
 /// A register with the values of one history.
 #[derive(Debug, Clone)]
 pub struct Register {
-    values: Vec<Value>,
-    numbers: FxHashMap<Value, u32>,
+    values: Numbers,
     initial: RegisterState,
 }
 
 impl Register {
     /// A register that starts with `initial`.
     pub fn new(initial: &Initial) -> Self {
-        let mut register = Self {
-            values: Vec::new(),
-            numbers: FxHashMap::default(),
-            initial: RegisterState::Unknown,
-        };
+        let mut register = Self { values: Numbers::default(), initial: RegisterState::Unknown };
         if let Initial::Value(value) = initial {
-            register.initial = RegisterState::Holds(register.number(value));
+            register.initial = RegisterState::Holds(register.values.number(value));
         }
         register
     }
 
     fn op(&mut self, operation: &Operation) -> Result<RegisterOp, UnsuitableOperation> {
         match operation.f.as_str() {
-            "read" => Ok(RegisterOp::Read(self.number(&operation.result))),
-            "write" => Ok(RegisterOp::Write(self.number(&operation.invoked))),
+            "read" => Ok(RegisterOp::Read(self.values.number(&operation.result))),
+            "write" => Ok(RegisterOp::Write(self.values.number(&operation.invoked))),
+            "delete" => Ok(RegisterOp::Write(self.values.number(&Value::Null))),
             "cas" => match operation.invoked.as_list() {
-                Some([expected, new]) => {
-                    Ok(RegisterOp::Cas { expected: self.number(expected), new: self.number(new) })
-                }
+                Some([expected, new]) => Ok(RegisterOp::Cas {
+                    expected: self.values.number(expected),
+                    new: self.values.number(new),
+                }),
                 _ => Err(UnsuitableOperation {
                     index: operation.invoke_index,
                     expected: "a cas with value [expected, new]",
@@ -73,21 +69,28 @@ impl Register {
             },
             other => Err(UnsuitableOperation {
                 index: operation.invoke_index,
-                expected: "a function of a register: read, write or cas",
+                expected: "a function of a register: read, write, cas or delete",
                 got: format!("`{other}`"),
             }),
         }
     }
+}
 
-    /// The number that stands for `value`.
-    fn number(&mut self, value: &Value) -> u32 {
-        if let Some(number) = self.numbers.get(value) {
-            return *number;
+impl RegisterState {
+    /// The state after `op`, or none if `op` cannot have its result in this state.
+    pub(in crate::model) fn step(self, op: RegisterOp) -> Option<RegisterState> {
+        use RegisterState::{Holds, Unknown, Unobservable};
+        match (op, self) {
+            (RegisterOp::Write(value), Holds(_) | Unknown | Unobservable) => Some(Holds(value)),
+            (RegisterOp::Read(value), Holds(held)) => (held == value).then_some(self),
+            // The first to observe an unknown initial value tells what it was.
+            (RegisterOp::Read(value), Unknown) => Some(Holds(value)),
+            (RegisterOp::Cas { expected, new }, Holds(held)) => {
+                (held == expected).then_some(Holds(new))
+            }
+            (RegisterOp::Cas { new, .. }, Unknown) => Some(Holds(new)),
+            (RegisterOp::Read(_) | RegisterOp::Cas { .. }, Unobservable) => None,
         }
-        let number = u32::try_from(self.values.len()).expect("a history has under 2^32 values");
-        self.values.push(value.clone());
-        self.numbers.insert(value.clone(), number);
-        number
     }
 }
 
@@ -99,15 +102,13 @@ impl ObjectModel for Register {
         initial: &Initial,
     ) -> Result<Encoded<Self>, UnsuitableOperation> {
         let mut register = Register::new(initial);
-        let mut entries = Vec::new();
+        let mut entries = Vec::with_capacity(operations.len());
         for (id, operation) in operations.iter().enumerate() {
             let op = register.op(operation)?;
-            let completed = match operation.outcome {
-                Outcome::Fail => continue,
-                Outcome::Ok => operation.complete_index.map_or(OPEN, |index| 2 * index + 1),
-                Outcome::Info => OPEN,
-            };
-            if completed == OPEN && matches!(op, RegisterOp::Read(_)) {
+            let completed = completion(operation);
+            let is_moot = operation.outcome == Outcome::Fail
+                || completed == OPEN && matches!(op, RegisterOp::Read(_));
+            if is_moot {
                 continue;
             }
             entries.push(Entry { id, op, invoked: 2 * operation.invoke_index, completed });
@@ -126,18 +127,7 @@ impl Model for Register {
     }
 
     fn step(&self, state: &RegisterState, op: &RegisterOp) -> Option<RegisterState> {
-        use RegisterState::{Holds, Unknown, Unobservable};
-        match (*op, *state) {
-            (RegisterOp::Write(value), Holds(_) | Unknown | Unobservable) => Some(Holds(value)),
-            (RegisterOp::Read(value), Holds(held)) => (held == value).then_some(*state),
-            // The first to observe an unknown initial value tells what it was.
-            (RegisterOp::Read(value), Unknown) => Some(Holds(value)),
-            (RegisterOp::Cas { expected, new }, Holds(held)) => {
-                (held == expected).then_some(Holds(new))
-            }
-            (RegisterOp::Cas { new, .. }, Unknown) => Some(Holds(new)),
-            (RegisterOp::Read(_) | RegisterOp::Cas { .. }, Unobservable) => None,
-        }
+        state.step(*op)
     }
 
     fn is_read_only(&self, op: &RegisterOp) -> bool {
@@ -173,6 +163,10 @@ impl Model for Register {
 
     fn decide(&self, entries: &[Entry<RegisterOp>]) -> Option<Decision> {
         blocks::decide(self.values.len(), self.initial, entries)
+    }
+
+    fn conflict(&self, entries: &[Entry<RegisterOp>]) -> Option<Vec<usize>> {
+        super::conflict(self.values.len(), self.initial, entries)
     }
 
     fn support(&self, entries: &[Entry<RegisterOp>]) -> Vec<Vec<usize>> {
@@ -219,16 +213,20 @@ impl Model for Register {
     }
 
     fn describe_value(&self, value: u32) -> String {
-        match &self.values[value as usize] {
+        match self.values.value(value) {
             Value::Null => "nothing".to_owned(),
             other => other.to_string(),
         }
+    }
+
+    fn noun(&self) -> &'static str {
+        "register"
     }
 }
 
 impl RegisterOp {
     /// The value that it must find.
-    pub(super) fn observes(self) -> Option<u32> {
+    pub(in crate::model) fn observes(self) -> Option<u32> {
         match self {
             RegisterOp::Read(value) => Some(value),
             RegisterOp::Cas { expected, .. } => Some(expected),
@@ -237,7 +235,7 @@ impl RegisterOp {
     }
 
     /// The value that it leaves.
-    pub(super) fn writes(self) -> Option<u32> {
+    pub(in crate::model) fn writes(self) -> Option<u32> {
         match self {
             RegisterOp::Write(value) => Some(value),
             RegisterOp::Cas { new, .. } => Some(new),

@@ -3,8 +3,10 @@
 mod brute;
 mod exhaustive;
 mod explanations;
+mod models;
 mod mutation;
 mod random;
+mod reference;
 mod simulate;
 mod verdicts;
 mod witness;

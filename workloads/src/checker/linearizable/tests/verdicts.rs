@@ -84,7 +84,7 @@ fn operations_that_a_register_does_not_have_are_refused() {
     operations[1].f = "append".into();
     assert_eq!(
         refuse(&operations),
-        "event 2: expected a function of a register: read, write or cas, got `append`"
+        "event 2: expected a function of a register: read, write, cas or delete, got `append`"
     );
 }
 
