@@ -15,6 +15,7 @@
 
 pub mod bench;
 pub mod budget;
+mod child_runs;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
@@ -47,6 +48,7 @@ pub mod several_runs;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod stop;
+pub mod suite;
 pub mod system;
 pub mod usage;
 #[cfg(feature = "simulation")]

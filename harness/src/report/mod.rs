@@ -25,4 +25,4 @@ pub mod operations;
 pub mod results;
 mod run_checks;
 pub mod terminal;
-mod words;
+pub(crate) mod words;
