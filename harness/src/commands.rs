@@ -9,7 +9,7 @@ use workloads::checker::{Check, Verdict};
 use workloads::history::jsonl::{TruncatedTail, read_events};
 use workloads::history::{Event, operations};
 use workloads::model::{Initial, MODELS, model};
-use workloads::workload::{Expectation, Workload};
+use workloads::workload::Workload;
 
 use crate::budget::CheckBudget;
 use crate::cli::{CheckArgs, Table};
@@ -85,8 +85,7 @@ fn check_one(args: &CheckArgs, file: &Path) -> anyhow::Result<(Check, Option<u64
 fn model_of_run(folder: &Path) -> anyhow::Result<String> {
     let info = read_info(folder)?;
     let workload = workload_of(&info)?;
-    let Expectation::Linearizable(model) = workload.expectation;
-    Ok(model.to_owned())
+    Ok(workload.expectations[0].model.to_owned())
 }
 
 fn read_info(folder: &Path) -> anyhow::Result<RunInfo> {
