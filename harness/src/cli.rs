@@ -59,6 +59,8 @@ pub enum Command {
     },
     /// Say what this machine can do, what each missing item costs, and how to enable it
     Doctor,
+    /// Make many runs: workloads, faults, options and seeds; write one page about all of them
+    Suite(crate::suite::SuiteArgs),
     /// Measure how fast the store is, alone or beside another system
     Bench(Box<crate::bench::BenchArgs>),
     /// Run the store's replicas on virtual time: many seeds; one seed always gives the same trace

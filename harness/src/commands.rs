@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use workloads::history::jsonl::read_events;
 use workloads::history::{Event, TruncatedTail};
-use workloads::workload::{Expectation, Workload};
+use workloads::workload::Workload;
 
 use crate::budget::CheckBudget;
 use crate::cli::Table;
@@ -23,8 +23,7 @@ use crate::system::SYSTEMS;
 pub(crate) fn model_of_run(folder: &Path) -> anyhow::Result<String> {
     let info = read_info(folder)?;
     let workload = workload_of(&info)?;
-    let Expectation::Linearizable(model) = workload.expectation;
-    Ok(model.to_owned())
+    Ok(workload.expectations[0].model.to_owned())
 }
 
 fn read_info(folder: &Path) -> anyhow::Result<RunInfo> {

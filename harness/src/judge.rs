@@ -1,42 +1,48 @@
 //! Runs the checks that a workload's expectation names.
 
-use workloads::checker::linearizable::{LinearizableOptions, check};
-use workloads::checker::{Budget, Check, Verdict};
-use workloads::history::{Event, Operation, Value, operations};
-use workloads::model::{Initial, ModelInfo, UnsuitableOperation, model};
+use workloads::checker::{Budget, Check, CheckOptions, Verdict, checker};
+use workloads::history::{Event, Operation, operations};
 use workloads::workload::{Expectation, Workload};
 
 /// All checks of a workload on a recorded history. What cannot be judged is unknown, with the reason.
 pub fn checks(workload: &Workload, events: &[Event], budget: &dyn Budget) -> Vec<Check> {
-    let Expectation::Linearizable(name) = workload.expectation;
-    let model = model(name).expect("the registry names models that exist");
     let operations = match operations(events) {
         Ok(operations) => operations,
         Err(error) => return vec![not_judged(&error.to_string())],
     };
-    let initial = Initial::Value(Value::Null);
-    vec![
-        linearizable(&operations, model, initial, budget)
-            .unwrap_or_else(|error| not_judged(&error.to_string())),
-        workloads::checker::exercised(&operations, workload.required),
-    ]
+    let mut checks: Vec<Check> = workload
+        .expectations
+        .iter()
+        .map(|expected| property(&operations, expected, workload, budget))
+        .collect();
+    checks.push(workloads::checker::exercised(&operations, workload.required));
+    checks
 }
 
-/// Checks that each key is a linearizable object of the model.
-pub fn linearizable(
+/// Whether the history has the property that is expected of it.
+fn property(
     operations: &[Operation],
-    model: &ModelInfo,
-    initial: Initial,
+    expected: &Expectation,
+    workload: &Workload,
     budget: &dyn Budget,
-) -> Result<Check, UnsuitableOperation> {
+) -> Check {
     if operations.is_empty() {
-        return Ok(unknown(
-            "no operation was recorded",
-            "a history without operations proves nothing",
-        ));
+        return nothing_recorded();
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    check(operations, model, &LinearizableOptions { initial, threads }, budget)
+    let checker = checker(expected.model, Some(expected.property))
+        .expect("the registry names checkers that exist");
+    let options =
+        CheckOptions { threads: threads(), total: workload.total, ..CheckOptions::default() };
+    (checker.check)(operations, &options, budget)
+        .unwrap_or_else(|error| not_judged(&error.to_string()))
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn nothing_recorded() -> Check {
+    unknown("no operation was recorded", "a history without operations proves nothing")
 }
 
 /// Stands in for the checks of a checker that panicked: our fault, so that nothing is known.

@@ -66,6 +66,7 @@ fn perform(cli: Cli) -> i32 {
             (Ok(exit_code::VALID), exit_code::VALID)
         }
         Some(Command::Doctor) => (doctor(), exit_code::HARNESS_FAILURE),
+        Some(Command::Suite(args)) => suite(&args),
         #[cfg(feature = "simulation")]
         Some(Command::Simulate(args)) => {
             (crate::worlds::run_simulation(args), exit_code::BAD_USAGE)
@@ -86,6 +87,14 @@ fn perform(cli: Cli) -> i32 {
 fn is_called(name: &str) -> bool {
     let called = std::env::args_os().next();
     called.is_some_and(|called| called == name)
+}
+
+/// A suite that cannot be read is bad usage, what goes wrong later a failure of ours.
+fn suite(args: &crate::suite::SuiteArgs) -> (anyhow::Result<i32>, i32) {
+    let result = crate::suite::run(args);
+    let is_usage = matches!(&result, Err(error) if error.is::<crate::suite::DefinitionError>());
+    let code = if is_usage { exit_code::BAD_USAGE } else { exit_code::HARNESS_FAILURE };
+    (result, code)
 }
 
 fn doctor() -> anyhow::Result<i32> {

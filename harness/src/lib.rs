@@ -17,6 +17,7 @@ pub mod bench;
 pub mod budget;
 pub mod check;
 pub mod checker_bench;
+mod child_runs;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
@@ -49,6 +50,7 @@ pub mod several_runs;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod stop;
+pub mod suite;
 pub mod system;
 pub mod usage;
 #[cfg(feature = "simulation")]

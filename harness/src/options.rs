@@ -44,6 +44,13 @@ impl RunOptions {
         let system = crate::system::system(&args.system).ok_or_else(|| {
             unknown("system", &args.system, crate::system::SYSTEMS.iter().map(|entry| entry.name))
         })?;
+        if !system.interfaces.contains(&workload.interface) {
+            return Err(BadUsage(format!(
+                "the system {} has nothing that the workload {} could use\n\
+                 hint: `harness list workloads`",
+                system.name, workload.name
+            )));
+        }
         if args.storage == StorageMode::Memory && faults.contains(&FaultKind::Kill) {
             return Err(BadUsage(
                 "--storage memory with the fault kill: a killed node would come back without \
@@ -111,7 +118,7 @@ impl RunOptions {
 }
 
 /// A seed that is short enough to be typed.
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0) % 1_000_000_000
 }

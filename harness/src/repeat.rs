@@ -33,7 +33,7 @@ fn without_seed_and_runs(mut given: impl Iterator<Item = OsString>) -> Vec<OsStr
 }
 
 /// As a shell reads it back. A byte that is no text is lost, which only a path can have.
-fn quoted(argument: &OsStr) -> String {
+pub(crate) fn quoted(argument: &OsStr) -> String {
     let text = argument.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {

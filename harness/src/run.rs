@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use workloads::checker::Check;
 use workloads::generator::{GeneratorOptions, Invocation};
 use workloads::history::{Event, EventKind, Value};
+use workloads::workload::Interface;
 
 use crate::budget::CheckBudget;
 use crate::cluster::{Cluster, ClusterControl, ClusterError};
@@ -86,6 +87,10 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
     let group = format!("{}-{}", options.workload.name, options.fault_names());
     let time = started.strftime("%Y%m%dT%H%M%SZ").to_string();
     let store = RunStore::create(&args.out, &group, &time, options.seed)?;
+    if let Err(error) = files::link_latest(store.root(), &store.path()) {
+        // Only a convenience, for `exec` and `check` while it runs too.
+        tracing::warn!("{}", output::chain(&error));
+    }
     let system: Arc<dyn System> = Arc::from((options.system.build)(SystemOptions {
         cluster: store.name().to_owned(),
         storage: args.storage,
@@ -152,10 +157,6 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
     );
     if results.exit_code == exit_code::VALID && !args.keep_data {
         cluster.remove_data();
-    }
-    if let Err(error) = files::link_latest(store.root(), &store.path()) {
-        // Only a convenience.
-        tracing::warn!("{}", output::chain(&error));
     }
     print_results(&options, &info, &recorded.facts, &results, &store);
     match written {
@@ -229,7 +230,10 @@ async fn record(
         .collect();
     let factory: ClientFactory = {
         let (system, cluster, nodes) = (system.clone(), cluster.clone(), nodes_of_workers.clone());
-        Arc::new(move |worker| system.client(nodes[worker], cluster.address(nodes[worker])))
+        let interface = options.workload.interface;
+        Arc::new(move |worker| {
+            system.client(nodes[worker], cluster.address(nodes[worker]), interface)
+        })
     };
     let workers = Workers::start(options.concurrency, &factory, args.operation_timeout);
     let began = Instant::now();
@@ -286,7 +290,7 @@ async fn recovery(
 ) -> Option<Duration> {
     let began = Instant::now();
     let probes = cluster.nodes().iter().map(|&node| {
-        let mut client = system.client(node, cluster.address(node));
+        let mut client = system.client(node, cluster.address(node), Interface::Register);
         async move {
             let key = Some(RECOVERY_KEY.into());
             let write = Invocation { f: "write", key: key.clone(), value: node.to_string().into() };

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use workloads::generator::Invocation;
 use workloads::history::{EventKind, Value};
+use workloads::workload::Interface;
 
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
@@ -28,6 +29,8 @@ pub struct SystemEntry {
     pub name: &'static str,
     /// One sentence for `list systems`.
     pub about: &'static str,
+    /// What workloads may ask of it.
+    pub interfaces: &'static [Interface],
     /// Builds it from the options of a run.
     pub build: fn(SystemOptions) -> Box<dyn System>,
 }
@@ -147,7 +150,7 @@ pub trait Nodes: Send + Sync {
 /// A system under test.
 pub trait System: Nodes {
     /// A client that speaks to one node only. Connects when it is first used.
-    fn client(&self, node: NodeId, address: SocketAddr) -> Box<dyn Client>;
+    fn client(&self, node: NodeId, address: SocketAddr, interface: Interface) -> Box<dyn Client>;
 }
 
 /// A connection that applies operations of one worker, one at a time.

@@ -1,6 +1,13 @@
 //! Generators: pure, seeded sources of operations.
 
+pub mod bank;
+pub mod counter;
+pub mod elements;
+mod key_groups;
+pub mod long_fork;
 pub mod register;
+pub mod transactions;
+pub mod unique_ids;
 
 use crate::history::{Event, Value};
 

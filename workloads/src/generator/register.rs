@@ -1,73 +1,47 @@
-//! Reads, writes and cas on registers, with values that never repeat.
-
-use std::collections::VecDeque;
+//! Reads, writes, cas and deletes on registers, with values that never repeat.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::key_groups::KeyGroups;
 use super::{Generator, GeneratorOptions, Invocation};
 use crate::history::{Event, EventKind, Value};
 
 /// Clients that share a key, where there are enough: fewer would see too little of each other.
 pub const CLIENTS_PER_KEY: usize = 5;
 
-/// Operations on a key before its group moves on to a fresh one, so that counterexamples and
-/// searches stay small and new keys meet every fault.
-pub const OPERATIONS_PER_KEY: usize = 300;
-
-/// Keys that a group has left and that it reads again in the final phase.
-const RECENT_KEYS: usize = 3;
-
-/// Percent of operations that are reads; then writes; the rest is cas.
+/// Percent of operations that are reads; then writes, then deletes if there are any; the rest is cas.
 const READ_PERCENT: u32 = 45;
 const WRITE_PERCENT: u32 = 35;
+const DELETE_PERCENT: u32 = 8;
 
 /// The stream of the seed that decides the mix.
 const MIX_STREAM: u64 = 1;
 
-/// Workers in groups, each group on its own key at a time.
-///
-/// Neighbouring workers are in one group, because a worker's number also chooses its node: so each
-/// key is used through many nodes. Every value is written by one operation only, over all keys,
-/// which lets the checker decide without search.
+/// Every value is written by one operation only, over all keys, which lets the checker decide without
+/// search.
 #[derive(Debug)]
 pub struct RegisterGenerator {
-    concurrency: usize,
-    groups: Vec<Group>,
+    keys: KeyGroups,
+    /// The value that each group last saw or set on its key, which a cas expects.
+    latest: Vec<Option<Value>>,
+    deletes: bool,
     rng: ChaCha8Rng,
     last_value: u64,
-    next_key: u64,
-}
-
-/// Workers that share a key.
-#[derive(Debug)]
-struct Group {
-    key: u64,
-    operations: usize,
-    /// The value that was last seen or set, which a cas expects.
-    latest: Option<Value>,
-    recent: VecDeque<u64>,
 }
 
 impl RegisterGenerator {
-    /// A generator with at most `options.keys` groups, of [`CLIENTS_PER_KEY`] workers or more each
-    /// (if there are so many workers at all).
+    /// Reads, writes and cas.
     pub fn new(options: &GeneratorOptions) -> Self {
-        let groups = (options.concurrency / CLIENTS_PER_KEY).clamp(1, options.keys.max(1));
+        let keys = KeyGroups::new(options, CLIENTS_PER_KEY);
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(MIX_STREAM);
-        let group = |key| Group { key, operations: 0, latest: None, recent: VecDeque::new() };
-        Self {
-            concurrency: options.concurrency.max(1),
-            groups: (0..groups as u64).map(group).collect(),
-            rng,
-            last_value: 0,
-            next_key: groups as u64,
-        }
+        Self { latest: vec![None; keys.len()], keys, deletes: false, rng, last_value: 0 }
     }
 
-    fn group(&self, worker: usize) -> usize {
-        (worker * self.groups.len() / self.concurrency).min(self.groups.len() - 1)
+    /// The same, and deletes.
+    pub fn with_deletes(options: &GeneratorOptions) -> Self {
+        Self { deletes: true, ..Self::new(options) }
     }
 
     fn fresh_value(&mut self) -> Value {
@@ -78,24 +52,18 @@ impl RegisterGenerator {
 
 impl Generator for RegisterGenerator {
     fn next(&mut self, worker: usize) -> Invocation {
-        let number = self.group(worker);
-        let group = &mut self.groups[number];
-        if group.operations == OPERATIONS_PER_KEY {
-            group.recent.push_back(group.key);
-            if group.recent.len() > RECENT_KEYS {
-                group.recent.pop_front();
-            }
-            group.key = self.next_key;
-            group.operations = 0;
-            group.latest = None;
-            self.next_key += 1;
+        let group = self.keys.group(worker);
+        if self.keys.use_key(group) {
+            self.latest[group] = None;
         }
-        group.operations += 1;
-        let key = Some(Value::from(group.key));
-        let latest = group.latest.clone();
+        let key = Some(Value::from(self.keys.key(group)));
+        let latest = self.latest[group].clone();
         let draw = self.rng.random_range(0..100);
         if draw < READ_PERCENT {
             return Invocation { f: "read", key, value: Value::Null };
+        }
+        if self.deletes && (READ_PERCENT..READ_PERCENT + DELETE_PERCENT).contains(&draw) {
+            return Invocation { f: "delete", key, value: Value::Null };
         }
         let new = self.fresh_value();
         match latest {
@@ -108,9 +76,9 @@ impl Generator for RegisterGenerator {
     }
 
     fn observe(&mut self, worker: usize, completion: &Event) {
-        let number = self.group(worker);
-        let group = &mut self.groups[number];
-        if completion.kind != EventKind::Ok || completion.key != Some(Value::from(group.key)) {
+        let group = self.keys.group(worker);
+        let key = Value::from(self.keys.key(group));
+        if completion.kind != EventKind::Ok || completion.key != Some(key) {
             return;
         }
         let seen = match completion.f.as_str() {
@@ -118,16 +86,13 @@ impl Generator for RegisterGenerator {
             _ => Some(&completion.value),
         };
         if let Some(seen) = seen.filter(|seen| !seen.is_null()) {
-            group.latest = Some(seen.clone());
+            self.latest[group] = Some(seen.clone());
         }
     }
 
     fn final_operations(&mut self, worker: usize) -> Vec<Invocation> {
-        let group = &self.groups[self.group(worker)];
-        std::iter::once(&group.key)
-            .chain(group.recent.iter().rev())
-            .map(|&key| Invocation { f: "read", key: Some(Value::from(key)), value: Value::Null })
-            .collect()
+        let read = |key| Invocation { f: "read", key: Some(Value::from(key)), value: Value::Null };
+        self.keys.recent(self.keys.group(worker)).map(read).collect()
     }
 }
 
@@ -135,6 +100,7 @@ impl Generator for RegisterGenerator {
 mod tests {
     use std::collections::{HashMap, HashSet};
 
+    use super::super::key_groups::OPERATIONS_PER_KEY;
     use super::*;
     use crate::history::Process;
 

@@ -1,6 +1,6 @@
 //! Linearizable registers.
 
-use super::{Expectation, Workload};
+use super::{Expectation, Interface, Workload};
 use crate::generator::register::{CLIENTS_PER_KEY, RegisterGenerator};
 
 /// Reads, writes and compare-and-sets on single keys.
@@ -10,8 +10,10 @@ pub const REGISTER: Workload = Workload {
             time, with values that never repeat. Each key must behave as one register, whatever \
             breaks. Finds stale reads, lost acknowledged writes, writes applied twice or rolled \
             back, and compare-and-sets that succeed on a value the key no longer had.",
+    interface: Interface::Register,
     required: &["read", "write", "cas"],
     clients_per_key: CLIENTS_PER_KEY,
     generator: |options| Box::new(RegisterGenerator::new(options)),
-    expectation: Expectation::Linearizable("register"),
+    total: None,
+    expectations: &[Expectation { model: "register", property: "linearizable" }],
 };

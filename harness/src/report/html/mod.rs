@@ -30,6 +30,7 @@ use crate::nemesis::record::FaultRecord;
 use crate::report::results::{Results, RunFacts, RunInfo};
 
 pub use page::render;
+pub(crate) use page::{STYLE, verdict_class, verdict_mark};
 
 /// What the page is made from.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use crate::report::html::{
 use crate::report::numbers::RecoveryOutcome;
 use crate::report::terminal::verdict_word;
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
@@ -117,7 +117,7 @@ pub(crate) fn verdict_class(verdict: Verdict) -> &'static str {
 }
 
 /// A shape of its own for each verdict: disc, diamond, octagon.
-fn verdict_mark(verdict: Verdict) -> Markup {
+pub(crate) fn verdict_mark(verdict: Verdict) -> Markup {
     let (outline, mark) = match verdict {
         Verdict::Valid => ("M24 2a22 22 0 1 0 0 44a22 22 0 1 0 0-44z", "M14 25l7 7 14-15"),
         Verdict::Unknown => {

@@ -1,0 +1,63 @@
+//! Sets and queues: each element is a key of its own, below the one of its set or queue.
+
+use proto::client::{Comparison, Keys, Relation, Step, Txn};
+use workloads::generator::Invocation;
+use workloads::history::Value;
+
+use super::registers::value;
+use super::{CONFLICTS_MAX, Connection, Failure, key};
+
+/// More than a set or queue ever has, and within what the store puts into a page: a page is read at
+/// one revision.
+const PAGE_KEYS: u32 = 1_000;
+/// Elements of which a dequeue takes the first that nobody else takes.
+const CANDIDATES: u32 = 4;
+
+pub(super) async fn apply(
+    connection: &mut Connection<'_>,
+    invocation: &Invocation,
+) -> Result<Value, Failure> {
+    let prefix = format!("elements/{}/", key(invocation));
+    match invocation.f {
+        "add" | "enqueue" => {
+            // In the order of their numbers.
+            let element = format!("{prefix}{:0>12}", invocation.value.to_string());
+            connection.kv.put(element, invocation.value.to_string()).await?;
+            Ok(invocation.value.clone())
+        }
+        "read" => {
+            let mode = connection.mode();
+            let page = connection.kv.scan_page(Keys::prefix(prefix), PAGE_KEYS, mode).await?;
+            if page.more {
+                return Err(Failure::Refused("the set is too large to be read at one revision"));
+            }
+            Ok(Value::list(page.found.iter().map(|(_, found)| value(&found.value))))
+        }
+        "dequeue" => dequeue(connection, prefix).await,
+        _ => Err(Failure::unknown(invocation)),
+    }
+}
+
+/// Takes the first element that nobody else takes in the same moment.
+async fn dequeue(connection: &mut Connection<'_>, prefix: String) -> Result<Value, Failure> {
+    for _ in 0..CONFLICTS_MAX {
+        let mode = connection.mode();
+        let keys = Keys::prefix(prefix.clone());
+        let page = connection
+            .kv
+            .scan_page(keys, CANDIDATES, mode)
+            .await
+            .map_err(Failure::before_any_effect)?;
+        if page.found.is_empty() {
+            return Ok(Value::Null);
+        }
+        for (key, found) in page.found {
+            let is_there = Comparison::revision(key.clone(), Relation::Equal, found.revision);
+            let take = Txn::new().when(is_there).then(Step::delete(key));
+            if connection.kv.txn(take).await?.held {
+                return Ok(value(&found.value));
+            }
+        }
+    }
+    Err(Failure::Refused("others took every element that was seen"))
+}
