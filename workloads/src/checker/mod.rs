@@ -13,6 +13,7 @@ mod bounds;
 mod counter;
 mod exercised;
 mod findings;
+pub mod isolation;
 mod kafka;
 pub mod linearizable;
 mod lock;

@@ -1,8 +1,8 @@
 //! The table of checkers: which property of which model is judged by what.
 
 use super::{
-    Budget, Check, availability, bank, counter, kafka, linearizable, lock, long_fork, monotonic,
-    sequential, set_full, total_queue, unique_ids, watch,
+    Budget, Check, availability, bank, counter, isolation, kafka, linearizable, lock, long_fork,
+    monotonic, sequential, set_full, total_queue, unique_ids, watch,
 };
 use crate::history::Operation;
 use crate::model::{Initial, UnsuitableOperation};
@@ -61,8 +61,8 @@ pub struct CheckerInfo {
     pub check: CheckFn,
 }
 
-/// All checkers that can be asked for.
-pub const CHECKERS: &[CheckerInfo] = &[
+/// Checkers that are in no table of their own.
+const SINGLE: &[CheckerInfo] = &[
     CheckerInfo {
         models: &["register", "cas-register"],
         property: "linearizable",
@@ -184,6 +184,25 @@ pub const CHECKERS: &[CheckerInfo] = &[
         check: availability::check,
     },
 ];
+
+/// All checkers that can be asked for.
+pub const CHECKERS: &[CheckerInfo] =
+    &joined::<{ SINGLE.len() + isolation::CHECKERS.len() }>(&[SINGLE, isolation::CHECKERS]);
+
+/// The rows of several tables in one.
+const fn joined<const ROWS: usize>(tables: &[&[CheckerInfo]]) -> [CheckerInfo; ROWS] {
+    let mut rows = [tables[0][0]; ROWS];
+    let (mut row, mut table) = (0, 0);
+    while table < tables.len() {
+        let mut at = 0;
+        while at < tables[table].len() {
+            rows[row] = tables[table][at];
+            (row, at) = (row + 1, at + 1);
+        }
+        table += 1;
+    }
+    rows
+}
 
 /// The checker of this property of this model; without a property, the model's default.
 pub fn checker(model: &str, property: Option<&str>) -> Option<&'static CheckerInfo> {
