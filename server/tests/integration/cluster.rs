@@ -9,6 +9,8 @@ use server::bug::Bugs;
 use server::config::Mode;
 use server::driver::NodeHandle;
 use server::types::{GroupId, Role};
+#[cfg(feature = "rocksdb")]
+use server::ServerError;
 use server::{Limits, Server, ServerConfig, Settings, Storage};
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -300,7 +302,15 @@ impl Cluster {
         node: u64,
         change: impl Fn(ServerConfig) -> ServerConfig,
     ) {
-        let server = Server::start(change(self.config(node))).await.unwrap();
+        let config = change(self.config(node));
+        // While the node was down, its port may have gone to an outgoing connection of another test.
+        let server = eventually("the node's port is free", async || {
+            match Server::start(config.clone()).await {
+                Err(ServerError::Listen { .. }) => None,
+                started => Some(started.unwrap()),
+            }
+        })
+        .await;
         self.running.insert(node, server);
     }
 }

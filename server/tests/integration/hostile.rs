@@ -10,7 +10,7 @@ use proto::client::{Client, ClientOptions, Keys};
 use proto::kv::kv_client::KvClient;
 use proto::kv::{ErrorDetail, ErrorKind, PutRequest, RequestContext};
 use proto::raft::peer_client::PeerClient;
-use proto::raft::{Batch, Envelope, Frame, Handshake, frame};
+use proto::raft::{Batch, Envelope, Frame, frame};
 use protobuf::Message as _;
 use raft::eraftpb;
 use server::bug::Bugs;
@@ -154,13 +154,7 @@ async fn conversations(clients: SocketAddr, peers: SocketAddr, http: SocketAddr)
         client.scan(Keys::all()).collect().await.unwrap();
     };
     let as_peer = async |address: String| {
-        let handshake = Handshake {
-            format: server::transport::PEER_FORMAT,
-            cluster: "test".to_owned(),
-            from: 2,
-            to: 1,
-            ..Handshake::default()
-        };
+        let handshake = crate::failures::handshake(2, 1);
         let mut message = eraftpb::Message { from: 2, to: 1, term: 1, ..Default::default() };
         message.set_msg_type(eraftpb::MessageType::MsgHeartbeat);
         // Of a group that the node does not have: bytes are hostile here, peers are not.

@@ -233,11 +233,12 @@ async fn a_follower_behind_the_compacted_log_catches_up_under_load() {
     let mut client = storm.cluster.client(storm.cluster.leader().await);
     client.put("deleted meanwhile", "1").await.unwrap();
     storm.catches_up(follower).await;
-    let had = storm.cluster.handle(follower).status(GroupId(0)).unwrap().last_index;
     storm.load.mark("a follower stops");
     storm.cluster.stop(follower).await;
     client.delete("deleted meanwhile").await.unwrap();
     let leader = storm.cluster.leader().await;
+    // At least what the follower had when it stopped.
+    let had = storm.cluster.handle(leader).status(GroupId(0)).unwrap().last_index;
     eventually("what it lacks is compacted", async || {
         let status = storm.cluster.handle(leader).status(GroupId(0))?;
         (status.first_index > had).then_some(())

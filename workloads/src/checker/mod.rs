@@ -16,6 +16,7 @@ mod counter;
 mod doublecheck;
 mod exercised;
 mod findings;
+pub mod isolation;
 mod kafka;
 pub mod linearizable;
 mod lock;

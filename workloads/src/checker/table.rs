@@ -8,8 +8,8 @@ use super::session::{
 };
 use super::staleness::check_staleness;
 use super::{
-    Budget, Check, availability, bank, counter, kafka, lock, long_fork, monotonic, sequential,
-    set_full, total_queue, unique_ids, watch,
+    Budget, Check, availability, bank, counter, isolation, kafka, lock, long_fork, monotonic,
+    sequential, set_full, total_queue, unique_ids, watch,
 };
 use crate::history::Operation;
 use crate::model::{
@@ -71,8 +71,8 @@ pub struct CheckerInfo {
     pub check: CheckFn,
 }
 
-/// All checkers that can be asked for.
-pub const CHECKERS: &[CheckerInfo] = &[
+/// Checkers that are in no table of their own.
+const SINGLE: &[CheckerInfo] = &[
     // One line for each model of an object.
     object(REGISTERS, "Each key is one register.", check_object::<Register>),
     object(
@@ -246,6 +246,25 @@ pub const CHECKERS: &[CheckerInfo] = &[
         check: availability::check,
     },
 ];
+
+/// All checkers that can be asked for.
+pub const CHECKERS: &[CheckerInfo] =
+    &joined::<{ SINGLE.len() + isolation::CHECKERS.len() }>(&[SINGLE, isolation::CHECKERS]);
+
+/// The rows of several tables in one.
+const fn joined<const ROWS: usize>(tables: &[&[CheckerInfo]]) -> [CheckerInfo; ROWS] {
+    let mut rows = [tables[0][0]; ROWS];
+    let (mut row, mut table) = (0, 0);
+    while table < tables.len() {
+        let mut at = 0;
+        while at < tables[table].len() {
+            rows[row] = tables[table][at];
+            (row, at) = (row + 1, at + 1);
+        }
+        table += 1;
+    }
+    rows
+}
 
 /// The row of an object, of which every operation acts at one moment while it runs.
 const fn object(

@@ -71,7 +71,8 @@ pub(super) async fn a_restart_keeps_what_is_on_disk_and_forgets_what_is_in_memor
     let session = client.open_session().await.unwrap();
     let answered = client.put("k", "once").await.unwrap().header.revision;
     assert!(client.snapshot(0).await.unwrap() >= answered);
-    // And some that are in the log only.
+    // And some that are in the log only, of another session.
+    client.forget_session();
     client.put("late", "v").await.unwrap();
     cluster.restart_all().await;
 
