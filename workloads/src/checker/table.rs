@@ -13,8 +13,8 @@ use super::{
 };
 use crate::history::Operation;
 use crate::model::{
-    Counter, FencingLock, Initial, KvAppend, MultiRegister, Mutex, Register, UnsuitableOperation,
-    VersionedRegister,
+    Bag, Collection, Counter, FencingLock, Initial, KvAppend, Log, MaxPriorityQueue, MultiRegister,
+    Mutex, PriorityQueue, Queue, Register, Set, Stack, UnsuitableOperation, VersionedRegister,
 };
 
 /// What a checker is told apart from the history.
@@ -93,6 +93,29 @@ const SINGLE: &[CheckerInfo] = &[
         check_object::<FencingLock>,
     ),
     object(&["counter"], "Each key is one counter.", check_object::<Counter>),
+    object(&["set", "set-full", "grow-only-set"], "Each key is one set.", check_object::<Set>),
+    object(&["log"], "Each key is one log.", check_object::<Log>),
+    object(
+        &["queue", "fifo-queue"],
+        "Each key is one fifo queue.",
+        check_object::<Collection<Queue>>,
+    ),
+    object(
+        &["unordered-queue", "bag"],
+        "Each key is one queue without order.",
+        check_object::<Collection<Bag>>,
+    ),
+    object(&["stack"], "Each key is one stack.", check_object::<Collection<Stack>>),
+    object(
+        &["priority-queue"],
+        "Each key is one queue whose least element leaves first.",
+        check_object::<Collection<PriorityQueue>>,
+    ),
+    object(
+        &["max-priority-queue"],
+        "Each key is one queue whose greatest element leaves first.",
+        check_object::<Collection<MaxPriorityQueue>>,
+    ),
     // What may still hold where that does not.
     sequential(REGISTERS, check_sequential::<Register>),
     sequential(&["versioned-register"], check_sequential::<VersionedRegister>),

@@ -15,6 +15,18 @@ pub enum Decision {
     Impossible,
 }
 
+/// What the operations of a small set are called, by their positions, and when they ran.
+pub trait Telling {
+    /// Its name, such as `A`.
+    fn name(&self, operation: usize) -> String;
+
+    /// When it began, such as `0.002 s`.
+    fn began(&self, operation: usize) -> String;
+
+    /// When it was done; none if nobody learned.
+    fn done(&self, operation: usize) -> Option<String>;
+}
+
 /// A sequential specification of one object.
 ///
 /// Only [`step`](Model::step) defines it. The other functions tell what is true of `step`, which
@@ -30,6 +42,17 @@ pub trait Model: Sync {
 
     /// The state after `op`, or none if `op` cannot have its result in `state`.
     fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
+
+    /// [`step`](Model::step) in place; false if `op` is impossible, and then the state is as it was.
+    fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool {
+        match self.step(state, op) {
+            Some(after) => {
+                *state = after;
+                true
+            }
+            None => false,
+        }
+    }
 
     /// Whether `op` changes no state that is wholly known.
     fn is_read_only(&self, op: &Self::Op) -> bool;
@@ -85,6 +108,17 @@ pub trait Model: Sync {
         None
     }
 
+    /// Weakens operations of a [`conflict`](Model::conflict) to what shows that it is one.
+    fn narrow(&self, conflict: Vec<Entry<Self::Op>>) -> Vec<Entry<Self::Op>> {
+        conflict
+    }
+
+    /// The entries (as positions) in parts that act on independent parts of the state, if there are
+    /// some: then each part can be decided by itself.
+    fn parts(&self, _entries: &[Entry<Self::Op>]) -> Option<Vec<Vec<usize>>> {
+        None
+    }
+
     /// For each entry, positions of the entries that it may owe its result to.
     ///
     /// A set of entries that is closed under support, and impossible, proves that the whole is. This
@@ -116,6 +150,17 @@ pub trait Model: Sync {
     /// What the object is called, such as `register`.
     fn noun(&self) -> &'static str {
         "object"
+    }
+
+    /// Why no order explains `subset`, in numbered steps for a person, if the model can tell it better
+    /// than by the values that operations observe and write. `all` are the operations on the key.
+    fn explain(
+        &self,
+        _all: &[Entry<Self::Op>],
+        _subset: &[Entry<Self::Op>],
+        _telling: &dyn Telling,
+    ) -> Option<Vec<String>> {
+        None
     }
 
     /// A clause that says what the state is, such as `the register holds 7` or `the lock is free`.

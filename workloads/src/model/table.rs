@@ -47,6 +47,40 @@ pub const MODELS: &[ModelInfo] = &[
         about: "A lock per key, with acquire (returns a token that grows) and release.",
     },
     ModelInfo { name: "counter", aliases: &[], about: "A number per key, with add and read." },
+    ModelInfo {
+        name: "set",
+        aliases: &["set-full", "grow-only-set"],
+        about: "A set, with add, remove and contains (value [element, true or false]), and read (the \
+                list of all elements).",
+    },
+    ModelInfo {
+        name: "log",
+        aliases: &[],
+        about: "A log, with append (returns an offset), read (at an offset; null is beyond the end) and \
+                poll (a list from an offset on).",
+    },
+    ModelInfo {
+        name: "queue",
+        aliases: &["fifo-queue"],
+        about: "A fifo queue, with enqueue and dequeue (null is empty).",
+    },
+    ModelInfo {
+        name: "unordered-queue",
+        aliases: &["bag"],
+        about: "A queue without order, with enqueue and dequeue (null is empty).",
+    },
+    ModelInfo { name: "stack", aliases: &[], about: "A stack, with push and pop (null is empty)." },
+    ModelInfo {
+        name: "priority-queue",
+        aliases: &[],
+        about: "A queue whose least element leaves first, with insert and delete-min (null is empty).",
+    },
+    ModelInfo {
+        name: "max-priority-queue",
+        aliases: &[],
+        about: "A queue whose greatest element leaves first, with insert and delete-max (null is \
+                empty).",
+    },
 ];
 
 /// The model of this name or alias, if there is one.

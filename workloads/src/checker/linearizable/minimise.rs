@@ -34,7 +34,7 @@ pub(super) fn minimise<M: Model>(
     meter: &Meter<'_>,
 ) -> Vec<Entry<M::Op>> {
     let known = model.conflict(entries).map(|known| -> Vec<Entry<M::Op>> {
-        known.into_iter().map(|position| entries[position].clone()).collect()
+        model.narrow(known.into_iter().map(|position| entries[position].clone()).collect())
     });
     // Where the shortcut knows what is wrong, nothing else has to be looked at.
     let mut entries = known

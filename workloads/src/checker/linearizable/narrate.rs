@@ -2,7 +2,7 @@
 
 use super::contradiction::{Before, Contradiction};
 use crate::checker::{CounterexampleOperation, PrefixStep, StuckOperation};
-use crate::model::{Entry, Model};
+use crate::model::{Entry, Model, Telling};
 
 /// The name of the `number`th operation: A, B, ..., Z, A1, B1, ...
 pub(in crate::checker) fn label(number: usize) -> String {
@@ -26,6 +26,20 @@ pub(super) struct Narrator<'a, M: Model> {
     pub(super) operations: &'a [CounterexampleOperation],
 }
 
+impl<M: Model> Telling for Narrator<'_, M> {
+    fn name(&self, operation: usize) -> String {
+        self.operations[operation].label.clone()
+    }
+
+    fn began(&self, operation: usize) -> String {
+        self.time(self.operations[operation].invoke_time)
+    }
+
+    fn done(&self, operation: usize) -> Option<String> {
+        self.operations[operation].complete_time.map(|time| self.time(time))
+    }
+}
+
 impl<M: Model> Narrator<'_, M> {
     /// Numbered steps.
     pub(super) fn explain(
@@ -34,6 +48,9 @@ impl<M: Model> Narrator<'_, M> {
         prefix: &[PrefixStep],
         stuck: &[StuckOperation],
     ) -> Vec<String> {
+        if let Some(steps) = self.model.explain(self.entries, self.subset, self) {
+            return steps;
+        }
         match *contradiction {
             Contradiction::NeverWritten { observer, value } => vec![
                 format!("{}.", self.did(observer)),

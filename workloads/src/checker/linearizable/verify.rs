@@ -52,7 +52,9 @@ pub fn verify<M: Model>(
             return Err(WitnessError::RealTime(id));
         }
         latest_invocation = latest_invocation.max(entry.invoked);
-        state = model.step(&state, &entry.op).ok_or(WitnessError::Refused(id))?;
+        if !model.apply(&mut state, &entry.op) {
+            return Err(WitnessError::Refused(id));
+        }
     }
     match entries.iter().find(|entry| !entry.is_crashed() && !occurs[entry.id]) {
         Some(entry) => Err(WitnessError::Missing(entry.id)),
