@@ -1,6 +1,7 @@
 //! Generators: pure, seeded sources of operations.
 
 pub mod bank;
+pub mod collection;
 pub mod counter;
 pub mod elements;
 mod key_groups;

@@ -1,6 +1,7 @@
 //! The checker against brute force, simulations and written-down explanations.
 
 mod brute;
+mod collections;
 mod exhaustive;
 mod explanations;
 mod models;
