@@ -15,5 +15,8 @@ pub const QUEUE: Workload = Workload {
     clients_per_key: 5,
     generator: |options| Box::new(ElementsGenerator::queue(options)),
     total: None,
-    expectations: &[Expectation { model: "total-queue", property: "total-queue" }],
+    expectations: &[
+        Expectation { model: "unordered-queue", property: "linearizable" },
+        Expectation { model: "total-queue", property: "total-queue" },
+    ],
 };
