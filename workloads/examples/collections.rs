@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("there is no place for the violation".into());
     }
     let info = checker(&model, Some("linearizable")).ok_or("the model has no checker")?;
-    let options = CheckOptions { initial: None, threads: 1, total: None };
+    let options = CheckOptions::default();
     let (before, held) = (cpu()?, memory("VmHWM")?);
     let check = (info.check)(&operations, &options, &Unlimited)?;
     let seconds = (cpu()? - before) as f64 / 100.0;

@@ -5,12 +5,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use proto::client::{Client, ClientOptions};
+#[cfg(feature = "rocksdb")]
+use server::ServerError;
 use server::bug::Bugs;
 use server::config::Mode;
 use server::driver::NodeHandle;
 use server::types::{GroupId, Role};
-#[cfg(feature = "rocksdb")]
-use server::ServerError;
 use server::{Limits, Server, ServerConfig, Settings, Storage};
 use tempfile::TempDir;
 use tonic::transport::Channel;

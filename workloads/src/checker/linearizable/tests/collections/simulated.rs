@@ -101,7 +101,7 @@ fn larger_random_histories_agree_with_the_search() {
 
 fn verdict(model: &str, operations: &[Operation]) -> (Verdict, usize) {
     let info = checker(model, Some("linearizable")).unwrap();
-    let options = CheckOptions { initial: None, threads: 1, total: None };
+    let options = CheckOptions::default();
     let check = (info.check)(operations, &options, &Unlimited).unwrap();
     let size = check.counterexamples.first().map_or(0, |it| it.operations.len());
     (check.verdict, size)
@@ -146,7 +146,7 @@ fn planted_violations_are_found_and_shown_by_few_operations() {
 
 fn explanation(model: &str, operations: &[Operation]) -> String {
     let info = checker(model, Some("linearizable")).unwrap();
-    let options = CheckOptions { initial: None, threads: 1, total: None };
+    let options = CheckOptions::default();
     let check = (info.check)(operations, &options, &Unlimited).unwrap();
     check.counterexamples[0].explanation.join("\n")
 }
