@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use proto::client::{Client, ClientOptions};
-#[cfg(feature = "rocksdb")]
 use server::ServerError;
 use server::bug::Bugs;
 use server::config::Mode;
@@ -296,7 +295,6 @@ impl Cluster {
         self.restart_with(node, |config| config).await;
     }
 
-    #[cfg(feature = "rocksdb")]
     pub(crate) async fn restart_with(
         &mut self,
         node: u64,

@@ -26,6 +26,7 @@ use tonic::Code;
 use crate::certificates::Authority;
 use crate::cluster::{Cluster, Kind};
 use crate::eventually::eventually;
+use crate::failures::handshake;
 use crate::http::with_http;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -154,13 +155,12 @@ async fn conversations(clients: SocketAddr, peers: SocketAddr, http: SocketAddr)
         client.scan(Keys::all()).collect().await.unwrap();
     };
     let as_peer = async |address: String| {
-        let handshake = crate::failures::handshake(2, 1);
         let mut message = eraftpb::Message { from: 2, to: 1, term: 1, ..Default::default() };
         message.set_msg_type(eraftpb::MessageType::MsgHeartbeat);
         // Of a group that the node does not have: bytes are hostile here, peers are not.
         let message = message.write_to_bytes().unwrap().into();
         let batch = Batch { envelopes: vec![Envelope { group: 77, message }] };
-        let frames = [frame::Frame::Handshake(handshake), frame::Frame::Batch(batch)];
+        let frames = [frame::Frame::Handshake(handshake(2, 1)), frame::Frame::Batch(batch)];
         let frames = frames.map(|frame| Frame { frame: Some(frame) });
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}"));
         let mut peer = PeerClient::new(endpoint.unwrap().connect().await.unwrap());
