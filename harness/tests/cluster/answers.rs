@@ -17,7 +17,7 @@ fn lists_doctor_help_and_version() -> Result<(), Skipped> {
         (&["list", "faults"], &["partition  ", "kill  ", "pause  "]),
         (&["list", "systems"], &["store  "]),
         (&["list", "bugs"], &["local-reads  "]),
-        (&["list", "models"], &["register, cas-register  "]),
+        (&["list", "models"], &["register  ", "linearizable, sequential"]),
         (&["doctor"], &["namespaces", "loopback"]),
         (&["--help"], &["--workload", "--faults", "Exit codes: 0 valid, 1 invalid"]),
         (&["check", "--help"], &["--model"]),
