@@ -179,6 +179,12 @@ pub trait ObjectModel: Model + Sized {
         Initial::Value(Value::Null)
     }
 
+    /// Whether to look for weaker properties that hold where it is not linearizable. That takes a search,
+    /// which says little about objects whose operations nearly all change them.
+    fn may_hold_less() -> bool {
+        true
+    }
+
     /// The object, and the entries of the operations on it, in the order given.
     ///
     /// `id` of an entry is its position in `operations`. Failed operations had no effect and are left

@@ -23,7 +23,7 @@ pub(super) fn still_holds<M: ObjectModel>(
     budget: &dyn Budget,
 ) -> Result<Option<String>, UnsuitableOperation> {
     let is_small = invalid.iter().all(|operations| operations.len() <= OPERATIONS_MAX);
-    if invalid.is_empty() || invalid.len() > OBJECTS_MAX || !is_small {
+    if !M::may_hold_less() || invalid.is_empty() || invalid.len() > OBJECTS_MAX || !is_small {
         return Ok(None);
     }
     let meter = Meter::new(budget);

@@ -24,6 +24,10 @@ pub struct Collection<D> {
 }
 
 impl<D: Discipline> ObjectModel for Collection<D> {
+    fn may_hold_less() -> bool {
+        false
+    }
+
     /// Removals of unknown result stay, because they may have taken something; peeks of unknown result
     /// go. What is inside at the start is not up to `initial`: nothing is.
     fn encode(

@@ -115,7 +115,10 @@ impl Slots {
             if let LogOp::Nothing(offset) = entry.op
                 && let Some(slot) = usize::try_from(offset).ok().and_then(|at| slots.get_mut(at))
             {
-                slot.nothing = position as u32;
+                let invoked = |it: u32| entries[it as usize].invoked;
+                if slot.nothing == NONE || invoked(slot.nothing) < entry.invoked {
+                    slot.nothing = position as u32;
+                }
             }
         }
         let mut slots = Slots { slots, guessed: false };

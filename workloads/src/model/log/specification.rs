@@ -26,6 +26,10 @@ pub struct Log {
 }
 
 impl ObjectModel for Log {
+    fn may_hold_less() -> bool {
+        false
+    }
+
     /// Reads of unknown result go. The log starts empty, whatever `initial` says.
     fn encode(
         operations: &[&Operation],

@@ -67,14 +67,18 @@ pub(super) fn judge(entries: &[Entry<SetOp>]) -> Judgement {
     drop((numbers, next));
     let mut placed: Vec<Placed> = Vec::with_capacity(entries.len());
     let mut element = Element::default();
+    let mut is_clear = true;
     for pair in starts.windows(2) {
         let positions = &of_element[pair[0] as usize..pair[1] as usize];
         if !element.read(entries, positions) {
-            return Judgement::Unclear;
-        }
-        if !element.place(entries, &mut placed) {
+            // Another element may be impossible all the same.
+            is_clear = false;
+        } else if !element.place(entries, &mut placed) {
             return Judgement::Contradiction(positions.to_vec());
         }
+    }
+    if !is_clear {
+        return Judgement::Unclear;
     }
     drop((starts, of_element));
     placed.sort_unstable();

@@ -54,6 +54,10 @@ impl Members {
 }
 
 impl ObjectModel for Set {
+    fn may_hold_less() -> bool {
+        false
+    }
+
     /// Questions of unknown result go. The set starts empty, whatever `initial` says.
     fn encode(
         operations: &[&Operation],
