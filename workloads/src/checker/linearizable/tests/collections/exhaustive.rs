@@ -1,4 +1,4 @@
-//! All small histories of collections: 2,938,380 of them.
+//! All small histories of collections, sets and logs: 2,912,760 of them.
 
 use std::collections::BTreeSet;
 
