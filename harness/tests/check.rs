@@ -68,7 +68,25 @@ fn check(place: &Place, arguments: &[&str], code: i32, stdout: Expect) {
 
 #[test]
 fn an_invalid_history_is_explained_and_drawn() {
-    check(&Place::new(), &["check", "stale.jsonl", "--model", "register"], 1, expect![[""]]);
+    check(
+        &Place::new(),
+        &["check", "stale.jsonl", "--model", "register"],
+        1,
+        expect![[r#"
+        stale.jsonl: Invalid  linearizable: 1 of 1 key cannot be explained by any order; still, there is an order that keeps that of each process (sequential consistency)
+          3 operations on key x that no order explains:
+          1. A wrote 1 and was acknowledged at 0.000 s.
+          2. B wrote 2 and was acknowledged at 0.000 s; it began after A was done, so 1 came before 2.
+          3. C began after that, at 0.000 s, when B was done, and still read 1, the value before 2.
+          4. Nothing wrote 1 again in between, and nobody ever saw 2: the acknowledged write by B was lost.
+
+            A  write 1    p0 ├───────┤                                         (1) then 1
+            B  write 2    p0                 ├───────┤                         (2) then 2
+            C  read -> 1  p1                                 ├───────┤         ✗ cannot come next
+            longest order that works: A (then 1), B (then 2)
+            ✗ C cannot come next: it read 1, but the register holds 2
+    "#]],
+    );
 }
 
 #[test]
