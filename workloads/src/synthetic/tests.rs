@@ -52,12 +52,15 @@ fn planted_violations_are_found() {
                 assert!(planted.is_some());
                 found += 1;
                 let Some(check) = judge(model, model.property, &history) else { continue };
-                assert_eq!(
-                    check.verdict,
-                    Verdict::Invalid,
-                    "{} {} {seed}: {planted:?}",
+                // Nobody tells the order of a register's versions, so not everything can be proved.
+                let may_be_unknown = model.model == "rw-register";
+                assert!(
+                    check.verdict == Verdict::Invalid
+                        || (may_be_unknown && check.verdict == Verdict::Unknown),
+                    "{} {} {seed}: {planted:?} is {:?}",
                     model.model,
-                    violation.name
+                    violation.name,
+                    check.verdict
                 );
                 // Checkers of anomalies name what was planted.
                 if !check.anomalies.is_empty() && model.property != "strict-serializable" {
