@@ -1,5 +1,6 @@
 //! An operation as a checker sees it.
 
+use super::UnsuitableOperation;
 use crate::history::{Operation, Outcome};
 
 /// The completion of an entry that never surely completed.
@@ -34,4 +35,19 @@ pub fn completion(operation: &Operation) -> u64 {
         Outcome::Ok => operation.complete_index.map_or(OPEN, |index| 2 * index + 1),
         Outcome::Fail | Outcome::Info => OPEN,
     }
+}
+
+/// The entries of those operations that `read` makes something of, in the order of invocation.
+pub(super) fn entries<O>(
+    operations: &[&Operation],
+    mut read: impl FnMut(&Operation) -> Result<Option<O>, UnsuitableOperation>,
+) -> Result<Vec<Entry<O>>, UnsuitableOperation> {
+    let mut entries = Vec::with_capacity(operations.len());
+    for (id, operation) in operations.iter().enumerate() {
+        let Some(op) = read(operation)? else { continue };
+        let (invoked, completed) = (2 * operation.invoke_index, completion(operation));
+        entries.push(Entry { id, op, invoked, completed });
+    }
+    entries.sort_by_key(|entry| entry.invoked);
+    Ok(entries)
 }

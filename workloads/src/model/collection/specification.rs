@@ -8,9 +8,9 @@ use super::discipline::Discipline;
 use super::hidden::{Judgement, judge};
 use super::{CollectionOp, explain, operation};
 use crate::history::{Operation, Value};
+use crate::model::entry::entries;
 use crate::model::{
     Decision, Encoded, Entry, Initial, Model, Numbers, ObjectModel, Telling, UnsuitableOperation,
-    completion,
 };
 
 /// Elements that are listed when a state is described.
@@ -35,13 +35,9 @@ impl<D: Discipline> ObjectModel for Collection<D> {
         _initial: &Initial,
     ) -> Result<Encoded<Self>, UnsuitableOperation> {
         let mut numbers = Numbers::default();
-        let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
-            let number = |value: &Value| numbers.number(value);
-            let Some(op) = operation::read::<D>(operation, number)? else { continue };
-            let completed = completion(operation);
-            entries.push(Entry { id, op, invoked: 2 * operation.invoke_index, completed });
-        }
+        let mut entries = entries(operations, |operation| {
+            operation::read::<D>(operation, |value: &Value| numbers.number(value))
+        })?;
         let mut values: Vec<Value> =
             (0..numbers.len() as u32).map(|number| numbers.value(number).clone()).collect();
         if D::BY_VALUE {
@@ -55,7 +51,6 @@ impl<D: Discipline> ObjectModel for Collection<D> {
                 }
             }
         }
-        entries.sort_by_key(|entry| entry.invoked);
         Ok((Self { values, discipline: PhantomData }, entries))
     }
 }

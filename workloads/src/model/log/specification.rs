@@ -5,9 +5,10 @@ use rustc_hash::FxHashMap;
 use super::decide::{Judgement, judge};
 use super::{LogOp, operation};
 use crate::history::Operation;
+use crate::model::entry::entries;
 use crate::model::specification::earlier_changes;
 use crate::model::{
-    Decision, Encoded, Entry, Initial, Model, Numbers, ObjectModel, UnsuitableOperation, completion,
+    Decision, Encoded, Entry, Initial, Model, Numbers, ObjectModel, UnsuitableOperation,
 };
 
 /// Values that are listed when a state is described: the last ones.
@@ -36,13 +37,7 @@ impl ObjectModel for Log {
         _initial: &Initial,
     ) -> Result<Encoded<Self>, UnsuitableOperation> {
         let mut values = Numbers::default();
-        let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
-            let Some(op) = operation::read(operation, &mut values)? else { continue };
-            let (invoked, completed) = (2 * operation.invoke_index, completion(operation));
-            entries.push(Entry { id, op, invoked, completed });
-        }
-        entries.sort_by_key(|entry| entry.invoked);
+        let entries = entries(operations, |it| operation::read(it, &mut values))?;
         Ok((Self { values }, entries))
     }
 }

@@ -6,10 +6,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{SetOp, explain, member, operation, whole};
 use crate::history::Operation;
+use crate::model::entry::entries;
 use crate::model::scatter::scatter;
 use crate::model::{
     Decision, Encoded, Entry, Initial, Model, Numbers, ObjectModel, Telling, UnsuitableOperation,
-    completion,
 };
 
 /// Elements that are listed when a state is described.
@@ -64,13 +64,7 @@ impl ObjectModel for Set {
         _initial: &Initial,
     ) -> Result<Encoded<Self>, UnsuitableOperation> {
         let mut values = Numbers::default();
-        let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
-            let Some(op) = operation::read(operation, &mut values)? else { continue };
-            let (invoked, completed) = (2 * operation.invoke_index, completion(operation));
-            entries.push(Entry { id, op, invoked, completed });
-        }
-        entries.sort_by_key(|entry| entry.invoked);
+        let entries = entries(operations, |it| operation::read(it, &mut values))?;
         Ok((Self { values }, entries))
     }
 }
