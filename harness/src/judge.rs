@@ -77,3 +77,6 @@ fn unknown(summary: &str, reason: &str) -> Check {
         ..Check::new("linearizable", Verdict::Unknown, summary.to_owned())
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests;
