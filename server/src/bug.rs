@@ -51,7 +51,7 @@ bugs! {
     LogKeyOrder, "log-key-order", "the log is read back in the order of its indices as text";
     DoubleVote, "double-vote", "a node votes as often in a term as it is asked";
     UncheckedError, "unchecked-error", "a write that was refused is reported as done";
-    CasZeroIsAbsent, "cas-zero-is-absent", "a compare-and-set that expects 0 succeeds on a key that does not exist";
+    CasZeroUnchecked, "cas-zero-unchecked", "a compare-and-set that expects 0 succeeds whatever the key holds";
     CasPrefix, "cas-prefix", "a compare-and-set compares the first 64 bytes only";
     TxnWritesDropped, "txn-writes-dropped", "a transaction loses the writes behind its fourth one";
     TxnFirstWriteWins, "txn-first-write-wins", "of two writes of one key in a transaction the first one stays";

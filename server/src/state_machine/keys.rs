@@ -46,7 +46,7 @@ pub(super) fn compare_and_set<S: StateStore>(
     let previous = overlay.key(&cas.key)?;
     let found = previous.as_ref().map(|versioned| &versioned.value);
     let mut is_expected = found == cas.expected.as_ref();
-    if overlay.has(Bug::CasZeroIsAbsent) && found.is_none() {
+    if overlay.has(Bug::CasZeroUnchecked) {
         is_expected |= cas.expected.as_deref() == Some(b"0");
     }
     if overlay.has(Bug::CasPrefix) {

@@ -8,18 +8,18 @@ use super::{Generator, GeneratorOptions, Invocation};
 use crate::history::{Event, EventKind, Value};
 
 /// How long a lock lives without a sign of its holder, ms.
-pub const LEASE_MS: u64 = 700;
+pub const LEASE_MS: u64 = 1_000;
 
 /// A pause that outlives a lease, ms.
 const PAUSE_MS: u64 = LEASE_MS + 100;
 /// Clients that share a lock.
 const CLIENTS_PER_KEY: usize = 5;
 /// Percent of acquisitions after which the client pauses for longer than its lease.
-const PAUSE_PERCENT: u32 = 15;
+const PAUSE_PERCENT: u32 = 10;
 /// Percent of operations without a lock that use a token of before.
 const LATE_USE_PERCENT: u32 = 25;
 /// Percent of operations with a lock that give it back.
-const RELEASE_PERCENT: u32 = 35;
+const RELEASE_PERCENT: u32 = 50;
 /// The stream of the seed that decides the mix.
 const MIX_STREAM: u64 = 1;
 
@@ -161,7 +161,7 @@ mod tests {
     fn functions(protection: Protection) -> Vec<(&'static str, bool)> {
         let options = GeneratorOptions { concurrency: 1, keys: 1, seed: 3 };
         let mut generator = LockGenerator::new(&options, protection);
-        let given: Value = r#"{"token":7,"lease-ms":700,"lease":5}"#.parse().unwrap();
+        let given: Value = r#"{"token":7,"lease-ms":1000,"lease":5}"#.parse().unwrap();
         (0..200)
             .map(|_| {
                 let invocation = generator.next(0);

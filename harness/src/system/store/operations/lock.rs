@@ -11,9 +11,9 @@ use workloads::history::Value;
 use super::{Connection, Failure, key, map};
 
 /// How often a lock that somebody else holds is asked for.
-const TRIES_MAX: u32 = 4;
+const TRIES_MAX: u32 = 12;
 /// Pause between two tries.
-const TRY_PAUSE: Duration = Duration::from_millis(40);
+const TRY_PAUSE: Duration = Duration::from_millis(30);
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
