@@ -117,7 +117,7 @@ const CASES: &[Case] = &[
     ),
     wrong(
         "lease",
-        r#"0 @x acquire -> {"token":1,"lease-ms":3,"lease":5} ; 0 @x acquire {"lease":5} -> {"lease-ms":3,"lease":5} ; 1 @x acquire -> {"token":9,"lease-ms":3}"#,
+        r#"0 @x acquire -> {"token":1,"lease-ms":3,"lease":5} ; 0 @x acquire {"lease":5} -> {"lease-ms":9,"lease":5} ; 1 @x acquire -> {"token":9,"lease-ms":3}"#,
     ),
     right("unique-ids", "0 generate -> 1 ; 1 generate -> 2"),
     wrong("unique-ids", "0 generate -> 1 ; 1 generate -> 1"),
