@@ -5,9 +5,10 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use serde::Deserialize;
 use workloads::history::jsonl::read_events;
 use workloads::history::{Event, TruncatedTail};
-use workloads::workload::Workload;
+use workloads::workload::{Expectation, Workload};
 
 use crate::budget::CheckBudget;
 use crate::cli::Table;
@@ -19,12 +20,22 @@ use crate::report::results::{RunFacts, RunInfo};
 use crate::report::{analysis, files, terminal};
 use crate::system::SYSTEMS;
 use crate::usage::{BadUsage, unknown};
+use crate::system::{ReadMode, SYSTEMS};
 
-/// The model that the run's workload expects.
-pub(crate) fn model_of_run(folder: &Path) -> anyhow::Result<String> {
+/// What the run's workload expects first.
+pub(crate) fn expectation_of_run(folder: &Path) -> anyhow::Result<Expectation> {
     let info = read_info(folder)?;
     let workload = workload_of(&info)?;
-    Ok(workload.expectations[0].model.to_owned())
+    Ok(judge::expectations(workload, read_mode_of(&info)?)[0])
+}
+
+/// How the run read. A run that does not say knew one way only.
+fn read_mode_of(info: &RunInfo) -> anyhow::Result<ReadMode> {
+    match info.options.get("read_mode") {
+        None => Ok(ReadMode::Linearizable),
+        Some(mode) => ReadMode::deserialize(mode)
+            .with_context(|| format!("run.json: unknown read mode {mode}")),
+    }
 }
 
 fn read_info(folder: &Path) -> anyhow::Result<RunInfo> {
@@ -60,7 +71,7 @@ pub fn report(folder: &Path) -> anyhow::Result<i32> {
     };
     let faults = read_faults(&folder.join("schedule.jsonl"))?;
     let budget = CheckBudget::start(std::time::Duration::from_secs(60), 2 << 30);
-    let checks = judge::checks(workload, &events, &budget);
+    let checks = judge::checks(workload, read_mode_of(&info)?, &events, &budget);
     let results = analysis::analyze(&info, &facts, &events, &faults, checks);
     files::write_results(folder, &info, &facts, &results, &events, &faults)?;
     if let Some(line) = truncated {

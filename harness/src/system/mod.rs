@@ -91,7 +91,9 @@ pub enum FsyncMode {
 }
 
 /// How reads are done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadMode {
     /// Sees everything acknowledged before.

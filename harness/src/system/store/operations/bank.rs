@@ -1,11 +1,14 @@
 //! Accounts: each is a key; one that was never written holds what all hold in the beginning.
 
-use proto::client::KeyValue;
+use std::collections::BTreeMap;
+
+use proto::client::{KeyValue, Keys};
 use workloads::generator::Invocation;
 use workloads::generator::bank::{ACCOUNTS, FIRST_BALANCE};
 use workloads::history::Value;
 
 use super::{CONFLICTS_MAX, Connection, Failure, number};
+use crate::system::ReadMode;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
@@ -15,7 +18,14 @@ pub(super) async fn apply(
     match (invocation.f, part("from"), part("to"), part("amount")) {
         ("read", ..) => {
             let keys: Vec<String> = (0..ACCOUNTS as i64).map(account).collect();
-            let found = connection.get_all(&keys).await?;
+            let found = match connection.read_mode {
+                ReadMode::Linearizable => connection.get_all(&keys).await?,
+                ReadMode::Local => {
+                    let mut found =
+                        BTreeMap::from_iter(connection.scan(Keys::prefix("bank/")).await?);
+                    keys.iter().map(|key| found.remove(key.as_bytes())).collect()
+                }
+            };
             let balances = (0..ACCOUNTS).zip(&found).map(|(account, found)| {
                 (Value::from(account.to_string()), Value::from(balance(found.as_ref())))
             });
