@@ -93,7 +93,7 @@ pub fn list(table: Table) -> String {
             .map(|fault| (fault.kind.name().to_owned(), fault.about.to_owned()))
             .collect(),
         Table::Systems => {
-            SYSTEMS.iter().map(|system| (system.name.to_owned(), system.about.to_owned())).collect()
+            SYSTEMS.iter().map(|system| (system.name.to_owned(), about_system(system))).collect()
         }
         Table::Models => crate::check::models(),
         Table::Properties => crate::check::properties(),

@@ -64,6 +64,19 @@ impl RunOptions {
                 "the fault partition needs at least 2 nodes\nhint: --nodes 5".to_owned(),
             ));
         }
+        if let Err(missing) = (system.version)() {
+            return Err(BadUsage(format!(
+                "the system {} is not installed: {missing}\nhint: {}",
+                system.name, system.install
+            )));
+        }
+        if system.has_own_ports && args.platform == PlatformChoice::Loopback {
+            return Err(BadUsage(format!(
+                "--platform loopback cannot cut off the nodes of the system {}\n\
+                 hint: --platform namespaces",
+                system.name
+            )));
+        }
         if args.rate != 0.0 && !(RATE_MIN..=RATE_MAX).contains(&args.rate) {
             return Err(BadUsage(format!(
                 "--rate {} is not between {RATE_MIN} and {RATE_MAX} operations per second\n\
