@@ -56,6 +56,8 @@ pub enum Command {
         /// Of which table.
         #[arg(value_enum)]
         table: Table,
+        /// All about one line of it, where there is more to say: `list faults kill`.
+        name: Option<String>,
     },
     /// Say what this machine can do, what each missing item costs, and how to enable it
     Doctor,

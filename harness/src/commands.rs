@@ -13,12 +13,13 @@ use workloads::workload::{Expectation, Workload};
 use crate::budget::CheckBudget;
 use crate::cli::Table;
 use crate::judge;
-use crate::nemesis::fault::FAULTS;
+use crate::nemesis::fault::{FAULTS, FaultKind, Situation, fault_kind};
 use crate::nemesis::record::{FaultRecord, replace_or_push};
 use crate::output;
 use crate::report::results::{RunFacts, RunInfo};
 use crate::report::{analysis, files, terminal};
-use crate::system::{ReadMode, SYSTEMS};
+use crate::system::{ReadMode, SYSTEMS, SystemEntry};
+use crate::usage::{BadUsage, unknown};
 
 /// What the run's workload expects first.
 pub(crate) fn expectation_of_run(folder: &Path) -> anyhow::Result<Expectation> {
@@ -81,26 +82,65 @@ pub fn report(folder: &Path) -> anyhow::Result<i32> {
     Ok(results.exit_code)
 }
 
-/// `list`: a table, a line each.
-pub fn list(table: Table) -> String {
-    let rows: Vec<(String, String)> = match table {
+/// `list`: a table, a line each; or all about one line of it.
+///
+/// # Errors
+/// The table has no such name.
+pub fn list(table: Table, name: Option<&str>) -> Result<String, BadUsage> {
+    let rows = rows(table);
+    let Some(name) = name else { return Ok(columns(&rows)) };
+    let Some((name, about)) = rows.iter().find(|(known, _)| known == name) else {
+        return Err(unknown("name", name, rows.iter().map(|(known, _)| known.as_str())));
+    };
+    let more = match table {
+        Table::Faults => fault_kind(name).map_or(String::new(), fault_page),
+        _ => String::new(),
+    };
+    Ok(format!("{name}\n{about}\n{more}"))
+}
+
+fn rows(table: Table) -> Vec<(String, String)> {
+    match table {
         Table::Workloads => workloads::registry::WORKLOADS
             .iter()
             .map(|workload| (workload.name.to_owned(), workload.about.to_owned()))
             .collect(),
-        Table::Faults => FAULTS
-            .iter()
-            .map(|fault| (fault.kind.name().to_owned(), fault.about.to_owned()))
-            .collect(),
+        Table::Faults => {
+            FAULTS.iter().map(|kind| (kind.name.to_owned(), kind.about.to_owned())).collect()
+        }
         Table::Systems => {
             SYSTEMS.iter().map(|system| (system.name.to_owned(), about_system(system))).collect()
         }
         Table::Models => crate::check::models(),
         Table::Properties => crate::check::properties(),
         Table::Bugs => bugs(),
+    }
+}
+
+/// What it is, and whether it is here.
+fn about_system(system: &SystemEntry) -> String {
+    let here = match (system.version)() {
+        Ok(version) => format!("installed: {version}"),
+        Err(_) => format!("not installed; {}", system.install),
     };
+    format!("{} [{here}]", system.about)
+}
+
+fn columns(rows: &[(String, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     rows.iter().map(|(name, about)| format!("{name:width$}  {about}\n")).collect()
+}
+
+/// The help of a kind, and the names of its variants for a cluster of five nodes.
+fn fault_page(kind: &FaultKind) -> String {
+    let mut variants: Vec<String> = Vec::new();
+    for variant in (kind.variants)(Situation { nodes: 5, keep_quorum: false }) {
+        let name = variant.variant();
+        if !variants.contains(&name) {
+            variants.push(name);
+        }
+    }
+    format!("\n{}\nVariants (5 nodes): {}\n", kind.help, variants.join("; "))
 }
 
 #[cfg(feature = "simulation")]

@@ -61,9 +61,13 @@ fn perform(cli: Cli) -> i32 {
         Some(Command::Exec { run, command }) => {
             (crate::exec::exec(&run, &command), exit_code::BAD_USAGE)
         }
-        Some(Command::List { table }) => {
-            output::result(&commands::list(table));
-            (Ok(exit_code::VALID), exit_code::VALID)
+        Some(Command::List { table, name }) => {
+            let listed = commands::list(table, name.as_deref());
+            let shown = listed.map(|text| {
+                output::result(&text);
+                exit_code::VALID
+            });
+            (shown.map_err(Into::into), exit_code::BAD_USAGE)
         }
         Some(Command::Doctor) => (doctor(), exit_code::HARNESS_FAILURE),
         Some(Command::Suite(args)) => suite(&args),

@@ -21,7 +21,7 @@ pub struct RunOptions {
     /// The workload.
     pub workload: &'static Workload,
     /// The kinds of fault.
-    pub faults: Vec<FaultKind>,
+    pub faults: Vec<&'static FaultKind>,
     /// The system.
     pub system: &'static SystemEntry,
     /// Workers.
@@ -51,18 +51,21 @@ impl RunOptions {
                 system.name, workload.name
             )));
         }
-        if args.storage == StorageMode::Memory && faults.contains(&FaultKind::Kill) {
-            return Err(BadUsage(
-                "--storage memory with the fault kill: a killed node would come back without \
+        if args.storage == StorageMode::Memory
+            && let Some(kind) = faults.iter().find(|kind| kind.forgets)
+        {
+            return Err(BadUsage(format!(
+                "--storage memory with the fault {}: a node would come back without \
                  its vote and log, which no consensus survives\n\
-                 hint: use --storage rocksdb, or leave kill out"
-                    .to_owned(),
-            ));
+                 hint: use --storage rocksdb, or leave {} out",
+                kind.name, kind.name
+            )));
         }
-        if faults.contains(&FaultKind::Partition) && args.nodes < 2 {
-            return Err(BadUsage(
-                "the fault partition needs at least 2 nodes\nhint: --nodes 5".to_owned(),
-            ));
+        if let Some(kind) = faults.iter().find(|kind| args.nodes < kind.nodes_min) {
+            return Err(BadUsage(format!(
+                "the fault {} needs at least {} nodes\nhint: --nodes 5",
+                kind.name, kind.nodes_min
+            )));
         }
         if let Err(missing) = (system.version)() {
             return Err(BadUsage(format!(
@@ -126,7 +129,7 @@ impl RunOptions {
         if self.faults.is_empty() {
             return "none".to_owned();
         }
-        self.faults.iter().map(|kind| kind.name()).collect::<Vec<_>>().join("+")
+        self.faults.iter().map(|kind| kind.name).collect::<Vec<_>>().join("+")
     }
 }
 

@@ -236,10 +236,9 @@ async fn record(
     let began = Instant::now();
     let mut nemesis = NemesisThread::start(
         chosen.platform.clone(),
-        Box::new(ClusterControl(cluster.clone())),
+        Arc::new(ClusterControl(cluster.clone())),
         cluster.nodes().to_vec(),
         plan,
-        stream(options.seed, "nemesis"),
         began,
     )?;
     progress.began(began);
@@ -346,7 +345,7 @@ fn run_info(
         world: "real".to_owned(),
         started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         workload: options.workload.name.to_owned(),
-        faults: options.faults.iter().map(|kind| kind.name().to_owned()).collect(),
+        faults: options.faults.iter().map(|kind| kind.name.to_owned()).collect(),
         system: options.system.name.to_owned(),
         nodes: args.nodes,
         seed: options.seed,

@@ -1,107 +1,98 @@
-//! The faults. A new kind is a line in [`FAULTS`] and a file that installs it.
+//! What a fault is. A new kind is one file in `faults` and one line in [`FAULTS`].
+//!
+//! ```text
+//! FaultKind ── variants() ──> Fault ── install() ──> ActiveFault ── heal() ──> what was seen
+//! a line of the table         what is planned        what is owed to the run
+//! ```
 
-use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
 
-pub use super::grudge::{Direction, PartitionShape};
+use rand_chacha::ChaCha8Rng;
 
-/// One line of the table of faults.
-pub struct FaultEntry {
-    /// What the kind is called.
-    pub kind: FaultKind,
-    /// One paragraph for `list faults`.
-    pub about: &'static str,
-}
+use super::faults::{KILL, PARTITION, PAUSE};
+use super::record::FaultRecord;
+use super::surroundings::{Seen, Surroundings};
+use crate::node_id::NodeId;
 
 /// All kinds of fault.
-pub const FAULTS: &[FaultEntry] = &[
-    FaultEntry {
-        kind: FaultKind::Partition,
-        about: "Drops packets between nodes: one node, halves, a random majority, rings of majorities, \
-                a bridge, the leader alone, every node alone; both ways or one way only. Clients keep \
-                their links, so the minority side is asked too.",
-    },
-    FaultEntry {
-        kind: FaultKind::Kill,
-        about: "SIGKILL to whole nodes (one, the leader, a minority, a majority, all), started again \
-                when the fault heals. Finds what was acknowledged before it was durable.",
-    },
-    FaultEntry {
-        kind: FaultKind::Pause,
-        about: "SIGSTOP to whole nodes, SIGCONT when the fault heals. A paused leader wakes up believing \
-                that it still leads: finds reads and leases that trust it.",
-    },
-];
+pub const FAULTS: &[&FaultKind] = &[&PARTITION, &KILL, &PAUSE];
 
-/// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum FaultKind {
-    /// Cut links.
-    Partition,
-    /// Killed processes.
-    Kill,
-    /// Stopped processes.
-    Pause,
-}
-
-impl FaultKind {
+/// One line of the table of faults.
+pub struct FaultKind {
     /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            FaultKind::Partition => "partition",
-            FaultKind::Kill => "kill",
-            FaultKind::Pause => "pause",
-        }
+    pub name: &'static str,
+    /// One paragraph for `list faults`.
+    pub about: &'static str,
+    /// A page for `list faults NAME`: how it is done, how it is seen to act, what it finds.
+    pub help: &'static str,
+    /// The fewest nodes that it makes sense with.
+    pub nodes_min: u16,
+    /// Do nodes lose what they have in memory?
+    pub forgets: bool,
+    /// What must be there before the nodes start.
+    pub arrangements: &'static [Arrangement],
+    /// Every way in which it can be drawn; one that should come twice as often is there twice.
+    pub variants: fn(Situation) -> Vec<Arc<dyn Fault>>,
+}
+
+/// What a fault needs to be arranged before the nodes start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Arrangement {
+    /// Data directories are on disks that can fail.
+    Disk,
+    /// Nodes have clocks that can be set.
+    Clock,
+}
+
+/// The cluster that faults are planned for.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation {
+    /// Nodes in the cluster.
+    pub nodes: u16,
+    /// Must a majority of the nodes stay connected and running?
+    pub keep_quorum: bool,
+}
+
+/// A fault that can be planned.
+pub trait Fault: fmt::Debug + Send + Sync {
+    /// Tells it from the other variants of its kind; in words for scenarios, such as `leader, incoming`.
+    fn variant(&self) -> String;
+
+    /// Puts it in force and looks whether it is. Nothing is in force if no active fault is returned.
+    /// Whatever is drawn is drawn from `rng`, so that the seed of the fault repeats it.
+    fn install(
+        &self,
+        surroundings: &Surroundings<'_>,
+        rng: &mut ChaCha8Rng,
+        record: &mut FaultRecord,
+    ) -> (Option<Box<dyn ActiveFault>>, Seen);
+}
+
+/// A fault in force. Healing it is what the injector owes the run.
+pub trait ActiveFault: Send {
+    /// Nodes that no other fault may touch as long as this one lasts.
+    fn holds(&self) -> &[NodeId] {
+        &[]
+    }
+
+    /// Undoes it and looks whether it is undone.
+    fn heal(self: Box<Self>, surroundings: &Surroundings<'_>, record: &mut FaultRecord) -> Seen;
+}
+
+impl fmt::Debug for FaultKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name)
     }
 }
 
-/// Which nodes a process fault hits; drawn when it is installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Selector {
-    /// A random node.
-    One,
-    /// The node that leads.
-    Leader,
-    /// As many random nodes as may fail.
-    Minority,
-    /// One node more than may fail.
-    Majority,
-    /// Every node.
-    All,
-}
-
-/// What a fault does.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum FaultSpec {
-    /// Cut links.
-    Partition {
-        /// Who is cut off from whom.
-        shape: PartitionShape,
-        /// Both ways, or one.
-        direction: Direction,
-    },
-    /// Kill nodes; start them again at the end.
-    Kill {
-        /// Which.
-        selector: Selector,
-    },
-    /// Stop nodes; let them go on at the end.
-    Pause {
-        /// Which.
-        selector: Selector,
-    },
-}
-
-impl FaultSpec {
-    /// Its kind.
-    pub fn kind(self) -> FaultKind {
-        match self {
-            FaultSpec::Partition { .. } => FaultKind::Partition,
-            FaultSpec::Kill { .. } => FaultKind::Kill,
-            FaultSpec::Pause { .. } => FaultKind::Pause,
-        }
+impl PartialEq for FaultKind {
+    fn eq(&self, other: &FaultKind) -> bool {
+        self.name == other.name
     }
 }
+
+impl Eq for FaultKind {}
 
 /// A name in `--faults` that is not a fault.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -110,26 +101,27 @@ pub struct UnknownFault {
     name: String,
 }
 
-/// Reads `partition,kill`, `all` or `none`, in any order, without repetition.
-pub fn parse_faults(list: &str) -> Result<Vec<FaultKind>, UnknownFault> {
-    let mut kinds = Vec::new();
+/// The kind of this name.
+pub fn fault_kind(name: &str) -> Result<&'static FaultKind, UnknownFault> {
+    let found = FAULTS.iter().copied().find(|kind| kind.name == name);
+    found.ok_or_else(|| UnknownFault { name: name.to_owned() })
+}
+
+/// Reads `partition,kill`, `all` or `none`. They come in the order of the table, without repetition.
+pub fn parse_faults(list: &str) -> Result<Vec<&'static FaultKind>, UnknownFault> {
+    let mut asked = Vec::new();
     for name in list.split(',').map(str::trim) {
         match name {
             "none" => {}
-            "all" => kinds.extend(FAULTS.iter().map(|entry| entry.kind)),
-            _ => match FAULTS.iter().find(|entry| entry.kind.name() == name) {
-                Some(entry) => kinds.push(entry.kind),
-                None => return Err(UnknownFault { name: name.to_owned() }),
-            },
+            "all" => asked.extend(FAULTS),
+            _ => asked.push(fault_kind(name)?),
         }
     }
-    kinds.sort_unstable();
-    kinds.dedup();
-    Ok(kinds)
+    Ok(FAULTS.iter().copied().filter(|kind| asked.contains(kind)).collect())
 }
 
 fn fault_names() -> String {
-    FAULTS.iter().map(|entry| entry.kind.name()).collect::<Vec<_>>().join(", ")
+    FAULTS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -139,12 +131,25 @@ mod tests {
     #[test]
     fn lists_of_faults_are_read_once_each() {
         assert_eq!(parse_faults("none"), Ok(vec![]));
-        assert_eq!(
-            parse_faults("kill, partition,kill"),
-            Ok(vec![FaultKind::Partition, FaultKind::Kill])
-        );
+        assert_eq!(parse_faults("kill, partition,kill"), Ok(vec![&PARTITION, &KILL]));
         assert_eq!(parse_faults("all").map(|kinds| kinds.len()), Ok(FAULTS.len()));
         let error = parse_faults("earthquake").expect_err("there is no such fault");
         assert!(error.to_string().contains("hint: one of partition, kill, pause"));
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_a_page_and_variants_of_different_names() {
+        for (number, kind) in FAULTS.iter().enumerate() {
+            assert!(FAULTS[..number].iter().all(|other| other.name != kind.name));
+            assert!(kind.help.len() > kind.about.len(), "{}", kind.name);
+            for keep_quorum in [false, true] {
+                let variants = (kind.variants)(Situation { nodes: 5, keep_quorum });
+                assert!(!variants.is_empty(), "{}", kind.name);
+                for variant in &variants {
+                    let same = variants.iter().filter(|it| it.variant() == variant.variant());
+                    assert!(same.count() <= 2, "{}: {}", kind.name, variant.variant());
+                }
+            }
+        }
     }
 }

@@ -1,16 +1,15 @@
 //! Performs planned faults, one action at a time, and writes down what was seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::fault::{FaultKind, FaultSpec};
-use super::partition::Partition;
+use super::fault::ActiveFault;
 use super::plan::PlannedFault;
-use super::process_fault::ProcessFault;
 use super::record::{FaultOutcome, FaultRecord};
 use super::surroundings::{NodeControl, Seen, Surroundings};
 use crate::node_id::NodeId;
@@ -27,35 +26,26 @@ pub enum Action {
     HealAll,
 }
 
-/// A fault in force. Healing it is what the injector owes the run.
-pub(super) enum ActiveFault {
-    Partition(Partition),
-    Process(ProcessFault),
-}
-
 /// The nemesis' hands. Runs on a thread of its own, because every call blocks.
-pub struct Injector<'a> {
-    platform: &'a dyn Platform,
-    control: &'a dyn NodeControl,
+pub struct Injector {
+    platform: Arc<dyn Platform>,
+    control: Arc<dyn NodeControl>,
     nodes: Vec<NodeId>,
     plan: Vec<PlannedFault>,
-    rng: ChaCha8Rng,
     began: Instant,
-    active: BTreeMap<usize, (ActiveFault, FaultRecord)>,
+    active: BTreeMap<usize, (Box<dyn ActiveFault>, FaultRecord)>,
 }
 
-impl<'a> Injector<'a> {
+impl Injector {
     /// An injector that has done nothing yet. Times count from `began`.
     pub fn new(
-        platform: &'a dyn Platform,
-        control: &'a dyn NodeControl,
+        platform: Arc<dyn Platform>,
+        control: Arc<dyn NodeControl>,
         nodes: Vec<NodeId>,
         plan: Vec<PlannedFault>,
-        seed: u64,
         began: Instant,
-    ) -> Injector<'a> {
-        let rng = ChaCha8Rng::seed_from_u64(seed);
-        Injector { platform, control, nodes, plan, rng, began, active: BTreeMap::new() }
+    ) -> Injector {
+        Injector { platform, control, nodes, plan, began, active: BTreeMap::new() }
     }
 
     /// Performs one action. Returns the records of the faults that it began or ended: one in force has no
@@ -78,16 +68,10 @@ impl<'a> Injector<'a> {
 
     fn install(&mut self, index: usize) -> Option<FaultRecord> {
         let planned = self.plan.get(index)?.clone();
-        let surroundings = Surroundings {
-            platform: self.platform,
-            control: self.control,
-            nodes: &self.nodes,
-            held: self.held(),
-            began: self.began,
-        };
+        let surroundings = self.surroundings();
         let mut record = FaultRecord {
             index: index as u64,
-            kind: planned.spec.kind().name().to_owned(),
+            kind: planned.kind.name.to_owned(),
             description: String::new(),
             targets: Vec::new(),
             parameters: json!({}),
@@ -99,23 +83,8 @@ impl<'a> Injector<'a> {
             heal_failure: None,
             evidence: json!({}),
         };
-        let (fault, seen) = match planned.spec {
-            FaultSpec::Partition { shape, direction } => {
-                let (fault, seen) =
-                    Partition::install(shape, direction, &surroundings, &mut self.rng, &mut record);
-                (fault.map(ActiveFault::Partition), seen)
-            }
-            FaultSpec::Kill { selector } | FaultSpec::Pause { selector } => {
-                let (fault, seen) = ProcessFault::install(
-                    planned.spec.kind(),
-                    selector,
-                    &surroundings,
-                    &mut self.rng,
-                    &mut record,
-                );
-                (fault.map(ActiveFault::Process), seen)
-            }
-        };
+        let mut rng = ChaCha8Rng::seed_from_u64(planned.seed);
+        let (fault, seen) = planned.fault.install(&surroundings, &mut rng, &mut record);
         note(&mut record, "install", seen);
         match fault {
             Some(fault) => {
@@ -132,35 +101,27 @@ impl<'a> Injector<'a> {
 
     fn heal(&mut self, index: usize) -> Option<FaultRecord> {
         let (fault, mut record) = self.active.remove(&index)?;
-        let surroundings = Surroundings {
-            platform: self.platform,
-            control: self.control,
-            nodes: &self.nodes,
-            held: self.held(),
-            began: self.began,
-        };
-        let seen = match fault {
-            ActiveFault::Partition(partition) => partition.heal(&surroundings, &mut record),
-            ActiveFault::Process(process) => process.heal(&surroundings, &mut record),
-        };
+        let surroundings = self.surroundings();
+        let seen = fault.heal(&surroundings, &mut record);
         note(&mut record, "heal", seen);
         tracing::info!(fault = %record.description, outcome = ?record.outcome, "fault off");
         Some(record)
     }
 
-    /// Nodes that are killed or paused now.
-    fn held(&self) -> BTreeMap<NodeId, FaultKind> {
-        let mut held = BTreeMap::new();
-        for (fault, _) in self.active.values() {
-            if let ActiveFault::Process(process) = fault {
-                held.extend(process.targets().iter().map(|&node| (node, process.kind())));
-            }
+    fn surroundings(&self) -> Surroundings<'_> {
+        let held: BTreeSet<NodeId> =
+            self.active.values().flat_map(|(fault, _)| fault.holds()).copied().collect();
+        Surroundings {
+            platform: &self.platform,
+            control: &self.control,
+            nodes: &self.nodes,
+            held,
+            began: self.began,
         }
-        held
     }
 }
 
-impl Drop for Injector<'_> {
+impl Drop for Injector {
     fn drop(&mut self) {
         self.perform(Action::HealAll);
     }

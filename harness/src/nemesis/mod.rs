@@ -10,11 +10,9 @@
 //! Dropping the nemesis heals everything.
 
 pub mod fault;
-pub mod grudge;
+pub mod faults;
 mod injector;
-mod partition;
 pub mod plan;
-mod process_fault;
 pub mod record;
 mod surroundings;
 

@@ -1,9 +1,9 @@
 //! What a fault finds around it, and what it says about what it saw.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::fault::FaultKind;
 use crate::node_id::NodeId;
 use crate::platform::{Platform, PlatformError, ProcessState};
 
@@ -11,7 +11,7 @@ use crate::platform::{Platform, PlatformError, ProcessState};
 pub(super) const PROBE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What the nemesis needs from the run besides the platform. Calls block, each bounded to seconds.
-pub trait NodeControl: Send {
+pub trait NodeControl: Send + Sync {
     /// The node that leads now, if there is one.
     fn leader(&self) -> Option<NodeId>;
 
@@ -20,7 +20,7 @@ pub trait NodeControl: Send {
 }
 
 /// What a fault found when it was put in force or undone.
-pub(super) enum Seen {
+pub enum Seen {
     /// It acts (or is undone), with evidence and a sentence about it.
     Yes { evidence: serde_json::Value, summary: String },
     /// It was attempted, but the probe does not show it.
@@ -30,12 +30,12 @@ pub(super) enum Seen {
 }
 
 /// The surroundings of a fault.
-pub(super) struct Surroundings<'a> {
-    pub(super) platform: &'a dyn Platform,
-    pub(super) control: &'a dyn NodeControl,
+pub struct Surroundings<'a> {
+    pub(super) platform: &'a Arc<dyn Platform>,
+    pub(super) control: &'a Arc<dyn NodeControl>,
     pub(super) nodes: &'a [NodeId],
-    /// Nodes that another fault holds, by that fault's kind.
-    pub(super) held: BTreeMap<NodeId, FaultKind>,
+    /// Nodes that another fault holds.
+    pub(super) held: BTreeSet<NodeId>,
     /// The start of the run.
     pub(super) began: Instant,
 }

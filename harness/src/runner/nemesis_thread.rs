@@ -26,10 +26,9 @@ impl NemesisThread {
     /// Starts the thread.
     pub fn start(
         platform: Arc<dyn Platform>,
-        control: Box<dyn NodeControl>,
+        control: Arc<dyn NodeControl>,
         nodes: Vec<NodeId>,
         plan: Vec<PlannedFault>,
-        seed: u64,
         began: Instant,
     ) -> std::io::Result<NemesisThread> {
         // Both queues are bounded by the length of the plan.
@@ -38,8 +37,7 @@ impl NemesisThread {
         let in_force = Arc::new(Mutex::new(Vec::new()));
         let shared = in_force.clone();
         let thread = std::thread::Builder::new().name("nemesis".to_owned()).spawn(move || {
-            let mut injector =
-                Injector::new(platform.as_ref(), control.as_ref(), nodes, plan, seed, began);
+            let mut injector = Injector::new(platform, control, nodes, plan, began);
             while let Ok(action) = inbox.recv() {
                 let ended = injector.perform(action);
                 *shared.lock().unwrap_or_else(PoisonError::into_inner) = injector.in_force();

@@ -36,7 +36,7 @@ use crate::platform::Link;
     clap::ValueEnum,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum PartitionShape {
+pub(super) enum PartitionShape {
     /// One random node from the rest.
     One,
     /// Two random sides as even as possible.
@@ -68,7 +68,7 @@ pub enum PartitionShape {
     clap::ValueEnum,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Direction {
+pub(super) enum Direction {
     /// Both ways.
     Both,
     /// The side cannot hear, but is heard.
@@ -79,18 +79,18 @@ pub enum Direction {
 
 /// Links to cut, and what to say about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grudge {
+pub(super) struct Grudge {
     /// Directed pairs whose packets are dropped.
-    pub links: BTreeSet<Link>,
+    pub(super) links: BTreeSet<Link>,
     /// Such as `halves: n1 n4 | n2 n3 n5`, `one, incoming: n3 | n1 n2`.
-    pub description: String,
+    pub(super) description: String,
     /// The side that is cut off; every node of a ring.
-    pub targets: Vec<NodeId>,
+    pub(super) targets: Vec<NodeId>,
 }
 
 /// There is no such grudge among these nodes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GrudgeError {
+pub(super) enum GrudgeError {
     /// Too few nodes for the shape.
     #[error("a {shape} partition ({direction}) needs {needed} nodes, there are {found}")]
     TooFewNodes {
@@ -110,7 +110,7 @@ pub enum GrudgeError {
 
 impl PartitionShape {
     /// All shapes.
-    pub const ALL: [PartitionShape; 7] = [
+    pub(super) const ALL: [PartitionShape; 7] = [
         PartitionShape::One,
         PartitionShape::Halves,
         PartitionShape::Majority,
@@ -121,7 +121,7 @@ impl PartitionShape {
     ];
 
     /// The fewest nodes that have this shape.
-    pub fn nodes_min(self, direction: Direction) -> usize {
+    pub(super) fn nodes_min(self, direction: Direction) -> usize {
         match (self, direction) {
             (
                 PartitionShape::One
@@ -136,11 +136,6 @@ impl PartitionShape {
             (PartitionShape::MajoritiesRing, Direction::Incoming | Direction::Outgoing) => 3,
         }
     }
-}
-
-impl Direction {
-    /// All directions.
-    pub const ALL: [Direction; 3] = [Direction::Both, Direction::Incoming, Direction::Outgoing];
 }
 
 impl fmt::Display for PartitionShape {
@@ -168,7 +163,7 @@ impl fmt::Display for Direction {
 }
 
 /// Draws a grudge. The order of `nodes` does not matter.
-pub fn grudge(
+pub(super) fn grudge(
     shape: PartitionShape,
     direction: Direction,
     nodes: &[NodeId],

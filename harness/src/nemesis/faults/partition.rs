@@ -1,30 +1,83 @@
 //! Partitions: cut links, and look whether packets really stop.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::grudge::{Direction, PartitionShape, grudge};
-use super::record::FaultRecord;
-use super::surroundings::{PROBE_PATIENCE, Seen, Surroundings};
+use crate::nemesis::fault::{ActiveFault, Fault, FaultKind, Situation};
+use crate::nemesis::record::FaultRecord;
+use crate::nemesis::surroundings::{PROBE_PATIENCE, Seen, Surroundings};
 use crate::platform::{Link, ProbeResult};
 
-/// A partition in force.
-pub(super) struct Partition {
-    links: BTreeSet<Link>,
-    dropped_before: Option<u64>,
+/// Packets dropped between nodes.
+pub const PARTITION: FaultKind = FaultKind {
+    name: "partition",
+    about: "Drops packets between nodes: one node, halves, a random majority, rings of majorities, \
+            a bridge, the leader alone, every node alone; both ways or one way only. Clients keep \
+            their links, so the minority side is asked too.",
+    help: "\
+How: the bridge between the nodes drops packets by their pair of addresses; nftables replaces all pairs in one transaction \
+(--fabric iptables: rules in the nodes' namespaces; platform loopback: proxies that stall). Connections are not reset.
+Seen to act: probes over every link, cut or not, when it is installed and when it is healed; packets dropped are counted.
+Shapes: one, halves, majority, majorities-ring, bridge, leader, shattered; each both ways, or one way only as seen \
+from the smaller side (incoming: it cannot hear; outgoing: it is not heard).
+Finds: two leaders at once, reads from the minority, writes that the minority acknowledged, a cluster that cannot elect.
+With --keep-quorum: only shapes that leave some majority connected.",
+    nodes_min: 2,
+    forgets: false,
+    arrangements: &[],
+    variants,
+};
+
+/// A planned partition.
+#[derive(Debug)]
+struct Partition {
+    shape: PartitionShape,
+    direction: Direction,
 }
 
-impl Partition {
-    /// Cuts the links of the shape and probes all links.
-    pub(super) fn install(
-        shape: PartitionShape,
-        direction: Direction,
+fn variants(situation: Situation) -> Vec<Arc<dyn Fault>> {
+    let Situation { nodes, keep_quorum } = situation;
+    PartitionShape::ALL
+        .iter()
+        .filter(|&&shape| !keep_quorum || leaves_quorum(shape, nodes))
+        .flat_map(|&shape| {
+            // The two-way cut comes twice: it is what real networks do most.
+            [Direction::Both, Direction::Both, Direction::Incoming, Direction::Outgoing]
+                .into_iter()
+                .filter(move |&direction| shape.nodes_min(direction) <= usize::from(nodes))
+                .map(move |direction| Arc::new(Partition { shape, direction }) as Arc<dyn Fault>)
+        })
+        .collect()
+}
+
+/// Does some majority of the nodes stay connected?
+fn leaves_quorum(shape: PartitionShape, nodes: u16) -> bool {
+    match shape {
+        PartitionShape::One | PartitionShape::Leader => nodes > 2,
+        PartitionShape::Majority | PartitionShape::Bridge => true,
+        // Of three nodes in a one-way ring, no two hear each other.
+        PartitionShape::MajoritiesRing => nodes > 3,
+        PartitionShape::Halves => nodes % 2 == 1,
+        PartitionShape::Shattered => false,
+    }
+}
+
+impl Fault for Partition {
+    fn variant(&self) -> String {
+        format!("{}, {}", self.shape, self.direction)
+    }
+
+    fn install(
+        &self,
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Partition>, Seen) {
+    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+        let Partition { shape, direction } = *self;
         let leader = match shape {
             PartitionShape::Leader => surroundings.control.leader(),
             _ => None,
@@ -47,13 +100,20 @@ impl Partition {
             return (None, Seen::Skipped { reason: error.to_string() });
         }
         record.installed_time = Some(surroundings.now());
-        let partition = Partition { links: grudge.links, dropped_before };
+        let partition = Cut { links: grudge.links, dropped_before };
         let seen = partition.probe_cut(surroundings);
-        (Some(partition), seen)
+        (Some(Box::new(partition)), seen)
     }
+}
 
-    /// Heals all links and probes them.
-    pub(super) fn heal(self, surroundings: &Surroundings<'_>, record: &mut FaultRecord) -> Seen {
+/// Links that are cut.
+struct Cut {
+    links: BTreeSet<Link>,
+    dropped_before: Option<u64>,
+}
+
+impl ActiveFault for Cut {
+    fn heal(self: Box<Self>, surroundings: &Surroundings<'_>, record: &mut FaultRecord) -> Seen {
         let fabric = surroundings.platform.fabric();
         let dropped = match (fabric.dropped(), self.dropped_before) {
             (Some(after), Some(before)) => Some(after.saturating_sub(before)),
@@ -90,7 +150,10 @@ impl Partition {
         let summary = format!("{packets}after the heal {arrived} of {sent} probes arrived");
         Seen::Yes { evidence, summary }
     }
+}
 
+impl Cut {
+    /// Probes all links, cut or not.
     fn probe_cut(&self, surroundings: &Surroundings<'_>) -> Seen {
         let nodes = surroundings.nodes;
         let cut: Vec<Link> = self.links.iter().copied().collect();
