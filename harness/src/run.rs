@@ -96,6 +96,8 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
         shards: args.shards,
         snapshot_entries: args.snapshot_entries,
         bug: args.bug.clone(),
+        workload: options.workload.name,
+        adapter: options.adapter.clone(),
         seed: stream(options.seed, "system"),
     }));
     let info = run_info(&options, &chosen, &store, started);

@@ -232,6 +232,8 @@ fn store(args: &BenchArgs, bench: &str) -> Result<Arc<dyn Nodes>, SubjectError> 
         shards: args.shards,
         snapshot_entries: crate::system::SNAPSHOT_ENTRIES,
         bug: None,
+        workload: "",
+        adapter: None,
         seed: crate::seed::stream(args.seed, "system"),
     });
     let system: Arc<dyn crate::system::System> = Arc::from(system);

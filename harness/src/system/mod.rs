@@ -3,6 +3,7 @@
 //! A system is known by its processes and its wire protocol only. A new one is one file and one
 //! line in [`SYSTEMS`].
 
+mod command;
 pub(crate) mod etcd;
 mod installed;
 mod outcome;
@@ -15,12 +16,14 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use workloads::generator::Invocation;
 use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
+pub use self::command::{Adapter, AdapterError};
 pub use self::installed::NotInstalled;
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
@@ -53,6 +56,7 @@ pub const SYSTEMS: &[SystemEntry] = &[
     store::ENTRY,
     etcd::ENTRY,
     redis::REDIS_SENTINEL,
+    command::ENTRY,
 ];
 
 /// The system of this name, if there is one.
@@ -80,6 +84,10 @@ pub struct SystemOptions {
     pub snapshot_entries: u64,
     /// The planted bug, if any.
     pub bug: Option<String>,
+    /// The name of the workload.
+    pub workload: &'static str,
+    /// What the system `command` is made of.
+    pub adapter: Option<Arc<Adapter>>,
     /// Seed of whatever a node or a client draws.
     pub seed: u64,
 }
