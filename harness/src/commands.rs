@@ -18,9 +18,8 @@ use crate::nemesis::record::{FaultRecord, replace_or_push};
 use crate::output;
 use crate::report::results::{RunFacts, RunInfo};
 use crate::report::{analysis, files, terminal};
-use crate::system::SYSTEMS;
+use crate::system::{ReadMode, SYSTEMS, SystemEntry};
 use crate::usage::{BadUsage, unknown};
-use crate::system::{ReadMode, SYSTEMS};
 
 /// What the run's workload expects first.
 pub(crate) fn expectation_of_run(folder: &Path) -> anyhow::Result<Expectation> {
@@ -110,12 +109,21 @@ fn rows(table: Table) -> Vec<(String, String)> {
             FAULTS.iter().map(|kind| (kind.name.to_owned(), kind.about.to_owned())).collect()
         }
         Table::Systems => {
-            SYSTEMS.iter().map(|system| (system.name.to_owned(), system.about.to_owned())).collect()
+            SYSTEMS.iter().map(|system| (system.name.to_owned(), about_system(system))).collect()
         }
         Table::Models => crate::check::models(),
         Table::Properties => crate::check::properties(),
         Table::Bugs => bugs(),
     }
+}
+
+/// What it is, and whether it is here.
+fn about_system(system: &SystemEntry) -> String {
+    let here = match (system.version)() {
+        Ok(version) => format!("installed: {version}"),
+        Err(_) => format!("not installed; {}", system.install),
+    };
+    format!("{} [{here}]", system.about)
 }
 
 fn columns(rows: &[(String, String)]) -> String {

@@ -115,6 +115,32 @@ pub enum Interface {
     Sequential,
 }
 
+impl Interface {
+    /// All of them.
+    pub const ALL: &[Interface] = &[
+        Interface::Register,
+        Interface::SizedRegister,
+        Interface::KeyValue,
+        Interface::Text,
+        Interface::MultiRegister,
+        Interface::Set,
+        Interface::SetValue,
+        Interface::ListAppend,
+        Interface::ReadWrite,
+        Interface::WriteOnce,
+        Interface::Bank,
+        Interface::Counter,
+        Interface::Queue,
+        Interface::Log,
+        Interface::Lock,
+        Interface::Lease,
+        Interface::UniqueIds,
+        Interface::Watch,
+        Interface::Monotonic,
+        Interface::Sequential,
+    ];
+}
+
 /// A workload, by name. One file each, one line each in [`crate::registry::WORKLOADS`].
 pub struct Workload {
     /// The name on the command line.

@@ -8,7 +8,8 @@ use workloads::generator::Invocation;
 use workloads::history::EventKind;
 use workloads::workload::Interface;
 
-use super::operations::{self, Connection, Failure, Memory};
+use super::operations::{self, Connection, Memory};
+use crate::system::outcome::{Failure, completion, is_read};
 use crate::system::{BoxFuture, Client, Completion, ReadMode};
 
 /// Budget of one attempt; an operation makes as many as its own budget allows.
@@ -53,10 +54,10 @@ impl StoreClient {
         invocation: &Invocation,
         timeout: Duration,
     ) -> Result<Completion, Failure> {
-        if !self.has_session && !operations::is_read(invocation) {
+        if !self.has_session && !is_read(invocation) {
             // Nothing of the operation itself was sent yet, so that a failure here is definite.
             let opened = self.connection(timeout).kv.open_session().await;
-            opened.map_err(Failure::before_any_effect)?;
+            opened.map_err(Failure::without_effect)?;
             self.has_session = true;
         }
         let interface = self.interface;
@@ -83,30 +84,14 @@ impl Client for StoreClient {
                         // taken for it.
                         self.has_session = false;
                     }
-                    classify(invocation, failure)
+                    completion(invocation, &failure)
                 }
                 Err(_) => {
                     self.has_session = false;
-                    let doubt = !operations::is_read(invocation);
-                    completion(invocation, doubt, "no answer in time".to_owned())
+                    completion(invocation, &Failure::in_doubt("no answer in time"))
                 }
             }
         })
-    }
-}
-
-/// A read has no effect, so that a failed one is `fail`; a write in doubt is `info`, and so is whatever
-/// ends the process.
-fn classify(invocation: &Invocation, failure: Failure) -> Completion {
-    let doubt = failure.is_in_doubt() && !operations::is_read(invocation);
-    completion(invocation, doubt || failure.ends_process(), failure.to_string())
-}
-
-fn completion(invocation: &Invocation, doubt: bool, error: String) -> Completion {
-    Completion {
-        kind: if doubt { EventKind::Info } else { EventKind::Fail },
-        value: invocation.value.clone(),
-        error: Some(error),
     }
 }
 

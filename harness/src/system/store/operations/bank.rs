@@ -7,8 +7,9 @@ use workloads::generator::Invocation;
 use workloads::generator::bank::{ACCOUNTS, FIRST_BALANCE};
 use workloads::history::Value;
 
-use super::{CONFLICTS_MAX, Connection, Failure, number};
+use super::{CONFLICTS_MAX, Connection, number};
 use crate::system::ReadMode;
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
@@ -47,7 +48,7 @@ async fn transfer(
 ) -> Result<(), Failure> {
     let keys = [account(from), account(to)];
     for _ in 0..CONFLICTS_MAX {
-        let found = connection.get_all(&keys).await.map_err(Failure::before_any_effect)?;
+        let found = connection.get_all(&keys).await.map_err(Failure::without_effect)?;
         let [from, to] = [found[0].clone(), found[1].clone()];
         let left = balance(from.as_ref()) - amount;
         if left < 0 {

@@ -4,7 +4,8 @@ use proto::client::{Comparison, Relation, Step, Txn};
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
-use super::{CONFLICTS_MAX, Connection, Failure, key, number};
+use super::{CONFLICTS_MAX, Connection, key, number};
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
@@ -19,7 +20,7 @@ pub(super) async fn apply(
         ("add", Some(amount)) => {
             for _ in 0..CONFLICTS_MAX {
                 let read = connection.kv.get(key.clone()).await;
-                let found = read.map_err(Failure::before_any_effect)?.found;
+                let found = read.map_err(Failure::without_effect)?.found;
                 let sum = amount + found.as_ref().map_or(0, |found| number(&found.value));
                 let version = found.map_or(0, |found| found.version);
                 let is_as_read = Comparison::version(key.clone(), Relation::Equal, version);

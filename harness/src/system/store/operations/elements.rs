@@ -5,7 +5,8 @@ use workloads::generator::Invocation;
 use workloads::history::Value;
 
 use super::registers::value;
-use super::{CONFLICTS_MAX, Connection, Failure, key};
+use super::{CONFLICTS_MAX, Connection, key};
+use crate::system::outcome::Failure;
 
 /// Elements of which a dequeue takes the first that nobody else takes.
 const CANDIDATES: u32 = 4;
@@ -40,7 +41,7 @@ async fn dequeue(connection: &mut Connection<'_>, prefix: String) -> Result<Valu
             .kv
             .scan_page(keys, CANDIDATES, ReadMode::Linearizable)
             .await
-            .map_err(Failure::before_any_effect)?;
+            .map_err(Failure::without_effect)?;
         if page.found.is_empty() {
             return Ok(Value::Null);
         }

@@ -7,7 +7,8 @@ use workloads::generator::Invocation;
 use workloads::generator::lock::LEASE_MS;
 use workloads::history::Value;
 
-use super::{Connection, Failure, key, map};
+use super::{Connection, key, map};
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
@@ -36,7 +37,7 @@ async fn create(connection: &mut Connection<'_>, key: String) -> Result<Value, F
         .kv
         .grant_lease(Duration::from_millis(LEASE_MS))
         .await
-        .map_err(Failure::before_any_effect)?;
+        .map_err(Failure::without_effect)?;
     let is_free = Comparison::version(key.clone(), Relation::Equal, 0);
     let create = Txn::new().when(is_free).then(Step::put_with_lease(key, "", lease.id));
     let created = connection.kv.txn(create).await?;
@@ -54,6 +55,6 @@ async fn create(connection: &mut Connection<'_>, key: String) -> Result<Value, F
 fn ended(error: proto::client::ClientError) -> Failure {
     match error.failure().kind {
         Some(ErrorKind::LeaseNotFound) => Failure::Refused("the lease has ended"),
-        _ => Failure::before_any_effect(error),
+        _ => Failure::without_effect(error),
     }
 }

@@ -8,7 +8,8 @@ use workloads::generator::Invocation;
 use workloads::generator::lock::LEASE_MS;
 use workloads::history::Value;
 
-use super::{Connection, Failure, key, map};
+use super::{Connection, key, map};
+use crate::system::outcome::Failure;
 
 /// How often a lock that somebody else holds is asked for.
 const TRIES_MAX: u32 = 12;
@@ -53,7 +54,7 @@ async fn acquire(connection: &mut Connection<'_>, name: String) -> Result<Value,
         .kv
         .grant_lease(Duration::from_millis(LEASE_MS))
         .await
-        .map_err(Failure::before_any_effect)?;
+        .map_err(Failure::without_effect)?;
     for number in 0..TRIES_MAX {
         if number > 0 {
             tokio::time::sleep(TRY_PAUSE).await;

@@ -5,8 +5,9 @@ use proto::client::KeyValue;
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
+use super::Connection;
 use super::registers::value;
-use super::{Connection, Failure};
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,

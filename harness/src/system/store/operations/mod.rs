@@ -29,6 +29,7 @@ use workloads::history::Value;
 use workloads::workload::Interface;
 
 use crate::system::ReadMode;
+use crate::system::outcome::Failure;
 
 /// All that the store can do.
 pub(super) const INTERFACES: &[Interface] = &[
@@ -74,66 +75,6 @@ pub(super) struct Memory {
     revisions: BTreeMap<u32, u64>,
     /// How many messages of each log it has polled.
     positions: BTreeMap<String, usize>,
-}
-
-/// Why an operation did not take effect, or may not have.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// A request failed.
-    #[error("{reason}")]
-    Request {
-        /// May it have taken effect?
-        doubt: bool,
-        reason: String,
-    },
-    /// The state did not allow it.
-    #[error("{0}")]
-    Refused(&'static str),
-    /// A local read was answered from an older state than the one before.
-    #[error("the node went back from revision {before} to {now}, so it was restarted")]
-    WentBack { before: u64, now: u64 },
-    /// The workload asks for what there is not.
-    #[error("the store has no operation {f} with the value {value}")]
-    Unknown { f: &'static str, value: Value },
-}
-
-impl Failure {
-    /// A request that changes nothing of what the operation is about.
-    pub(super) fn before_any_effect(error: ClientError) -> Failure {
-        Failure::Request { doubt: false, reason: error.to_string() }
-    }
-
-    /// A request that failed after others of the same operation had their effect.
-    fn after_some_effect(error: ClientError) -> Failure {
-        Failure::Request { doubt: true, reason: error.to_string() }
-    }
-
-    pub(super) fn is_in_doubt(&self) -> bool {
-        matches!(self, Failure::Request { doubt: true, .. })
-    }
-
-    /// Does the process end with it? A node that was restarted may have to catch up with what it had
-    /// shown, so that what is read there next is read by another process.
-    pub(super) fn ends_process(&self) -> bool {
-        matches!(self, Failure::WentBack { .. })
-    }
-
-    fn unknown(invocation: &Invocation) -> Failure {
-        Failure::Unknown { f: invocation.f, value: invocation.value.clone() }
-    }
-}
-
-/// Can it have an effect?
-pub(super) fn is_read(invocation: &Invocation) -> bool {
-    match invocation.f {
-        "read" | "scan" | "poll" | "watch" => true,
-        "txn" => steps(&invocation.value).all(|step| step[0].as_str() == Some("r")),
-        _ => false,
-    }
-}
-
-fn steps(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_list().unwrap_or_default().iter()
 }
 
 /// Applies one operation; returns the value of its completion.

@@ -4,7 +4,8 @@ use proto::client::{Comparison, Keys, Relation, Step, Txn};
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
-use super::{CONFLICTS_MAX, Connection, Failure, key, number};
+use super::{CONFLICTS_MAX, Connection, key, number};
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
@@ -36,7 +37,7 @@ async fn add(
 ) -> Result<Value, Failure> {
     for _ in 0..CONFLICTS_MAX {
         let read = connection.kv.get(greatest.to_owned()).await;
-        let found = read.map_err(Failure::before_any_effect)?.found;
+        let found = read.map_err(Failure::without_effect)?.found;
         let next = 1 + found.as_ref().map_or(0, |found| number(&found.value));
         let revision = found.map_or(0, |found| found.revision);
         let is_as_read = Comparison::revision(greatest.to_owned(), Relation::Equal, revision);

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
-use super::{Connection, Failure, key};
+use super::{Connection, key};
+use crate::system::outcome::Failure;
 
 /// How much larger a value is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
-use super::{Connection, Failure, key};
+use super::{Connection, key};
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
@@ -16,7 +17,7 @@ pub(super) async fn apply(
                 let written = connection.kv.put(subkey(number), number.to_string()).await;
                 written.map_err(|error| match number {
                     0 => Failure::from(error),
-                    _ => Failure::after_some_effect(error),
+                    _ => Failure::in_doubt(error),
                 })?;
             }
             Ok(invocation.value.clone())

@@ -4,7 +4,8 @@ use workloads::generator::Invocation;
 use workloads::history::Value;
 
 use super::registers::value;
-use super::{CONFLICTS_MAX, Connection, Failure, key};
+use super::{CONFLICTS_MAX, Connection, key};
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
@@ -29,7 +30,7 @@ async fn add(
     element: &Value,
 ) -> Result<Value, Failure> {
     for _ in 0..CONFLICTS_MAX {
-        let read = connection.kv.get(key.clone()).await.map_err(Failure::before_any_effect)?;
+        let read = connection.kv.get(key.clone()).await.map_err(Failure::without_effect)?;
         let expected = read.found.map(|found| found.value);
         let mut grown = expected.clone().map_or_else(Vec::new, |value| value.to_vec());
         grown.extend_from_slice(format!("{element} ").as_bytes());

@@ -4,7 +4,8 @@ use proto::client::Keys;
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
-use super::{Connection, Failure, key};
+use super::{Connection, key};
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,

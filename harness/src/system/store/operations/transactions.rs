@@ -9,9 +9,10 @@ use proto::client::{KeyValue, Keys, Step, Txn};
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
+use super::Connection;
 use super::registers::value;
-use super::{Connection, Failure, is_read, steps};
 use crate::system::ReadMode;
+use crate::system::outcome::{Failure, is_read, steps};
 
 /// What keys hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use workloads::generator::Invocation;
 use workloads::history::Value;
 
 use super::registers::value;
-use super::{Connection, Failure, map};
+use super::{Connection, map};
+use crate::system::outcome::Failure;
 
 /// Before the keys of a history; they are known without it there.
 const PREFIX: &str = "watch/";
@@ -44,7 +45,7 @@ pub(super) async fn apply(
 
 async fn watch(connection: &mut Connection<'_>, keys: Keys, from: u64) -> Result<Value, Failure> {
     let opened = connection.kv.watch(keys, from).await;
-    let mut watch = opened.map_err(Failure::before_any_effect)?;
+    let mut watch = opened.map_err(Failure::without_effect)?;
     let end = Instant::now() + WATCH_TIME;
     let mut responses = Vec::new();
     loop {
@@ -52,7 +53,7 @@ async fn watch(connection: &mut Connection<'_>, keys: Keys, from: u64) -> Result
             Ok(Ok(changes)) => responses.push(response(&changes)),
             // What came before is worth as much as that of a watch that ended by itself.
             Ok(Err(_)) if !responses.is_empty() => break,
-            Ok(Err(error)) => return Err(Failure::before_any_effect(error)),
+            Ok(Err(error)) => return Err(Failure::without_effect(error)),
             Err(_) => break,
         }
     }
