@@ -155,6 +155,9 @@ pub struct RunArgs {
     /// How reads are done
     #[arg(long, value_enum, default_value_t = ReadMode::Linearizable)]
     pub read_mode: ReadMode,
+    /// By what holds with which reads the run is judged [default: as --read-mode]
+    #[arg(long, value_enum)]
+    pub judge_as: Option<ReadMode>,
     /// Where nodes keep their state
     #[arg(long, value_enum, default_value_t = StorageMode::Rocksdb)]
     pub storage: StorageMode,

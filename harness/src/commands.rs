@@ -28,9 +28,10 @@ pub(crate) fn expectation_of_run(folder: &Path) -> anyhow::Result<Expectation> {
     Ok(judge::expectations(workload, read_mode_of(&info)?)[0])
 }
 
-/// How the run read. A run that does not say knew one way only.
+/// By which reads the run is judged. One that does not say knew one way only.
 fn read_mode_of(info: &RunInfo) -> anyhow::Result<ReadMode> {
-    match info.options.get("read_mode") {
+    let given = |name| info.options.get(name).filter(|mode| !mode.is_null());
+    match given("judge_as").or_else(|| given("read_mode")) {
         None => Ok(ReadMode::Linearizable),
         Some(mode) => ReadMode::deserialize(mode)
             .with_context(|| format!("run.json: unknown read mode {mode}")),

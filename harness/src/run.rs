@@ -300,7 +300,8 @@ async fn recovery(
 async fn judge(options: &RunOptions, info: &RunInfo, recorded: &mut Recorded) -> Results {
     let budget =
         CheckBudget::start(options.args.check_time_budget, options.args.check_memory_budget);
-    let (workload, read_mode) = (options.workload, options.args.read_mode);
+    let args = &options.args;
+    let (workload, read_mode) = (options.workload, args.judge_as.unwrap_or(args.read_mode));
     let events = recorded.events.clone();
     let judged =
         tokio::task::spawn_blocking(move || judge::checks(workload, read_mode, &events, &budget));
