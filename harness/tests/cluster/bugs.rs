@@ -14,7 +14,7 @@ fn finds(workload: &str, bug: &str, more: &[&str], anomaly: &str) -> Result<(), 
     let place = Place::new();
     let what = ["--workload", workload, "--bug", bug, "--seed", "1"];
     let where_to = ["--faults", "none", "--nodes", "3", "--time-limit", "8s"];
-    let ended = place.expect_run(1, &[&what[..], &where_to, more].concat())?;
+    let ended = place.expect_run(1, &[&what[..], &where_to[..], more].concat())?;
     assert!(ended.stdout.contains(anomaly), "{anomaly:?} in {}", ended.stdout);
     Ok(())
 }
