@@ -69,7 +69,7 @@ bugs! {
     FreshKeysHidden, "fresh-keys-hidden", "a node hides every other write for the next 32 revisions, and its neighbour the others";
     RevisionOfBatch, "revision-of-batch", "writes that are applied together are all told the revision of the last one";
     WatchGap, "watch-gap", "a watch is not told of the last of several changes that are applied together";
-    TokenOfLease, "token-of-lease", "the token of a lock is that of its lease, which may be older than the last holder";
+    TokenGoesBack, "token-goes-back", "every other token of a lock is smaller by 1000 than it should be";
     KeepAliveIgnored, "keep-alive-ignored", "a keep-alive is answered, but the lease ends as if there had been none";
 }
 
