@@ -3,8 +3,10 @@
 use crate::TestFn;
 use crate::binary::{Place, Skipped};
 
-pub(crate) const TESTS: &[(&str, TestFn)] =
-    &[("bugs::local_reads_are_found_and_explained", local_reads_are_found_and_explained)];
+pub(crate) const TESTS: &[(&str, TestFn)] = &[
+    ("bugs::local_reads_are_found_and_explained", local_reads_are_found_and_explained),
+    ("bugs::a_proved_violation_ends_the_run", a_proved_violation_ends_the_run),
+];
 
 fn local_reads_are_found_and_explained() -> Result<(), Skipped> {
     let place = Place::new();
@@ -29,5 +31,20 @@ fn local_reads_are_found_and_explained() -> Result<(), Skipped> {
     assert!(run.0.join("nodes/n1/data").exists());
     let check = place.expect_run(1, &["check", run.path()])?;
     assert!(check.stdout.contains(first), "{}", check.stdout);
+    Ok(())
+}
+
+fn a_proved_violation_ends_the_run() -> Result<(), Skipped> {
+    let place = Place::new();
+    let options = ["--bug", "local-reads", "--faults", "partition", "--nodes", "3", "--seed", "1"];
+    let time = ["--fail-fast", "--time-limit", "60s", "--interval", "5s"];
+    let ended = place.expect_run(1, &[&options[..], &time[..]].concat())?;
+    assert!(ended.stderr.contains("--fail-fast ends the run: event "), "{}", ended.stderr);
+    let results = place.only_run().json("results.json");
+    assert_eq!(results["verdict"], "invalid");
+    let proved = results["facts"]["proved"].as_str().expect("a sentence");
+    assert!(results["summary"].as_str().is_some_and(|it| it.contains(proved)), "{proved}");
+    let end = results["facts"]["final_heal"].as_u64().expect("nanoseconds");
+    assert!(end < 30_000_000_000, "the run went on until {end} ns: {proved}");
     Ok(())
 }
