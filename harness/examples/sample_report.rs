@@ -274,6 +274,7 @@ fn facts() -> RunFacts {
         recovery_limit: 30 * SECOND,
         end: 60_500 * MS,
         interrupted: false,
+        proved: None,
         shed_starts: 0,
         node_findings: Vec::new(),
         harness_failures: Vec::new(),

@@ -182,6 +182,9 @@ pub struct RunArgs {
     /// Plant a defect in the store; see `list bugs`
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
+    /// End the run as soon as a violation is proved, and judge what was recorded
+    #[arg(long)]
+    pub fail_fast: bool,
     /// How long the history may be judged
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     #[serde(serialize_with = "serialize_duration")]

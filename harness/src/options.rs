@@ -8,6 +8,7 @@ use crate::cli::RunArgs;
 use crate::nemesis::fault::{FaultKind, parse_faults};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
+use crate::runner::FailFast;
 use crate::system::{Adapter, StorageMode, SystemEntry};
 use crate::usage::{BadUsage, check_bug, unknown};
 
@@ -113,6 +114,15 @@ impl RunOptions {
             )));
         }
         check_bug(args.bug.as_deref())?;
+        if args.fail_fast && FailFast::new(workload).is_none() {
+            let able =
+                workloads::registry::WORKLOADS.iter().filter(|it| FailFast::new(it).is_some());
+            return Err(BadUsage(format!(
+                "--fail-fast cannot judge the workload {} while it runs\nhint: it can judge {}",
+                workload.name,
+                able.map(|it| it.name).collect::<Vec<_>>().join(" and ")
+            )));
+        }
         let needed = workload.clients_per_key * usize::from(args.keys);
         let concurrency = match args.concurrency {
             0 => needed.max(usize::from(args.nodes)),

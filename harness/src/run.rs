@@ -35,7 +35,8 @@ use crate::report::results::{FORMAT, Results, RunFacts, RunInfo};
 use crate::report::{analysis, terminal};
 use crate::run_store::{RunStore, RunStoreError};
 use crate::runner::{
-    ClientFactory, Dispatched, Dispatcher, DispatcherOptions, NemesisThread, RunnerError, Workers,
+    ClientFactory, Dispatched, Dispatcher, DispatcherOptions, FailFast, NemesisThread, RunnerError,
+    Workers,
 };
 use crate::running::Running;
 use crate::scheduler::{Scheduler, SchedulerOptions};
@@ -249,6 +250,7 @@ async fn record(
             began,
             nodes_of_workers: nodes_of_workers.iter().map(NodeId::to_string).collect(),
             progress: Box::new(move |now| progress.update(now)),
+            fail_fast: if args.fail_fast { FailFast::new(options.workload) } else { None },
         },
         scheduler,
         workers,
@@ -263,6 +265,10 @@ async fn record(
         facts.harness_failures.push(output::chain(&error));
     }
     facts.interrupted = dispatched.interrupted;
+    if let Some(proved) = &dispatched.proved {
+        output::note(&format!("--fail-fast ends the run: {proved}"));
+    }
+    facts.proved = dispatched.proved.take();
     let not_undone = dispatched.faults.iter().filter_map(|fault| fault.heal_failure.clone());
     facts.harness_failures.extend(not_undone);
     let healed = began.elapsed();

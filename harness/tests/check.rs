@@ -90,6 +90,19 @@ fn an_invalid_history_is_explained_and_drawn() {
 }
 
 #[test]
+fn a_page_says_why_and_shows_it() {
+    let place = Place::new();
+    let arguments = ["check", "stale.jsonl", "--model", "register", "--html", "page.html"];
+    assert_eq!(place.run(&arguments).code, 1);
+    let page = std::fs::read_to_string(place.path("page.html")).expect("it was written");
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+    assert!(at("Invalid: stale.jsonl") < at("and still read 1, the value before 2"));
+    assert!(at("and still read 1, the value before 2") < at("<svg class=\"chart lanes wide\""));
+    let two = ["check", "stale.jsonl", "fine.edn", "--model", "register", "--html", "page.html"];
+    assert!(place.run(&two).stderr.contains("hint: check one file at a time"));
+}
+
+#[test]
 fn a_process_that_goes_on_after_an_info_is_taken_as_two() {
     let place = Place::new();
     let ended = place.run(&["check", "fine.edn", "--model", "cas-register"]);

@@ -13,6 +13,7 @@
 #![warn(missing_docs)]
 
 pub mod checker;
+pub mod differential;
 pub mod evidence;
 pub mod generator;
 pub mod history;

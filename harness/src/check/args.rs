@@ -44,6 +44,9 @@ pub struct CheckArgs {
     /// Write what proves the verdict to this file, for `verify`
     #[arg(long, value_name = "FILE")]
     pub evidence: Option<PathBuf>,
+    /// Write the verdict, the explanation and the drawing to this file, as a page
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Check twice, by different algorithms, and verify the evidence
     #[arg(long)]
     pub doublecheck: bool,
@@ -51,7 +54,7 @@ pub struct CheckArgs {
     ///
     /// Columns are separated by tabs and found by their names: file, model, property, verdict, init.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "files", "model", "property", "initial", "total", "format", "independent", "evidence",
+        "files", "model", "property", "initial", "total", "format", "independent", "evidence", "html",
     ])]
     pub manifest: Option<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! `check`: judges histories. The exit code is that of the worst.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +10,14 @@ use anyhow::{Context, anyhow};
 use serde::Serialize;
 use workloads::checker::{Check, CheckOptions, Method, Verdict};
 use workloads::evidence::Evidence;
+use workloads::history::Operation;
 
 use super::args::CheckArgs;
 use super::history::Source;
 use super::judging::{CheckerPanicked, Job, Judged, Spent, judge};
 use super::{initial, interrupt, manifest, table, text};
 use crate::commands::expectation_of_run;
+use crate::report::html::{CheckPage, render_check};
 use crate::report::terminal::Colour;
 use crate::{exit_code, output};
 
@@ -43,8 +46,10 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
     if let Some(path) = &args.manifest {
         return manifest::check(args, path);
     }
-    if args.evidence.is_some() && args.files.len() > 1 {
-        return Err(anyhow!("--evidence is of one history\nhint: check one file at a time"));
+    for (option, given) in [("--evidence", &args.evidence), ("--html", &args.html)] {
+        if given.is_some() && args.files.len() > 1 {
+            return Err(anyhow!("{option} is of one history\nhint: check one file at a time"));
+        }
     }
     let jobs = args
         .files
@@ -125,6 +130,10 @@ fn judge_and_tell(
         let evidence = Evidence::of(&judged.check, &job.model, job.checker.property, &job.options);
         write_evidence(path, &evidence)?;
     }
+    if let Some(path) = &args.html {
+        let page = page(&name, job, &judged);
+        std::fs::write(path, page).with_context(|| format!("write {}", path.display()))?;
+    }
     // Orders are for the file of evidence.
     judged.check.witness = Vec::new();
     if args.json {
@@ -161,6 +170,38 @@ fn json(name: &str, job: &Job, judged: &Judged) -> anyhow::Result<String> {
         check: &judged.check,
     };
     Ok(format!("{}\n", serde_json::to_string_pretty(&report)?))
+}
+
+fn page(name: &str, job: &Job, judged: &Judged) -> String {
+    let (mut check, mut notes) = (judged.check.clone(), judged.notes.clone());
+    if judged.operations.iter().all(|it| it.invoke_time == 0) {
+        notes.push(
+            "the history has no times: its events are drawn one millisecond apart".to_owned(),
+        );
+        space_out(&mut check, &judged.operations);
+    }
+    render_check(&CheckPage {
+        file: name,
+        model: &job.model,
+        property: job.checker.property,
+        about: job.checker.about,
+        operations: judged.operations.len(),
+        notes: &notes,
+        check: &check,
+    })
+}
+
+/// Gives operations that are shown a time for each event before them.
+fn space_out(check: &mut Check, operations: &[Operation]) {
+    let ends: BTreeMap<u64, Option<u64>> =
+        operations.iter().map(|it| (it.invoke_index, it.complete_index)).collect();
+    let shown = check.counterexamples.iter_mut().map(|it| &mut it.operations);
+    let shown = shown.chain(check.anomalies.iter_mut().map(|it| &mut it.operations));
+    for operation in shown.flatten() {
+        let end = ends.get(&operation.invoke_index).copied().flatten();
+        operation.invoke_time = operation.invoke_index * 1_000_000;
+        operation.complete_time = operation.complete_time.and(end).map(|end| end * 1_000_000);
+    }
 }
 
 fn write_evidence(path: &Path, evidence: &Evidence) -> anyhow::Result<()> {

@@ -124,7 +124,11 @@ fn setting(run: &RunInfo, facts: &RunFacts, results: &Results) -> String {
         [] => "with no fault in force".to_owned(),
         kinds => format!("with {}", words::list(kinds)),
     };
-    let stopped = if facts.interrupted { "; the run was stopped early" } else { "" };
+    let stopped = match &facts.proved {
+        Some(proved) => format!("; --fail-fast ended the run when {proved}"),
+        None if facts.interrupted => "; the run was stopped early".to_owned(),
+        None => String::new(),
+    };
     format!(
         "{} nodes ran {} ({} ok) in {} {under}{stopped}",
         run.nodes,

@@ -64,6 +64,9 @@ pub struct RunFacts {
     pub end: u64,
     /// The run was stopped early by the user.
     pub interrupted: bool,
+    /// What `--fail-fast` saw proved so that the run ended early, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<String>,
     /// Scheduled starts that were given up because a worker was held up too long.
     #[serde(default)]
     pub shed_starts: u64,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use workloads::generator::Invocation;
 use workloads::history::{Event, EventKind, Process};
 
+use super::fail_fast::FailFast;
 use super::nemesis_thread::NemesisThread;
 use super::worker::{WorkerGone, Workers};
 use crate::nemesis::Action;
@@ -23,6 +24,8 @@ pub struct DispatcherOptions {
     pub nodes_of_workers: Vec<String>,
     /// Called about once a second with the state of the run.
     pub progress: Box<dyn FnMut(&Progress<'_>) + Send>,
+    /// What ends the main phase when a violation is proved, if anything does.
+    pub fail_fast: Option<FailFast>,
 }
 
 /// The state of a run in progress.
@@ -42,6 +45,8 @@ pub struct Dispatched {
     pub faults: Vec<FaultRecord>,
     /// The user stopped the run.
     pub interrupted: bool,
+    /// What was proved so that the main phase ended early, in a sentence.
+    pub proved: Option<String>,
 }
 
 /// The harness itself failed.
@@ -134,6 +139,12 @@ impl Dispatcher {
                 out.interrupted = true;
                 self.scheduler.stop();
             }
+            if nemesis.is_some() && out.proved.is_none() {
+                out.proved = self.options.fail_fast.as_ref().and_then(FailFast::proved);
+                if out.proved.is_some() {
+                    self.scheduler.stop();
+                }
+            }
             let now = self.options.began.elapsed();
             if now >= progress_due {
                 progress_due = now + PROGRESS_INTERVAL;
@@ -200,7 +211,10 @@ impl Dispatcher {
             error: None,
             node: Some(self.options.nodes_of_workers[worker].as_str().into()),
         };
-        self.history.append(event)?;
+        let event = self.history.append(event)?;
+        if let Some(watch) = &mut self.options.fail_fast {
+            watch.push(event);
+        }
         self.open[worker] = Some((process, invocation.clone()));
         Ok(self.workers.invoke(worker, invocation)?)
     }
@@ -222,6 +236,9 @@ impl Dispatcher {
         };
         let now = self.options.began.elapsed();
         let event = self.history.append(event)?;
+        if let Some(watch) = &mut self.options.fail_fast {
+            watch.push(event);
+        }
         self.scheduler.completed(worker, event, now);
         Ok(())
     }

@@ -11,9 +11,11 @@
 //! work is handed out. Whatever happens, faults are healed before the dispatcher returns.
 
 mod dispatcher;
+mod fail_fast;
 mod nemesis_thread;
 mod worker;
 
 pub use dispatcher::{Dispatched, Dispatcher, DispatcherOptions, Progress, RunnerError};
+pub use fail_fast::FailFast;
 pub use nemesis_thread::NemesisThread;
 pub use worker::{ClientFactory, Workers};

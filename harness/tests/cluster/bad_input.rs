@@ -50,6 +50,10 @@ fn options_of_a_run() -> Result<(), Skipped> {
         (&["--storage", "memory", "--faults", "kill"], &["--storage memory", "hint: "]),
         (&["--storage", "paper"], &["'paper' for '--storage"]),
         (&["--concurrency", "2"], &["--concurrency 2 is too few", "hint: "]),
+        (
+            &["--fail-fast", "--workload", "append"],
+            &["cannot judge the workload append", "hint: it can judge register and kv"],
+        ),
         (&["--time-limit", "soon"], &["'soon' for '--time-limit", "hint: "]),
         (&["--time-limit", "3s"], &["leaves no room for a fault", "hint: "]),
         (&["--time-limit", "999999999999y"], &["'999999999999y' for '--time-limit"]),

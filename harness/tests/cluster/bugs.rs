@@ -8,6 +8,7 @@ pub(crate) const TESTS: &[(&str, TestFn)] = &[
     ("bugs::a_keep_alive_without_effect_is_found", a_keep_alive_without_effect_is_found),
     ("bugs::a_gap_in_a_watch_is_found", a_gap_in_a_watch_is_found),
     ("bugs::local_reads_out_of_order_are_found", local_reads_out_of_order_are_found),
+    ("bugs::a_proved_violation_ends_the_run", a_proved_violation_ends_the_run),
 ];
 
 fn finds(workload: &str, bug: &str, more: &[&str], anomaly: &str) -> Result<(), Skipped> {
@@ -54,5 +55,20 @@ fn local_reads_are_found_and_explained() -> Result<(), Skipped> {
     assert!(run.0.join("nodes/n1/data").exists());
     let check = place.expect_run(1, &["check", run.path()])?;
     assert!(check.stdout.contains(first), "{}", check.stdout);
+    Ok(())
+}
+
+fn a_proved_violation_ends_the_run() -> Result<(), Skipped> {
+    let place = Place::new();
+    let options = ["--bug", "local-reads", "--faults", "partition", "--nodes", "3", "--seed", "1"];
+    let time = ["--fail-fast", "--time-limit", "60s", "--interval", "5s"];
+    let ended = place.expect_run(1, &[&options[..], &time[..]].concat())?;
+    assert!(ended.stderr.contains("--fail-fast ends the run: event "), "{}", ended.stderr);
+    let results = place.only_run().json("results.json");
+    assert_eq!(results["verdict"], "invalid");
+    let proved = results["facts"]["proved"].as_str().expect("a sentence");
+    assert!(results["summary"].as_str().is_some_and(|it| it.contains(proved)), "{proved}");
+    let end = results["facts"]["final_heal"].as_u64().expect("nanoseconds");
+    assert!(end < 30_000_000_000, "the run went on until {end} ns: {proved}");
     Ok(())
 }

@@ -235,12 +235,19 @@ impl<'a> Queue<'a, '_> {
         for (value, mut positions) in takers {
             let (times, surplus) = (positions.len() as u64, self.elements[value].surplus);
             positions.truncate(4);
-            self.findings.add("duplicate-element", self.key, &positions, || {
-                vec![format!(
-                    "{} came out {}: {surplus} more than anybody had tried to put in by then.",
-                    brief(value),
-                    counted(times, "time"),
-                )]
+            let enqueue = self.elements[value].last_enqueue;
+            let once = enqueue.filter(|_| self.elements[value].asked == 1);
+            positions.splice(0..0, once);
+            let came_out = format!("{} came out {}", brief(value), counted(times, "time"));
+            self.findings.add("duplicate-element", self.key, &positions, || match once {
+                Some(_) => vec![
+                    format!("A put in {}, once, and nobody else did.", brief(value)),
+                    format!("But {came_out}: B took it, and so did C."),
+                    "What is put in once may come out once.".to_owned(),
+                ],
+                None => vec![format!(
+                    "{came_out}: {surplus} more than anybody had tried to put in by then."
+                )],
             });
         }
     }
@@ -276,6 +283,7 @@ impl<'a> Queue<'a, '_> {
                             "None of the {} took it out, and none is of unknown outcome.",
                             counted(dequeues as u64, "dequeue")
                         ),
+                        "The history takes out all there is, so it was lost.".to_owned(),
                     ]
                 });
             }
@@ -363,6 +371,19 @@ mod tests {
         assert_eq!(kinds(&exactly_once), ["duplicate-element"]);
         valid("0 enqueue 1 ; 0 enqueue 1 ; 1 dequeue -> 1 ; 2 dequeue -> 1");
         valid("0 enqueue 1 ; 0 enqueue 1 ? ; 1 dequeue -> 1 ; 2 dequeue -> 1");
+    }
+
+    #[test]
+    fn a_duplicate_is_told_with_what_was_put_in() {
+        let check = judged(check_exactly_once, "0 enqueue 1 ; 1 dequeue -> 1 ; 2 dequeue -> 1");
+        let told = words(&check);
+        for expected in [
+            "A: enqueue 1",
+            "A put in 1, once, and nobody else did.",
+            "But 1 came out 2 times: B took it, and so did C.",
+        ] {
+            assert!(told.contains(expected), "{told}");
+        }
     }
 
     #[test]

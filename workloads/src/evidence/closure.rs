@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::object::element;
+use super::object::{element, role};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::Initial;
 
@@ -26,11 +26,14 @@ pub(super) fn close(
 ) -> Result<Closed, String> {
     match model {
         "register" | "cas-register" | "kv" => close_register(initial, set, all),
-        "set" | "grow-only-set" | "queue" | "fifo-queue" | "stack" | "priority-queue"
-        | "max-priority-queue"
-            if set.iter().all(|operation| operation.f != "read") =>
-        {
-            close_collection(set, all)
+        "queue" | "fifo-queue" | "unordered-queue" | "bag" | "stack" | "priority-queue"
+        | "max-priority-queue" => {
+            close_collection(set, all, passed, |it| role(&it.f) == Some("peek"))
+        }
+        "set" | "grow-only-set" if !set.iter().any(|it| is_whole_read(it)) => {
+            let only_looks: fn(&Operation) -> bool =
+                |it| matches!(it.f.as_str(), "contains" | "member" | "has" | "exists" | "read");
+            close_collection(set, all, member, only_looks)
         }
         _ => close_prefix(set, all),
     }
@@ -133,31 +136,49 @@ fn replaced(writer: &Operation, observer: &Operation, all: &[&Operation]) -> boo
 /// Elements of a collection can be left out altogether: queues and stacks keep the order of the
 /// others. A removal of unknown result may have been about any element, and one that found nothing
 /// changed nothing.
-fn close_collection(set: &[&Operation], all: &[&Operation]) -> Result<Closed, String> {
+fn close_collection(
+    set: &[&Operation],
+    all: &[&Operation],
+    element_of: fn(&Operation) -> Option<&Value>,
+    only_looks: fn(&Operation) -> bool,
+) -> Result<Closed, String> {
     let elements: BTreeSet<&Value> = set.iter().filter_map(|it| element_of(it)).collect();
     let end = end_of(set);
     let missing = all.iter().find(|operation| {
         let matters = match element_of(operation) {
             Some(element) => elements.contains(element),
-            None => operation.outcome == Outcome::Info && operation.invoke_index < end,
+            None => operation.outcome == Outcome::Info,
         };
-        let is_read = operation.f == "contains";
-        matters && !is_read && operation.outcome != Outcome::Fail && !includes(set, operation)
+        matters
+            // What has begun after everything else was over could not help.
+            && operation.invoke_index < end
+            && !only_looks(operation)
+            && operation.outcome != Outcome::Fail
+            && !includes(set, operation)
     });
     match missing {
-        // What has begun after everything else was over could not help.
-        Some(missing) if missing.invoke_index < end => Err(left_out(missing)),
-        _ => Ok(Closed { as_writes: BTreeSet::new() }),
+        Some(missing) => Err(left_out(missing)),
+        None => Ok(Closed { as_writes: BTreeSet::new() }),
     }
 }
 
-/// The element that an operation on a collection is known to be about.
-fn element_of(operation: &Operation) -> Option<&Value> {
-    let element = match operation.f.as_str() {
-        "dequeue" | "pop" | "delete-min" | "delete-max" => &operation.result,
-        _ => element(&operation.invoked),
+/// The element that an operation on a queue or a stack is known to be about.
+fn passed(operation: &Operation) -> Option<&Value> {
+    let element = match role(&operation.f) {
+        Some("insert") => &operation.invoked,
+        _ if operation.outcome == Outcome::Ok => &operation.result,
+        _ => &Value::Null,
     };
     (!element.is_null()).then_some(element)
+}
+
+/// The element that an operation on a set is about.
+fn member(operation: &Operation) -> Option<&Value> {
+    Some(element(&operation.invoked)).filter(|element| !element.is_null())
+}
+
+fn is_whole_read(operation: &Operation) -> bool {
+    matches!(operation.f.as_str(), "read" | "list" | "members")
 }
 
 /// In general only the beginning of a history speaks for it, and what only reads may be left out.

@@ -6,12 +6,13 @@
 use super::document::{Cycle, CycleEdge};
 use super::verify::{History, Outcome};
 use crate::history::{Operation, Outcome as Ended, Value};
+use crate::model::Initial;
 
 /// One part of a transaction.
-struct Part<'a> {
-    read: bool,
-    key: &'a Value,
-    value: &'a Value,
+pub(super) struct Part<'a> {
+    pub(super) read: bool,
+    pub(super) key: &'a Value,
+    pub(super) value: &'a Value,
 }
 
 /// Whether a cycle is in the history, and is one that the property forbids.
@@ -39,7 +40,8 @@ pub(super) fn verify_cycle(
     }
     match is_forbidden(edges, property) {
         Some(true) => Outcome::Confirmed,
-        Some(false) => Outcome::Refuted(format!("{property} does not forbid such a cycle")),
+        // It may have been seen besides what breaks the property.
+        Some(false) => Outcome::Unproved(format!("{property} does not forbid such a cycle")),
         None => Outcome::Unproved(format!(
             "its edges are right, but the verifier does not know which cycles {property} forbids"
         )),
@@ -92,8 +94,16 @@ fn verify_edge(edge: &CycleEdge, model: &str, history: &History<'_>) -> Outcome 
             "they are not by one process in this order",
         ),
         ("wr", "list-append") => holds(list_wr(from, to), "nothing appended was read"),
-        ("ww", "list-append") => holds(list_ww(from, to, history), "no read shows the order"),
-        ("rw", "list-append") => holds(list_rw(from, to, history), "no read missed an append"),
+        ("ww", "list-append") if list_ww(from, to, history) => Outcome::Confirmed,
+        ("rw", "list-append") if list_rw(from, to, history) => Outcome::Confirmed,
+        ("ww" | "rw", "list-append") if writes(to).any(|it| disagree(it.key, history)) => {
+            Outcome::Unproved("reads of the list disagree, so that it has no order".to_owned())
+        }
+        ("ww", "list-append") => Outcome::Refuted("no read shows the order".to_owned()),
+        ("rw", "list-append") => Outcome::Refuted("no read missed an append".to_owned()),
+        ("wr", "rw-register") if history.initial == Some(&Initial::Any) => {
+            Outcome::Unproved("what was read may have been there at first".to_owned())
+        }
         ("wr", "rw-register") => holds(register_wr(from, to, history), "no value tells the writer"),
         // Versions may also have been ordered by rules that are not known here.
         ("ww", "rw-register") if register_ww(from, to, history) => Outcome::Confirmed,
@@ -106,7 +116,7 @@ fn verify_edge(edge: &CycleEdge, model: &str, history: &History<'_>) -> Outcome 
 }
 
 /// The parts of a transaction whose values are known.
-fn parts(operation: &Operation) -> impl Iterator<Item = Part<'_>> {
+pub(super) fn parts(operation: &Operation) -> impl DoubleEndedIterator<Item = Part<'_>> {
     let known = operation.outcome == Ended::Ok;
     let parts = if known { &operation.result } else { &operation.invoked };
     parts.as_list().unwrap_or_default().iter().filter_map(move |part| match part.as_list() {
@@ -119,15 +129,15 @@ fn parts(operation: &Operation) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-fn reads(operation: &Operation) -> impl Iterator<Item = Part<'_>> {
+pub(super) fn reads(operation: &Operation) -> impl Iterator<Item = Part<'_>> {
     parts(operation).filter(|part| part.read)
 }
 
-fn writes(operation: &Operation) -> impl Iterator<Item = Part<'_>> {
+pub(super) fn writes(operation: &Operation) -> impl DoubleEndedIterator<Item = Part<'_>> {
     parts(operation).filter(|part| !part.read)
 }
 
-fn elements(list: &Value) -> &[Value] {
+pub(super) fn elements(list: &Value) -> &[Value] {
     list.as_list().unwrap_or_default()
 }
 
@@ -143,28 +153,45 @@ fn list_wr(from: &Operation, to: &Operation) -> bool {
     })
 }
 
-/// Somebody read what `from` appended in front of what `to` appended.
+/// Somebody read what `from` appended in front of what `to` appended, or without it: lists only grow.
 fn list_ww(from: &Operation, to: &Operation, history: &History<'_>) -> bool {
     writes(from).any(|first| {
         writes(to).filter(|second| second.key == first.key).any(|second| {
             all_reads(history).filter(|read| read.key == first.key).any(|read| {
                 let place = |value| elements(read.value).iter().position(|it| it == value);
-                place(first.value).zip(place(second.value)).is_some_and(|(a, b)| a < b)
+                match (place(first.value), place(second.value)) {
+                    (Some(first), Some(second)) => first < second,
+                    (Some(_), None) => happened(to, history),
+                    (None, _) => false,
+                }
             })
         })
     })
 }
 
+/// Whether a transaction is known to have taken effect, all of it.
+fn happened(transaction: &Operation, history: &History<'_>) -> bool {
+    transaction.outcome == Ended::Ok
+        || writes(transaction).any(|write| {
+            all_reads(history)
+                .any(|it| it.key == write.key && elements(it.value).contains(write.value))
+        })
+}
+
+/// Whether not every read of a list begins with every shorter one, or an element is in one twice.
+fn disagree(key: &Value, history: &History<'_>) -> bool {
+    let of_key = || all_reads(history).filter(|read| read.key == key).map(|it| elements(it.value));
+    let longest = of_key().max_by_key(|list| list.len()).unwrap_or_default();
+    let distinct: std::collections::BTreeSet<&Value> = longest.iter().collect();
+    distinct.len() < longest.len() || of_key().any(|list| !longest.starts_with(list))
+}
+
 /// `from` did not see what `to` appended for certain: lists only grow.
 fn list_rw(from: &Operation, to: &Operation, history: &History<'_>) -> bool {
     reads(from).any(|read| {
-        writes(to).filter(|write| write.key == read.key).any(|write| {
-            let happened = to.outcome == Ended::Ok
-                || all_reads(history).any(|other| {
-                    other.key == write.key && elements(other.value).contains(write.value)
-                });
-            happened && !elements(read.value).contains(write.value)
-        })
+        writes(to)
+            .filter(|write| write.key == read.key)
+            .any(|write| happened(to, history) && !elements(read.value).contains(write.value))
     })
 }
 
@@ -182,8 +209,8 @@ fn external_reads(operation: &Operation) -> impl Iterator<Item = Part<'_>> {
 fn written_once(key: &Value, value: &Value, history: &History<'_>) -> bool {
     let may_be_initial = match history.initial {
         None => value.is_null(),
-        Some(crate::model::Initial::Value(initial)) => initial == value,
-        Some(crate::model::Initial::Any) => true,
+        Some(Initial::Value(initial)) => initial == value,
+        Some(Initial::Any) => true,
     };
     let writers = history
         .operations
@@ -196,7 +223,7 @@ fn written_once(key: &Value, value: &Value, history: &History<'_>) -> bool {
 /// `to` read a value that only `from` wrote.
 fn register_wr(from: &Operation, to: &Operation, history: &History<'_>) -> bool {
     writes(from).any(|write| {
-        external_reads(to).any(|read| read.key == write.key && read.value == write.value)
+        reads(to).any(|read| read.key == write.key && read.value == write.value)
             && written_once(write.key, write.value, history)
     })
 }
@@ -234,8 +261,8 @@ fn leads(key: &Value, before: &Value, after: &Value, history: &History<'_>) -> b
 fn is_initial(value: &Value, history: &History<'_>) -> bool {
     match history.initial {
         None => value.is_null(),
-        Some(crate::model::Initial::Value(initial)) => initial == value,
-        Some(crate::model::Initial::Any) => false,
+        Some(Initial::Value(initial)) => initial == value,
+        Some(Initial::Any) => false,
     }
 }
 

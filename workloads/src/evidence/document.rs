@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checker::{Check, CheckOptions, Verdict, Witness};
+use crate::checker::{Anomaly, Check, CheckOptions, Verdict, Witness};
 use crate::history::Value;
 use crate::model::Initial;
 
@@ -32,6 +32,23 @@ pub struct Evidence {
     /// Transactions that would have to come before themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cycles: Vec<Cycle>,
+    /// Anomalies that are no cycles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
+    /// The sum of all accounts of a bank, if somebody told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+}
+
+/// An anomaly that a few operations show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its name, such as `G1a` or `lost-element`.
+    pub kind: String,
+    /// The object, if the history has several.
+    pub key: Option<Value>,
+    /// The operations, by the index of their invocation.
+    pub operations: Vec<u64>,
 }
 
 /// Operations on one object that no order explains.
@@ -85,6 +102,12 @@ impl Evidence {
             });
             Cycle { kind: anomaly.kind.clone(), edges: edges.collect() }
         });
+        let shown = |it: &&Anomaly| it.edges.is_empty() && !it.operations.is_empty();
+        let claims = check.anomalies.iter().filter(shown).map(|anomaly| Claim {
+            kind: anomaly.kind.clone(),
+            key: anomaly.key.clone(),
+            operations: anomaly.operations.iter().map(|it| it.invoke_index).collect(),
+        });
         Evidence {
             format: EVIDENCE_FORMAT,
             model: model.to_owned(),
@@ -97,6 +120,8 @@ impl Evidence {
             orders: check.witness.clone(),
             impossible: impossible.collect(),
             cycles: cycles.collect(),
+            claims: claims.collect(),
+            total: options.total,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A few operations that no order explains: all orders are tried.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::Object;
 use super::closure::{Closed, close};
 use super::document::ImpossibleSet;
 use super::verify::{History, Outcome};
+use super::{Kept, Object};
 use crate::history::{Operation, Outcome as Ended};
 
 /// Operations that can be tried in all orders: as many as an integer has bits.
@@ -42,15 +42,24 @@ pub(super) fn verify_impossible(
         }
     };
     few.retain(|operation| operation.outcome != Ended::Fail);
-    match explained(&few, &closed, start) {
+    match search(&few, &closed, start, Kept::RealTime) {
         Some(true) => Outcome::Refuted("an order explains the operations".to_owned()),
         Some(false) => Outcome::Confirmed,
         None => Outcome::Unproved(format!("more than {SITUATIONS_MAX} situations")),
     }
 }
 
-/// Whether some order explains the operations. None if there are too many to try.
-fn explained(few: &[&Operation], closed: &Closed, start: &Object) -> Option<bool> {
+/// Whether some order explains all of these operations on one object, or on all objects of a
+/// transactional store. None if there are too many to try.
+pub fn explained(operations: &[Operation], start: &Object, kept: Kept) -> Option<bool> {
+    let few: Vec<&Operation> =
+        operations.iter().filter(|operation| operation.outcome != Ended::Fail).collect();
+    let closed = Closed { as_writes: BTreeSet::new() };
+    if few.len() > OPERATIONS_MAX { None } else { search(&few, &closed, start, kept) }
+}
+
+/// Tries all orders.
+fn search(few: &[&Operation], closed: &Closed, start: &Object, kept: Kept) -> Option<bool> {
     let acknowledged = few
         .iter()
         .enumerate()
@@ -67,11 +76,8 @@ fn explained(few: &[&Operation], closed: &Closed, start: &Object) -> Option<bool
         }
         for (position, operation) in few.iter().enumerate() {
             let bit = 1 << position;
-            // Whoever ended before this one began must have acted.
             let too_early = few.iter().enumerate().any(|(other, before)| {
-                done & (1 << other) == 0
-                    && before.outcome == Ended::Ok
-                    && before.complete_index.is_some_and(|end| end < operation.invoke_index)
+                done & (1 << other) == 0 && kept.precedes(before, operation)
             });
             if done & bit != 0 || too_early {
                 continue;

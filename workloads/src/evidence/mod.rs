@@ -11,12 +11,15 @@
 //!
 //! * a valid history: an order for each object (or of all transactions), which is replayed;
 //! * an invalid one: a few operations that no order explains, or a cycle of transactions, whose edges
-//!   are found again in the history.
+//!   are found again in the history, or an anomaly that a few operations show by themselves.
 
+mod bag;
+mod claim;
 mod closure;
 mod cycle;
 mod document;
 mod impossible;
+mod numbered;
 mod object;
 mod order;
 mod verify;
@@ -24,6 +27,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Cycle, CycleEdge, EVIDENCE_FORMAT, Evidence, ImpossibleSet};
+pub use document::{Claim, Cycle, CycleEdge, EVIDENCE_FORMAT, Evidence, ImpossibleSet};
+pub use impossible::explained;
 pub use object::Object;
+pub use order::Kept;
 pub use verify::{Finding, Outcome, Verification, verify};

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::bag::Bag;
+use super::numbered::{Revisions, Tokens};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::Initial;
 
@@ -26,8 +28,16 @@ pub enum Object {
         /// Whether the greatest leaves first.
         greatest: bool,
     },
-    /// A lock: held or not.
-    Lock(bool),
+    /// A queue without order.
+    Bag(Bag),
+    /// A log: what was appended, by offset.
+    Log(Vec<Value>),
+    /// A lock: held or not; none if nobody told us.
+    Lock(Option<bool>),
+    /// A lock with tokens that grow.
+    Tokens(Tokens),
+    /// A register with revisions that grow.
+    Revisions(Revisions),
     /// A sum.
     Counter(i64),
     /// Registers by key; none is a value that nobody told us. Keys that are not there hold `initial`.
@@ -62,7 +72,15 @@ impl Object {
                 elements: BTreeMap::new(),
                 greatest: model == "max-priority-queue",
             },
-            "mutex" => Object::Lock(false),
+            "unordered-queue" | "bag" => Object::Bag(Bag::default()),
+            "log" => Object::Log(Vec::new()),
+            "mutex" => Object::Lock(match value() {
+                Some(Value::Bool(held)) => Some(held),
+                Some(value) => Some(value.as_str() == Some("locked")),
+                None => None,
+            }),
+            "fencing-lock" => Object::Tokens(Tokens::new(initial)),
+            "versioned-register" => Object::Revisions(Revisions::new(initial)),
             "counter" => Object::Counter(value()?.as_i64().unwrap_or(0)),
             "multi-register" | "rw-register" => match value() {
                 Some(Value::Map(entries)) => Object::Registers {
@@ -86,7 +104,8 @@ impl Object {
             true => Ok(()),
             false => Err(format!("{} returned {result}, but the state is {state:?}", operation.f)),
         };
-        match (self, operation.f.as_str()) {
+        let f = self.plain(&operation.f);
+        match (self, f) {
             (Object::Register(held), "read") => {
                 if known && held.is_none() {
                     *held = Some(result.clone());
@@ -123,41 +142,48 @@ impl Object {
                 Ok(())
             }
             (Object::Set(set), "add") => {
-                set.insert(element(argument).clone());
-                Ok(())
+                let is_new = set.insert(element(argument).clone());
+                expect(said(operation).is_none_or(|said| said == is_new), set)
             }
             (Object::Set(set), "remove") => {
                 let was_there = set.remove(element(argument));
-                expect(result[1].as_bool().is_none_or(|said| said == was_there), set)
+                expect(said(operation).is_none_or(|said| said == was_there), set)
             }
             (Object::Set(set), "contains") => {
-                expect(result[1].as_bool() == Some(set.contains(element(argument))), set)
+                expect(said(operation) == Some(set.contains(element(argument))), set)
             }
             (Object::Set(set), "read") => {
                 let read: BTreeSet<&Value> = result.as_list().unwrap_or_default().iter().collect();
-                expect(read.into_iter().eq(set.iter()), set)
+                let once = read.len() == result.as_list().unwrap_or_default().len();
+                expect(once && read.into_iter().eq(set.iter()), set)
             }
-            (Object::Queue(queue), "enqueue") => {
+            (Object::Queue(queue), "insert") => {
                 queue.push_back(argument.clone());
                 Ok(())
             }
-            (Object::Queue(queue), "dequeue") => {
+            (Object::Queue(queue), "remove") => {
                 let first = queue.pop_front().unwrap_or(Value::Null);
                 expect(first == *result, queue)
             }
-            (Object::Stack(stack), "push") => {
+            (Object::Queue(queue), "peek") => {
+                expect(queue.front().unwrap_or(&Value::Null) == result, queue)
+            }
+            (Object::Stack(stack), "insert") => {
                 stack.push(argument.clone());
                 Ok(())
             }
-            (Object::Stack(stack), "pop") => {
+            (Object::Stack(stack), "remove") => {
                 let last = stack.pop().unwrap_or(Value::Null);
                 expect(last == *result, stack)
             }
-            (Object::Priority { elements, .. }, "insert" | "enqueue") => {
+            (Object::Stack(stack), "peek") => {
+                expect(stack.last().unwrap_or(&Value::Null) == result, stack)
+            }
+            (Object::Priority { elements, .. }, "insert") => {
                 *elements.entry(argument.clone()).or_default() += 1;
                 Ok(())
             }
-            (Object::Priority { elements, greatest }, "delete-min" | "delete-max" | "dequeue") => {
+            (Object::Priority { elements, greatest }, "remove") => {
                 let first = if *greatest { elements.last_entry() } else { elements.first_entry() };
                 let removed = first.map_or(Value::Null, |mut entry| {
                     *entry.get_mut() -= 1;
@@ -166,17 +192,65 @@ impl Object {
                 elements.retain(|_, times| *times > 0);
                 expect(removed == *result, elements)
             }
+            (Object::Bag(bag), "insert") => {
+                bag.insert(argument.clone());
+                Ok(())
+            }
+            (Object::Bag(_), "peek") if !known => Ok(()),
+            (Object::Bag(bag), "remove") if !known => {
+                bag.remove_unknown();
+                Ok(())
+            }
+            (Object::Bag(bag), "remove" | "peek") if result.is_null() => {
+                expect(bag.find_empty(), bag)
+            }
+            (Object::Bag(bag), "remove") => expect(bag.remove(result), bag),
+            (Object::Bag(bag), "peek") => expect(bag.contains(result), bag),
+            (Object::Log(log), f) => {
+                let (argument, result) = question_and_answer(operation);
+                let behind = || {
+                    let from = argument.as_u64().and_then(|from| usize::try_from(from).ok());
+                    from.and_then(|from| log.get(from..)).unwrap_or_default()
+                };
+                let fits = match f {
+                    "append" => {
+                        log.push(argument.clone());
+                        result.as_u64() == Some(log.len() as u64 - 1)
+                    }
+                    "read" => behind().first().unwrap_or(&Value::Null) == result,
+                    "poll" => {
+                        let seen = result.as_list().unwrap_or_default();
+                        behind().starts_with(seen) && behind().is_empty() == seen.is_empty()
+                    }
+                    _ => return Err(unknown(operation)),
+                };
+                expect(fits, log)
+            }
+            (Object::Tokens(tokens), _) => match tokens.apply(operation) {
+                Some(fits) => refuse(fits, operation, tokens),
+                None => Err(unknown(operation)),
+            },
+            (Object::Revisions(revisions), _) => match revisions.apply(operation) {
+                Some(fits) => refuse(fits, operation, revisions),
+                None => Err(unknown(operation)),
+            },
+            (Object::Priority { elements, greatest }, "peek") => {
+                let mut inside = elements.keys();
+                let first = if *greatest { inside.next_back() } else { inside.next() };
+                expect(first.unwrap_or(&Value::Null) == result, elements)
+            }
             (Object::Lock(held), f @ ("acquire" | "release")) => {
                 let acquires = f == "acquire";
-                if *held == acquires {
-                    return Err(format!("{f}, but held is {held}"));
+                if *held == Some(acquires) {
+                    return Err(format!("{f}, but held is {held:?}"));
                 }
-                *held = acquires;
+                *held = Some(acquires);
                 Ok(())
             }
             (Object::Counter(sum), "read") => expect(result.as_i64() == Some(*sum), sum),
             (Object::Counter(sum), "add") => {
-                *sum += argument.as_i64().unwrap_or(0);
+                let after = sum.checked_add(argument.as_i64().unwrap_or(0));
+                *sum = after.ok_or("the sum is too large")?;
                 Ok(())
             }
             (state @ (Object::Registers { .. } | Object::Lists(_)), _) => {
@@ -186,6 +260,29 @@ impl Object {
                 parts.iter().try_for_each(|part| state.apply_part(part, known))
             }
             _ => Err(unknown(operation)),
+        }
+    }
+
+    /// What a function is called here; collections, sets and logs have many names for the same.
+    fn plain<'a>(&self, f: &'a str) -> &'a str {
+        match self {
+            Object::Queue(_) | Object::Stack(_) | Object::Priority { .. } | Object::Bag(_) => {
+                role(f).unwrap_or(f)
+            }
+            Object::Set(_) => match f {
+                "insert" | "put" => "add",
+                "delete" | "discard" => "remove",
+                "member" | "has" | "exists" => "contains",
+                "list" | "members" => "read",
+                f => f,
+            },
+            Object::Log(_) => match f {
+                "send" | "produce" => "append",
+                "get" => "read",
+                "fetch" => "poll",
+                f => f,
+            },
+            _ => f,
         }
     }
 
@@ -225,11 +322,51 @@ impl Object {
     }
 }
 
+/// What a function of a collection does: `insert`, `remove` or `peek`.
+pub(super) fn role(f: &str) -> Option<&'static str> {
+    let name = f.to_ascii_lowercase().replace('_', "-");
+    Some(match name.as_str() {
+        "enqueue" | "enq" | "push" | "insert" | "add" | "offer" | "put" | "send" | "produce"
+        | "publish" => "insert",
+        "dequeue" | "deq" | "pop" | "remove" | "poll" | "take" | "get" | "receive" | "consume"
+        | "delete-min" | "remove-min" | "extract-min" | "pop-min" | "deletemin" | "delete-max"
+        | "remove-max" | "extract-max" | "pop-max" | "deletemax" => "remove",
+        "peek" | "top" | "front" | "head" | "first" => "peek",
+        _ => return None,
+    })
+}
+
 /// The element that an operation on a set is about: `v`, or the first of `[v, null]`.
 pub(super) fn element(argument: &Value) -> &Value {
     match argument.as_list() {
         Some([element, Value::Null | Value::Bool(_)]) => element,
         _ => argument,
+    }
+}
+
+/// Argument and result of an operation on a log, which tools also write as `[argument, null]` and
+/// `[argument, result]`.
+fn question_and_answer(operation: &Operation) -> (&Value, &Value) {
+    match (operation.invoked.as_list(), operation.result.as_list()) {
+        (Some([argument, Value::Null]), Some([_, result])) => (argument, result),
+        (Some([argument, Value::Null]), _) => (argument, &operation.result),
+        _ => (&operation.invoked, &operation.result),
+    }
+}
+
+/// What an operation on a set said: whether its element was new, or there.
+fn said(operation: &Operation) -> Option<bool> {
+    match operation.result.as_list() {
+        Some([_, said]) => said.as_bool(),
+        _ => operation.result.as_bool(),
+    }
+}
+
+fn refuse(fits: bool, operation: &Operation, state: &dyn std::fmt::Debug) -> Result<(), String> {
+    let Operation { f, invoked, result, .. } = operation;
+    match fits {
+        true => Ok(()),
+        false => Err(format!("{f} {invoked} returned {result}, but then the state is {state:?}")),
     }
 }
 

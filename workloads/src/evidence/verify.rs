@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
+use super::claim::verify_claim;
 use super::cycle::verify_cycle;
 use super::document::{EVIDENCE_FORMAT, Evidence};
 use super::impossible::verify_impossible;
@@ -81,7 +82,9 @@ pub fn verify(evidence: &Evidence, operations: &[Operation]) -> Verification {
     let confirmed = findings.iter().find(|it| it.outcome == Outcome::Confirmed);
     let outcome = match refuted.or(confirmed).or(findings.first()) {
         Some(finding) => finding.outcome.clone(),
-        None => Outcome::Unproved("the evidence holds neither orders, sets nor cycles".to_owned()),
+        None => Outcome::Unproved(
+            "the evidence holds neither orders, sets, cycles nor claims".to_owned(),
+        ),
     };
     Verification { findings, outcome }
 }
@@ -130,7 +133,16 @@ fn verify_invalid(
         claim: format!("a cycle {} of {} transactions", cycle.kind, cycle.edges.len()),
         outcome: verify_cycle(cycle, &evidence.model, &evidence.property, history),
     });
-    sets.chain(cycles).collect()
+    let claims = evidence.claims.iter().map(|claim| Finding {
+        claim: format!(
+            "{} of {} operations{}",
+            claim.kind,
+            claim.operations.len(),
+            of_key(&claim.key)
+        ),
+        outcome: verify_claim(claim, &evidence.model, &evidence.property, evidence.total, history),
+    });
+    sets.chain(cycles).chain(claims).collect()
 }
 
 fn unknown_model(evidence: &Evidence) -> Outcome {

@@ -26,3 +26,4 @@ mod tests;
 
 pub use models::{SYNTHETIC, SyntheticModel, Violation, synthetic};
 pub use simulate::{SyntheticOptions, generate, to_events};
+pub(crate) use subject::BANK_TOTAL;

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use workloads::checker::{Anomaly, Check, DependencyEdge};
 
 use crate::report::html::evidence::prose;
+use crate::report::html::lanes::{self, Lanes};
 use crate::report::html::plot::px;
 use crate::report::words;
 
@@ -13,6 +14,8 @@ const WIDTH: f64 = 720.0;
 /// Of the boxes, which leave room for the way back on their left.
 const LEFT: f64 = 56.0;
 const BOX: f64 = 34.0;
+/// Operations that are drawn as bars.
+const DRAWN_MAX: usize = 40;
 /// From one box to the next, with the label of the edge in between.
 const ROW: f64 = 96.0;
 const TOP: f64 = 12.0;
@@ -48,6 +51,25 @@ fn body(anomaly: &Anomaly, position: usize) -> Markup {
             figure {
                 div.scroll { (cycle(anomaly, position)) }
                 p.legend { span { "An arrow goes from what must come first to what must come after it." } }
+            }
+        }
+        @else if !anomaly.operations.is_empty() && anomaly.operations.len() <= DRAWN_MAX {
+            figure {
+                (lanes::drawing(&Lanes {
+                    id: &format!("anomaly-{position}"),
+                    title: "The operations that show it",
+                    explanation: &anomaly.explanation,
+                    operations: &anomaly.operations,
+                    order: &[],
+                    stuck: &[],
+                    faults: &[],
+                }))
+                p.legend {
+                    @if anomaly.operations.iter().any(|it| it.complete_time.is_none()) {
+                        span.key.open { "open end: nobody learned its outcome" }
+                    }
+                    span.muted { "Time goes to the right; distances are stretched where text needs room." }
+                }
             }
         }
         @if !anomaly.operations.is_empty() { (operations(anomaly)) }

@@ -3,9 +3,10 @@
 //! ```text
 //! page ── head, verdict, the order of the sections
 //!  ├─ facts, tables, evidence     words and numbers
-//!  ├─ counterexample              what broke, drawn and explained
+//!  ├─ counterexample, anomaly     what broke, explained and drawn (lanes)
 //!  ├─ charts ── plot              throughput and latency, faults shaded
 //!  └─ timeline                    operations per process around what matters
+//! check_page ── counterexample, anomaly    the same about one judged history, without a run
 //! ```
 //!
 //! Invariants: everything is escaped by `maud`; values get into the page only as text or
@@ -14,9 +15,11 @@
 
 mod anomaly;
 mod charts;
+mod check_page;
 mod counterexample;
 mod evidence;
 mod facts;
+mod lanes;
 mod page;
 mod plot;
 mod tables;
@@ -29,6 +32,7 @@ use workloads::history::Event;
 use crate::nemesis::record::FaultRecord;
 use crate::report::results::{Results, RunFacts, RunInfo};
 
+pub(crate) use check_page::{CheckPage, render_check};
 pub use page::render;
 pub(crate) use page::{STYLE, verdict_class, verdict_mark};
 

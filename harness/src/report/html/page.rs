@@ -12,7 +12,7 @@ use crate::report::terminal::verdict_word;
 
 pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-const POLICY: &str =
+pub(crate) const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 /// The text of `report.html`.
@@ -36,7 +36,7 @@ pub fn render(input: &ReportInput<'_>) -> String {
                     (hero(input))
                     (facts::key_facts(input))
                     @for check in invalid {
-                        (counterexample::section(check, input))
+                        (counterexample::section(check, Some(&input.results.fault_windows)))
                         (anomaly::section(check))
                     }
                     (tables::checks(input))
@@ -91,6 +91,7 @@ fn hero(input: &ReportInput<'_>) -> Markup {
                 span.badge { "exit code " (results.exit_code) }
                 @if let Some(bug) = &run.bug { span.badge { "planted bug: " (bug) } }
                 @if facts.interrupted { span.badge { "stopped early" } }
+                @if facts.proved.is_some() { span.badge { "ended by --fail-fast" } }
             }
             @if !facts.harness_failures.is_empty() {
                 div.callout {

@@ -202,10 +202,45 @@ impl Graph {
     }
 
     /// The sets of nodes in which everything depends on everything, each in ascending order.
+    pub(super) fn circles(&self, meter: &mut Meter<'_>) -> Result<Vec<Vec<u32>>, Stop> {
+        let component = self.components(meter)?;
+        let count = component.iter().max().map_or(0, |last| last + 1);
+        let mut sizes = vec![0u32; count as usize];
+        for node in 0..self.transactions {
+            sizes[component[node as usize] as usize] += 1;
+        }
+        let mut circles: Vec<Vec<u32>> = Vec::new();
+        let mut circle_of: FxHashMap<u32, usize> = FxHashMap::default();
+        for node in 0..self.nodes() {
+            let component = component[node as usize];
+            if sizes[component as usize] > 1 {
+                let circle = *circle_of.entry(component).or_insert(circles.len());
+                if circle == circles.len() {
+                    circles.push(Vec::new());
+                }
+                circles[circle].push(node);
+            }
+        }
+        Ok(circles)
+    }
+
+    /// The transactions that took effect, each behind all that it depends on; none if there are
+    /// circles.
+    pub(super) fn order(&self, meter: &mut Meter<'_>) -> Result<Option<Vec<u32>>, Stop> {
+        let component = self.components(meter)?;
+        let mut order: Vec<u32> =
+            (0..self.transactions).filter(|&it| self.present[it as usize]).collect();
+        order.sort_unstable_by_key(|&it| std::cmp::Reverse(component[it as usize]));
+        let is_circle =
+            order.windows(2).any(|two| component[two[0] as usize] == component[two[1] as usize]);
+        Ok((!is_circle).then_some(order))
+    }
+
+    /// Of each node, the number of its component; an edge never leads to a higher number.
     ///
     /// For realtime there is a chain: a transaction leads to the link of the first one that began
     /// after its end, a link to its transaction and to the next link.
-    pub(super) fn circles(&self, meter: &mut Meter<'_>) -> Result<Vec<Vec<u32>>, Stop> {
+    fn components(&self, meter: &mut Meter<'_>) -> Result<Vec<u32>, Stop> {
         let nodes = self.nodes();
         let chained = self.after.iter().any(|&later| later != NONE);
         let links = if chained { self.transactions } else { 0 };
@@ -226,23 +261,6 @@ impl Graph {
             }
         });
         meter.ask(adjacency.bytes() + adjacency.nodes() * 12)?;
-        let (component, count) = components(&adjacency);
-        let mut sizes = vec![0u32; count as usize];
-        for node in 0..self.transactions {
-            sizes[component[node as usize] as usize] += 1;
-        }
-        let mut circles: Vec<Vec<u32>> = Vec::new();
-        let mut circle_of: FxHashMap<u32, usize> = FxHashMap::default();
-        for node in 0..nodes {
-            let component = component[node as usize];
-            if sizes[component as usize] > 1 {
-                let circle = *circle_of.entry(component).or_insert(circles.len());
-                if circle == circles.len() {
-                    circles.push(Vec::new());
-                }
-                circles[circle].push(node);
-            }
-        }
-        Ok(circles)
+        Ok(components(&adjacency).0)
     }
 }

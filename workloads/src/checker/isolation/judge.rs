@@ -11,7 +11,7 @@ use super::meter::{Meter, Stop};
 use super::reasons::Reasons;
 use super::transactions::{Model, NONE, Transactions};
 use super::words;
-use crate::checker::{Budget, Check, Measurement, Verdict};
+use crate::checker::{Budget, Check, Measurement, Verdict, Witness};
 use crate::history::{Operation, Value};
 use crate::model::UnsuitableOperation;
 
@@ -27,6 +27,8 @@ pub(super) struct Outcome {
     pub(super) assumed: Option<Assumed>,
     /// How the order of commits was looked for, if not by a complete decision.
     pub(super) incomplete: Option<&'static str>,
+    /// Transactions in an order that explains them, if one was asked for.
+    pub(super) order: Option<Vec<u32>>,
 }
 
 /// Anomalies that follow from an assumption.
@@ -38,20 +40,29 @@ pub(super) struct Assumed {
     pub(super) findings: Findings,
 }
 
-/// Checks transactions that append to lists.
+/// Checks transactions that append to lists. If `witness`, a check of serializability that is valid
+/// has the order of the transactions.
 pub(super) fn check_list_append(
     operations: &[Operation],
     level: Level,
+    witness: bool,
     budget: &dyn Budget,
 ) -> Result<Check, UnsuitableOperation> {
     let mut outcome = Outcome::default();
-    let end = judge_lists(operations, level, &mut Meter::new(budget), &mut outcome);
-    conclude(level, level, operations.len(), outcome, end)
+    let end = judge_lists(operations, level, witness, &mut Meter::new(budget), &mut outcome);
+    let order = outcome.order.take();
+    let mut check = conclude(level, level, operations.len(), outcome, end)?;
+    if let Some(order) = order.filter(|_| check.verdict == Verdict::Valid) {
+        let order = order.iter().map(|&it| operations[it as usize].invoke_index).collect();
+        check.witness.push(Witness { key: None, order });
+    }
+    Ok(check)
 }
 
 fn judge_lists(
     operations: &[Operation],
     level: Level,
+    witness: bool,
     meter: &mut Meter<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Stop> {
@@ -64,7 +75,17 @@ fn judge_lists(
     list_append::check_within(&transactions, &versions, &mut outcome.findings, meter)?;
     list_append::check_seen(&transactions, &versions, &mut outcome.findings, meter)?;
     let (mut edges, present) = list_append::dependencies(&transactions, &versions, meter)?;
+    let unordered = (witness && level == Level::Serializable).then(|| edges.clone());
     edges.add_processes(&transactions, &present);
+    // What an order must keep, and whether real time too.
+    let kept = match level {
+        Level::Serializable => unordered.map(|edges| (edges, false)),
+        Level::StrongSessionSerializable if witness => Some((edges.clone(), false)),
+        Level::StrictSerializable if witness => Some((edges.clone(), true)),
+        _ => None,
+    };
+    let ordered =
+        kept.map(|(edges, realtime)| Graph::new(&transactions, edges, present.clone(), realtime));
     let reasons = Reasons {
         transactions: &transactions,
         writes: &versions.writes,
@@ -72,7 +93,12 @@ fn judge_lists(
     };
     let held = transactions.bytes() + versions.bytes();
     let graph = Graph::new(&transactions, edges, present, true);
-    judge_edges(graph, &reasons, level, held, meter, outcome)
+    let held = held + ordered.as_ref().map_or(0, Graph::bytes);
+    judge_edges(graph, &reasons, level, held, meter, outcome)?;
+    if let Some(ordered) = ordered {
+        outcome.order = ordered.order(meter)?;
+    }
+    Ok(())
 }
 
 /// Says so if reads of some value could be of several writes.

@@ -26,6 +26,10 @@ use crate::checker::{Budget, Check};
 use crate::history::Operation;
 use crate::model::{Initial, UnsuitableOperation};
 
+/// Transactions of which weaker levels are decided too, where the level itself is not decided exactly:
+/// with more of them it would cost more than the rest.
+const IMPLIED_MAX: usize = 100_000;
+
 /// Checks transactions that write registers.
 pub(super) fn check_rw_register(
     operations: &[Operation],
@@ -138,11 +142,31 @@ impl Registers<'_, '_> {
         outcome: &mut Outcome,
     ) -> Result<(), Stop> {
         outcome.incomplete = Some("reads do not tell the order of all writes");
+        self.implied(level, meter, outcome)?;
         let (edges, present) = self.sure(level, meter, outcome)?;
         if level >= Level::ConsistentView && !Levels::broken(outcome.kinds()).contains(level) {
             self.assume(level, false, edges, present, meter, outcome)?;
         }
         Ok(())
+    }
+
+    /// Decides the strongest level that can be decided exactly, if this one implies any.
+    fn implied(
+        &self,
+        level: Level,
+        meter: &mut Meter<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Stop> {
+        if self.transactions.len() > IMPLIED_MAX {
+            return Ok(());
+        }
+        // Those count the order of each process, so whoever implies them must do so too.
+        let weak = match level {
+            Level::StrongSnapshotIsolation | Level::StrictSerializable => Weak::Causal,
+            Level::StrongSessionReadCommitted | Level::StrongReadCommitted => Weak::ReadCommitted,
+            _ => return Ok(()),
+        };
+        self.weak(weak, meter, outcome)
     }
 
     /// Sure edges and the cycles in them.

@@ -13,10 +13,10 @@ const LEVELS: usize = Level::ALL.len();
 /// `LEVEL` counts from the strongest level.
 fn list_append<const LEVEL: usize>(
     operations: &[Operation],
-    _: &CheckOptions,
+    options: &CheckOptions,
     budget: &dyn Budget,
 ) -> Result<Check, UnsuitableOperation> {
-    check_list_append(operations, Level::ALL[LEVELS - 1 - LEVEL], budget)
+    check_list_append(operations, Level::ALL[LEVELS - 1 - LEVEL], options.witness, budget)
 }
 
 /// `LEVEL` counts from the strongest level.

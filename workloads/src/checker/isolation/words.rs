@@ -146,7 +146,7 @@ pub(super) fn gloss(kind: Kind) -> &'static str {
         Kind::G1b => "intermediate read: what was not finished was seen",
         Kind::FutureRead => "a transaction read what it only writes later",
         Kind::DirtyUpdate => "a write builds upon one that was taken back",
-        Kind::IncompatibleOrder => "two reads disagree about the order of elements",
+        Kind::IncompatibleOrder => "elements were read in an order that cannot be",
         Kind::Internal => "a transaction contradicts itself",
         Kind::FracturedRead => "one write of a transaction was seen and another missed",
         Kind::CausalityViolation => "a read misses what its causes knew",

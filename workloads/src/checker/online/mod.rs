@@ -79,6 +79,12 @@ impl Online {
         }
     }
 
+    /// A judge of this property of this model, if it can be judged as events come.
+    pub fn of(model: &str, property: &str) -> Option<Self> {
+        let is_register = matches!(model, "register" | "cas-register" | "kv");
+        (is_register && property == "linearizable").then(|| Self::new(Value::Null))
+    }
+
     /// Takes the next event; says if it proves a violation. The first one is enough: nothing is
     /// looked at after it.
     pub fn push(&mut self, event: &Event) -> Option<Violation> {

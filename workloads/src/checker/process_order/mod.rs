@@ -23,7 +23,7 @@ mod tests;
 pub(super) use tests::history;
 
 use super::linearizable::{Meter, decide, partition};
-use super::{Anomaly, Budget, Check, CheckOptions, PartitionCounts, Verdict};
+use super::{Anomaly, Budget, Check, CheckOptions, PartitionCounts, Verdict, Witness};
 use crate::history::Operation;
 use crate::model::{Decision, Entry, Model, ObjectModel, UnsuitableOperation};
 
@@ -38,14 +38,20 @@ pub fn check_sequential<M: ObjectModel>(
 ) -> Result<Check, UnsuitableOperation> {
     let initial = options.initial.clone().unwrap_or_else(M::usual_initial);
     let mut partitions = PartitionCounts::default();
-    let (mut reason, mut anomalies) = (None, Vec::new());
+    let (mut reason, mut anomalies, mut witness) = (None, Vec::new(), Vec::new());
     for (key, operations) in partition(operations) {
         let (model, entries) = M::encode(&operations, &initial)?;
         let mut meter = Meter::new(budget);
         let decision =
             meter.ask(0).and_then(|()| sequential(&model, &operations, &entries, &mut meter));
         match decision {
-            Ok(Decision::Order(_)) => partitions.valid += 1,
+            Ok(Decision::Order(order)) => {
+                partitions.valid += 1;
+                if options.witness {
+                    let order = order.iter().map(|&id| operations[id].invoke_index).collect();
+                    witness.push(Witness { key, order });
+                }
+            }
             Ok(Decision::Impossible) => {
                 partitions.invalid += 1;
                 anomalies.push(Anomaly {
@@ -91,6 +97,7 @@ pub fn check_sequential<M: ObjectModel>(
         reason,
         partitions: Some(partitions),
         anomalies,
+        witness,
         ..Check::new("sequential", verdict, summary)
     })
 }

@@ -61,7 +61,7 @@ impl Guarantee {
 pub(super) enum Judgement {
     Holds,
     /// Values that were written more than once may hide something; so many.
-    Unknown(usize),
+    Unknown(String),
     Broken(Box<Anomaly>),
 }
 
@@ -119,11 +119,9 @@ fn check(
         let (register, entries) = Register::encode(&operations, &initial)?;
         match versions::judge(guarantee, &register, &key, &operations, &entries) {
             Judgement::Holds => partitions.valid += 1,
-            Judgement::Unknown(values) => {
+            Judgement::Unknown(why) => {
                 partitions.unknown += 1;
-                reason.get_or_insert_with(|| {
-                    format!("{values} values were written more than once, so it is not known which write was read")
-                });
+                reason.get_or_insert(why);
             }
             Judgement::Broken(anomaly) => {
                 partitions.invalid += 1;

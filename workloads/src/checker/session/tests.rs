@@ -143,3 +143,15 @@ fn broken_guarantees_are_told_in_words() {
         These go round in a circle, so there is no such order of versions."#]]
     .assert_eq(&explain(Guarantee::WritesFollowReads, "p0 r2 ; p0 w1 ; p1 r1 ; p1 w2"));
 }
+
+#[test]
+fn what_was_read_may_have_been_there_at_first() {
+    // Read 2 and then wrote 2: no circle if 2 was there before.
+    let operations = operations(&notation::parse("p0 r2 ; p0 w2").unwrap()).unwrap();
+    let judged = |initial| {
+        let options = CheckOptions { initial, ..CheckOptions::default() };
+        check(Guarantee::WritesFollowReads, &operations, &options, &Unlimited).unwrap().verdict
+    };
+    assert_eq!(judged(Some(Initial::Any)), Verdict::Unknown);
+    assert_eq!(judged(None), Verdict::Invalid);
+}

@@ -63,8 +63,46 @@ pub(super) fn judge(
             return Judgement::Broken(Box::new(told.phantom(position, value)));
         }
     }
+    let find = |is_ambiguous: &[bool]| {
+        let graph = graph(guarantee, register, operations, entries, is_ambiguous);
+        circle(&graph, initial, is_ambiguous)
+    };
+    // A value that nobody told us of was there at first: if it is one of the circle, the circle says
+    // nothing, since what was read may be older than what was written.
+    let holds_from = |value: u32| {
+        let mut is_ambiguous = is_ambiguous.clone();
+        is_ambiguous[value as usize] = true;
+        find(&is_ambiguous).is_none()
+    };
+    match find(&is_ambiguous) {
+        Some(circle) => {
+            let values = circle.iter().map(|it| it.0).filter(|&it| it < register.values() as u32);
+            match initial.is_none() && values.into_iter().any(holds_from) {
+                true => Judgement::Unknown(
+                    "what was read may have been there at first, which nobody told".to_owned(),
+                ),
+                false => Judgement::Broken(Box::new(told.circle(guarantee, &circle))),
+            }
+        }
+        None => match is_ambiguous.iter().filter(|it| **it).count() {
+            0 => Judgement::Holds,
+            ambiguous => Judgement::Unknown(format!(
+                "{ambiguous} values were written more than once, so it is not known which write was read"
+            )),
+        },
+    }
+}
+
+/// What the guarantee says of the order of versions.
+fn graph(
+    guarantee: Guarantee,
+    register: &Register,
+    operations: &[&Operation],
+    entries: &[Entry<RegisterOp>],
+    is_ambiguous: &[bool],
+) -> Graph {
     let mut graph = Graph { edges: vec![Vec::new(); register.values()] };
-    add_cas(&mut graph, entries, &is_ambiguous);
+    add_cas(&mut graph, entries, is_ambiguous);
     let mut sessions: FxHashMap<u64, Session> = FxHashMap::default();
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|&position| entries[position].invoked);
@@ -76,13 +114,7 @@ pub(super) fn judge(
         let written = clear(register.writes(&entry.op));
         session.step(guarantee, &mut graph, position, read, written);
     }
-    match circle(&graph, initial, &is_ambiguous) {
-        Some(circle) => Judgement::Broken(Box::new(told.circle(guarantee, &circle))),
-        None => match is_ambiguous.iter().filter(|it| **it).count() {
-            0 => Judgement::Holds,
-            ambiguous => Judgement::Unknown(ambiguous),
-        },
-    }
+    graph
 }
 
 /// A cas puts its version behind the one that it replaced.

@@ -175,6 +175,27 @@ impl KvAppend {
     fn nodes(&self) -> usize {
         self.places.as_ref().map_or(0, |places| places.nodes.len())
     }
+
+    /// Of each append whose place is known, a read that tells it: both as positions. Without that read,
+    /// the append could have come anywhere.
+    fn readers(&self, entries: &[Entry<KvAppendOp>]) -> Vec<(usize, usize)> {
+        let Some(places) = &self.places else { return Vec::new() };
+        let mut reader: Vec<Option<usize>> = vec![None; places.nodes.len()];
+        for (position, entry) in entries.iter().enumerate() {
+            let KvAppendOp::Placed(RegisterOp::Read(mut node)) = entry.op else { continue };
+            while let Some(place) = reader.get_mut(node as usize).filter(|it| it.is_none()) {
+                *place = Some(position);
+                node = places.nodes[node as usize].parent;
+            }
+        }
+        let appends = entries.iter().enumerate().filter_map(|(position, entry)| match entry.op {
+            KvAppendOp::Placed(RegisterOp::Cas { new, .. }) => {
+                Some((position, reader[new as usize]?))
+            }
+            _ => None,
+        });
+        appends.collect()
+    }
 }
 
 const INITIAL: RegisterState = RegisterState::Holds(ROOT);
@@ -274,12 +295,30 @@ impl Model for KvAppend {
 
     fn conflict(&self, entries: &[Entry<KvAppendOp>]) -> Option<Vec<usize>> {
         self.places.as_ref()?;
-        conflict(self.nodes(), INITIAL, &placed(entries))
+        let mut found = conflict(self.nodes(), INITIAL, &placed(entries))?;
+        let support = self.support(entries);
+        let mut included = vec![false; entries.len()];
+        found.iter().for_each(|&position| included[position] = true);
+        let mut at = 0;
+        while let Some(&position) = found.get(at) {
+            let missing =
+                support[position].iter().filter(|it| !std::mem::replace(&mut included[**it], true));
+            found.extend(missing);
+            at += 1;
+        }
+        found.sort_unstable();
+        Some(found)
     }
 
     fn support(&self, entries: &[Entry<KvAppendOp>]) -> Vec<Vec<usize>> {
         match self.places {
-            Some(_) => support(self.nodes(), INITIAL, &placed(entries)),
+            Some(_) => {
+                let mut support = support(self.nodes(), INITIAL, &placed(entries));
+                for (position, reader) in self.readers(entries) {
+                    support[position].push(reader);
+                }
+                support
+            }
             None => crate::model::earlier_changes(self, entries),
         }
     }

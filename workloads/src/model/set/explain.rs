@@ -122,14 +122,34 @@ impl Teller<'_> {
             .subset
             .iter()
             .all(|entry| matches!(entry.op, SetOp::Add(_, None) | SetOp::Saw(_) | SetOp::Read(_)));
-        only_adds_and_reads.then(|| {
-            vec![format!(
+        let lost = [one, other].into_iter().find_map(|element| self.lost(element));
+        only_adds_and_reads.then(|| match lost {
+            Some(lost) => vec![lost],
+            None => vec![format!(
                 "Nothing is ever removed, so either {0} was there before {1} or the other way round; \
                  neither fits what was read and when the operations ran.",
                 self.model.describe_value(one),
                 self.model.describe_value(other)
-            )]
+            )],
         })
+    }
+
+    /// A read that missed an element although it began after the addition was done, if there is one.
+    fn lost(&self, element: u32) -> Option<String> {
+        let is_add = |at: &usize| {
+            self.subset[*at].op.may_add() && self.subset[*at].op.element() == Some(element)
+        };
+        let add = (0..self.subset.len()).find(is_add)?;
+        let late = (0..self.subset.len()).find(|&at| {
+            self.missed(at, element) && self.subset[at].invoked > self.subset[add].completed
+        })?;
+        Some(format!(
+            "{late} began after {add} was done, and nothing ever removes {value}: {late} should have \
+             read it, so the read was stale, or {value} is lost.",
+            late = self.telling.name(late),
+            add = self.telling.name(add),
+            value = self.model.describe_value(element),
+        ))
     }
 
     fn names(&self, wanted: fn(&SetOp) -> bool) -> String {

@@ -11,6 +11,8 @@ use crate::synthetic::simulate::below;
 const ACCOUNTS: usize = 8;
 /// What each holds at the start.
 const START: i64 = 100;
+/// What all accounts of a bank hold together.
+pub(crate) const TOTAL: i64 = START * ACCOUNTS as i64;
 /// The largest transfer.
 const AMOUNT_MAX: i64 = 5;
 

@@ -8,6 +8,7 @@ mod stream;
 mod transaction;
 
 pub(super) use bank::Bank;
+pub(crate) use bank::TOTAL as BANK_TOTAL;
 pub(super) use collection::{Collection, Discipline, Sets, WholeSets};
 pub(super) use register::Registers;
 pub(super) use small::{Counters, Ids, Lock};

@@ -175,6 +175,47 @@ impl<'a> Versions<'a> {
                 });
             }
         }
+        self.check_own_orders(transactions, findings, meter)
+    }
+
+    /// Reports lists that have two appends of one transaction the wrong way round, next to each other;
+    /// with others in between it is a cycle.
+    fn check_own_orders(
+        &self,
+        transactions: &Transactions<'_>,
+        findings: &mut Findings,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), Stop> {
+        for (key, (order, (longest, reader))) in (0..).zip(self.order.iter().zip(&self.longest)) {
+            meter.step(|| 0)?;
+            let known = || order.iter().copied().filter(|&append| append != NONE);
+            for (first, second) in known().zip(known().skip(1)) {
+                let [early, late] = [second, first].map(|it| &self.writes.list[it as usize]);
+                if early.writer != late.writer || early.at >= late.at {
+                    continue;
+                }
+                findings.add(Kind::IncompatibleOrder, || {
+                    let [early, late] = [early, late]
+                        .map(|it| words::plain(&transactions.values.values[it.value as usize]));
+                    let (writer, name) =
+                        (self.writes.list[first as usize].writer, &transactions.keys[key as usize]);
+                    let name = words::plain(name);
+                    let of = if writer == *reader { vec![writer] } else { vec![writer, *reader] };
+                    let lines = vec![
+                        format!("T1 appended {early} to {name}, and then {late}."),
+                        format!(
+                            "But {} read {name} = {}, with {late} in front of {early}.",
+                            words::label(of.len() - 1),
+                            words::list(longest.elements())
+                        ),
+                        "Lists only grow at their end, so what was appended first comes first."
+                            .to_owned(),
+                    ];
+                    let kind = Kind::IncompatibleOrder;
+                    words::anomaly(transactions, kind, &[key], &of, vec![], lines)
+                });
+            }
+        }
         Ok(())
     }
 }

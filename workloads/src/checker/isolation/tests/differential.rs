@@ -1,9 +1,10 @@
 //! Against brute force, on thousands of small histories.
 
-use super::brute::{Keep, serializable, snapshot_isolation};
-use super::simulate::{Database, Simulation, simulate};
 use super::{Level, lists, registers};
 use crate::checker::Verdict;
+use crate::differential::all_appends_are_read;
+use crate::differential::databases::{Database, Simulation, simulate};
+use crate::differential::levels::{Keep, serializable, snapshot_isolation};
 use crate::history::Operation;
 
 const DATABASES: [Database; 5] = [
@@ -90,25 +91,6 @@ fn orders_of_transactions_on_lists_agree_with_their_definition() {
         let truth = |history: &[Operation]| serializable(history, keep);
         compare(level, small(true, 3_000, 5), lists, truth, |_| true);
     }
-}
-
-/// Appends that no read returned may be in an order that only snapshots forbid.
-fn all_appends_are_read(history: &[Operation]) -> bool {
-    let steps = |history: &[Operation]| -> Vec<crate::history::Value> {
-        history.iter().flat_map(|it| it.invoked.as_list().unwrap().to_vec()).collect()
-    };
-    let steps = steps(history);
-    let mut unread: Vec<&crate::history::Value> = Vec::new();
-    for append in steps.iter().filter(|step| step[0].as_str() == Some("append")) {
-        let read = |step: &&crate::history::Value| {
-            step[1] == append[1] && step[2].as_list().is_some_and(|list| list.contains(&append[2]))
-        };
-        if !steps.iter().any(|step| read(&step)) {
-            unread.push(&append[1]);
-        }
-    }
-    unread.sort();
-    unread.windows(2).all(|two| two[0] != two[1])
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! The checkers against direct definitions, planted anomalies, simulations, and any shape of input.
 
-mod brute;
 mod cycles;
 mod differential;
 mod evidence;
 mod malformed;
 mod planted;
-mod simulate;
 mod weak;
 
 use super::Level;
@@ -81,7 +79,7 @@ fn operation(
 }
 
 fn lists(operations: &[Operation], level: Level) -> Check {
-    check_list_append(operations, level, &Unlimited).unwrap()
+    check_list_append(operations, level, true, &Unlimited).unwrap()
 }
 
 fn registers(operations: &[Operation], level: Level) -> Check {

@@ -18,6 +18,11 @@ fn interleaved_appends_are_g0() {
 }
 
 #[test]
+fn own_appends_the_wrong_way_round_are_an_incompatible_order() {
+    check("0 0-1 ax1 ax2 ; 1 2-3 ax3 ; 2 4-5 rx213", &["incompatible-order"], &["read-committed"]);
+}
+
+#[test]
 fn who_reads_from_each_other_is_g1c() {
     check("0 0-9 ax1 ry1 ; 1 1-8 ay1 rx1", &["G1c"], &["read-committed"]);
 }

@@ -1,9 +1,9 @@
 //! Weak levels of registers against the axioms.
 
-use super::brute::{Axiom, keeps};
-use super::simulate::{Database, Simulation, simulate};
 use super::{Level, registers};
 use crate::checker::Verdict;
+use crate::differential::databases::{Database, Simulation, simulate};
+use crate::differential::levels::{Axiom, keeps};
 
 #[test]
 fn weak_levels_of_registers_agree_with_the_axioms() {

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::operation;
 use crate::history::{Operation, Outcome, Value};
 
 /// What a simulated database keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Database {
+pub(crate) enum Database {
     /// Each transaction acts at one moment while it runs.
     StrictSerializable,
     /// The same, at any moment.
@@ -23,20 +22,20 @@ pub(super) enum Database {
     Broken,
 }
 
-pub(super) struct Simulation {
-    pub(super) seed: u64,
-    pub(super) database: Database,
-    pub(super) lists: bool,
-    pub(super) transactions: usize,
-    pub(super) clients: u64,
-    pub(super) keys: u64,
-    pub(super) steps: usize,
+pub(crate) struct Simulation {
+    pub(crate) seed: u64,
+    pub(crate) database: Database,
+    pub(crate) lists: bool,
+    pub(crate) transactions: usize,
+    pub(crate) clients: u64,
+    pub(crate) keys: u64,
+    pub(crate) steps: usize,
     /// Percent of transactions of which nobody learns the outcome.
-    pub(super) unknown: u32,
+    pub(crate) unknown: u32,
     /// Percent of transactions that fail.
-    pub(super) fail: u32,
+    pub(crate) fail: u32,
     /// Percent of reads that are replaced by something else.
-    pub(super) wrong: u32,
+    pub(crate) wrong: u32,
 }
 
 type Store = BTreeMap<u64, Vec<Value>>;
@@ -53,7 +52,7 @@ struct Running {
 }
 
 /// Runs it.
-pub(super) fn simulate(simulation: &Simulation) -> Vec<Operation> {
+pub(crate) fn simulate(simulation: &Simulation) -> Vec<Operation> {
     let mut rng = ChaCha8Rng::seed_from_u64(simulation.seed);
     let mut operations: Vec<Operation> = Vec::new();
     let mut processes: Vec<u64> = (0..simulation.clients).collect();
@@ -84,7 +83,7 @@ pub(super) fn simulate(simulation: &Simulation) -> Vec<Operation> {
                     done: vec![],
                     plan,
                 });
-                operations.push(operation(processes[client], index, None, Outcome::Info, vec![]));
+                operations.push(begin(processes[client], index));
                 index += 1;
             }
             continue;
@@ -184,8 +183,27 @@ pub(super) fn simulate(simulation: &Simulation) -> Vec<Operation> {
             processes[client] += simulation.clients;
         } else {
             operation.complete_index = Some(index);
+            operation.complete_time = Some(index * 1_000_000);
             index += 1;
         }
     }
     operations
+}
+
+/// A transaction of which nobody knows anything yet.
+fn begin(process: u64, index: u64) -> Operation {
+    Operation {
+        process,
+        f: "txn".into(),
+        key: None,
+        invoked: Value::Null,
+        result: Value::Null,
+        outcome: Outcome::Info,
+        invoke_index: index,
+        invoke_time: index * 1_000_000,
+        complete_index: None,
+        complete_time: None,
+        node: None,
+        error: None,
+    }
 }

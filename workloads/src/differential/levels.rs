@@ -6,7 +6,7 @@ use crate::history::{Operation, Outcome, Value};
 
 /// What an order must keep beside the reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(crate) enum Keep {
     Nothing,
     Sessions,
     RealTime,
@@ -14,7 +14,7 @@ pub(super) enum Keep {
 
 impl Keep {
     /// Whether `one` must come before `other`.
-    pub(super) fn before(self, one: &Operation, other: &Operation) -> bool {
+    pub(crate) fn before(self, one: &Operation, other: &Operation) -> bool {
         one.outcome == Outcome::Ok
             && one.complete_index.is_some_and(|end| end < other.invoke_index)
             && match self {
@@ -25,14 +25,20 @@ impl Keep {
     }
 }
 
+/// The parts of a transaction, with what was read if that is known.
+fn parts(operation: &Operation) -> &[Value] {
+    let value =
+        if operation.outcome == Outcome::Ok { &operation.result } else { &operation.invoked };
+    value.as_list().unwrap_or_default()
+}
+
 type Store = BTreeMap<Value, Vec<Value>>;
 
 /// Runs the steps of a transaction on what it sees; says whether its reads agree. `read` returns what a
 /// read of these versions returns.
 fn run(operation: &Operation, view: &mut Store) -> bool {
     let ok = operation.outcome == Outcome::Ok;
-    let steps = operation.invoked.as_list().unwrap();
-    steps.iter().all(|step| {
+    parts(operation).iter().all(|step| {
         let versions = view.entry(step[1].clone()).or_default();
         match step[0].as_str() {
             Some("append" | "w") => {
@@ -67,7 +73,7 @@ fn worlds(operations: &[Operation]) -> Vec<Vec<&Operation>> {
 }
 
 /// Whether some order of all transactions explains all reads.
-pub(super) fn serializable(operations: &[Operation], keep: Keep) -> bool {
+pub(crate) fn serializable(operations: &[Operation], keep: Keep) -> bool {
     fn extend(world: &[&Operation], left: &[usize], store: &Store, keep: Keep) -> bool {
         left.is_empty()
             || left.iter().any(|&next| {
@@ -86,7 +92,7 @@ pub(super) fn serializable(operations: &[Operation], keep: Keep) -> bool {
 
 /// Whether some order of begins and commits explains all reads: each transaction sees what had been
 /// committed when it began, and nobody commits a key that was committed since.
-pub(super) fn snapshot_isolation(operations: &[Operation], keep: Keep) -> bool {
+pub(crate) fn snapshot_isolation(operations: &[Operation], keep: Keep) -> bool {
     #[derive(Clone)]
     enum State {
         Waiting,
@@ -94,8 +100,11 @@ pub(super) fn snapshot_isolation(operations: &[Operation], keep: Keep) -> bool {
         Committed,
     }
     fn keys(operation: &Operation) -> Vec<&Value> {
-        let steps = operation.invoked.as_list().unwrap().iter();
-        steps.filter(|step| step[0].as_str() != Some("r")).map(|step| &step[1]).collect()
+        parts(operation)
+            .iter()
+            .filter(|step| step[0].as_str() != Some("r"))
+            .map(|step| &step[1])
+            .collect()
     }
     fn extend(world: &[&Operation], states: &[State], store: &Store, keep: Keep) -> bool {
         if states.iter().all(|state| matches!(state, State::Committed)) {
@@ -138,15 +147,15 @@ pub(super) fn snapshot_isolation(operations: &[Operation], keep: Keep) -> bool {
 
 /// The axioms of Biswas and Enea, OOPSLA 2019.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Axiom {
+pub(crate) enum Axiom {
     ReadCommitted,
     ReadAtomic,
     Causal,
 }
 
 /// Whether some order of commits keeps the axiom. Every value is written once, and null is initial.
-pub(super) fn keeps(operations: &[Operation], axiom: Axiom) -> bool {
-    let steps = |operation: &Operation| operation.invoked.as_list().unwrap().to_vec();
+pub(crate) fn keeps(operations: &[Operation], axiom: Axiom) -> bool {
+    let steps = |operation: &Operation| parts(operation).to_vec();
     let all: Vec<&Operation> = operations.iter().filter(|it| it.outcome == Outcome::Ok).collect();
     let count = all.len();
     // Node 0 wrote the initial values.
@@ -248,7 +257,7 @@ pub(super) fn keeps(operations: &[Operation], axiom: Axiom) -> bool {
 }
 
 fn last_write(operation: &Operation, key: &Value) -> Option<Value> {
-    let steps = operation.invoked.as_list()?;
-    let step = steps.iter().rfind(|step| step[0].as_str() == Some("w") && step[1] == *key)?;
+    let step =
+        parts(operation).iter().rfind(|step| step[0].as_str() == Some("w") && step[1] == *key)?;
     Some(step[2].clone())
 }
