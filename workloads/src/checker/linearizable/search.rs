@@ -7,10 +7,10 @@
 //!
 //! A configuration is remembered as the frontier, the state, one bit for each operation that can be
 //! open at the same time (two for reads and blind writes), and how many crashed operations of each
-//! kind were used: everything that
-//! completed before the frontier has taken effect, and nothing invoked after it has. This takes bits
-//! in the order of the number of clients, not of the length of the history, and configurations at
-//! quiescent points, where nothing is open, fall together however they were reached.
+//! kind were used: everything that completed before the frontier has taken effect, and nothing invoked
+//! after it has. This takes bits in the order of the number of clients, not of the length of the history,
+//! and configurations at quiescent points, where nothing is open, fall together however they were
+//! reached.
 //!
 //! What keeps the search small. Each rule keeps some explanation if there is one:
 //!
