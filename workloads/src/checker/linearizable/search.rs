@@ -20,7 +20,8 @@
 //!   a crashed one last and in order of invocation: exchanging equals in an explanation keeps it.
 //! * **Crashed only to be observed.** A crashed operation is tried only if an open operation
 //!   observes its value: an explanation with the fewest crashed operations puts an observer right
-//!   behind each of them, else it could do without.
+//!   behind each of them, else it could do without. (Or if it leaves the state as it is, and other
+//!   writes must ride along with one.)
 //! * **The more crashed are left, the better.** A configuration that was visited with fewer crashed
 //!   operations used is not visited with more: whatever works with fewer left works with more.
 //! * **Writes ride along.** When a blind write takes effect, each open blind write may as well have
