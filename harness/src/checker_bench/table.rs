@@ -44,6 +44,14 @@ impl Row {
         self.measured.as_ref()?.verdict
     }
 
+    /// Whether it is unknown and may be so: registers do not tell the order of their versions, so
+    /// that not everything that is wrong can be proved.
+    pub(super) fn is_open(&self) -> bool {
+        self.case.model == "rw-register"
+            && self.case.violation.is_some()
+            && self.verdict() == Some(Verdict::Unknown)
+    }
+
     /// Whether it said the opposite.
     pub(super) fn is_wrong(&self) -> bool {
         self.verdict().is_some_and(|it| it != Verdict::Unknown && it != self.expected())
@@ -142,7 +150,13 @@ pub(super) fn table(rows: &[Row], missing: &[String], porcupine: Option<&str>) -
     let _ = match porcupine {
         Some(path) => writeln!(text, "porcupine: {path}"),
         None => {
-            writeln!(text, "porcupine: no program of this name on the PATH, nothing to compare")
+            writeln!(
+                text,
+                "porcupine: no program of this name on the PATH, nothing to compare\n\
+                 hint: it is a Go library (github.com/anishathalye/porcupine); build a driver that \
+                 is called as `porcupine MODEL FILE`, reads JSON lines, and exits with 0 if they are \
+                 linearizable and with 1 if not"
+            )
         }
     };
     text

@@ -19,6 +19,7 @@ pub mod jsonl;
 pub mod notation;
 mod operation;
 mod reader;
+mod shared;
 mod source;
 pub mod text;
 mod value;

@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smol_str::SmolStr;
 use thiserror::Error;
 
+use super::shared::Shared;
 use super::{Event, EventKind, Process, Value};
 
 /// How an operation ended.
@@ -152,6 +153,7 @@ pub struct Pairing {
     /// Names that were given to renamed processes.
     given: FxHashSet<u64>,
     previous: Option<u64>,
+    shared: Shared,
 }
 
 /// The first name that is given to a renamed process.
@@ -166,6 +168,7 @@ impl Pairing {
             seats: FxHashMap::default(),
             given: FxHashSet::default(),
             previous: None,
+            shared: Shared::default(),
         }
     }
 
@@ -248,7 +251,9 @@ impl Pairing {
             None => return Err(uninvoked(event, client)),
         };
         let Activity::Open(open) = seat.activity else { return Err(uninvoked(event, client)) };
-        complete(&mut self.operations[open], event, client)?;
+        let operation = &mut self.operations[open];
+        complete(operation, event, client)?;
+        operation.result = self.shared.share(&operation.invoked, &event.value);
         seat.activity = match event.kind {
             EventKind::Info => Activity::Retired(event.index),
             EventKind::Invoke | EventKind::Ok | EventKind::Fail => Activity::Idle,
@@ -308,7 +313,6 @@ fn complete(operation: &mut Operation, event: &Event, process: u64) -> Result<()
             open_key: key(&operation.key),
         });
     }
-    operation.result = event.value.clone();
     operation.outcome = match event.kind {
         EventKind::Ok => Outcome::Ok,
         EventKind::Fail => Outcome::Fail,

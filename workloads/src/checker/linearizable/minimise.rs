@@ -36,7 +36,8 @@ pub(super) fn minimise<M: Model>(
     let known = model.conflict(entries).map(|known| -> Vec<Entry<M::Op>> {
         model.narrow(known.into_iter().map(|position| entries[position].clone()).collect())
     });
-    // Where the shortcut knows what is wrong, nothing else has to be looked at.
+    let known = known.or_else(|| impossible_part(model, entries, meter));
+    // Where it is known what is wrong, nothing else has to be looked at.
     let mut entries = known
         .filter(|known| {
             let mut meter = meter.attempt(STEPS_PER_ATTEMPT);
@@ -68,6 +69,29 @@ pub(super) fn minimise<M: Model>(
     }
     let small = exact.run();
     pick(&entries, small)
+}
+
+/// A part that is impossible by itself, if the entries have parts. What acts on other parts of the state
+/// supports nobody in it.
+fn impossible_part<M: Model>(
+    model: &M,
+    entries: &[Entry<M::Op>],
+    meter: &Meter<'_>,
+) -> Option<Vec<Entry<M::Op>>> {
+    let parts = model.parts(entries)?;
+    let parts = parts.into_iter().map(|part| -> Vec<Entry<M::Op>> {
+        part.into_iter().map(|position| entries[position].clone()).collect()
+    });
+    let mut left = meter.spent().saturating_mul(2).saturating_add(STEPS_MAX);
+    for part in parts {
+        let mut attempt = meter.attempt(left);
+        let decision = decide(model, &part, &mut attempt);
+        left = left.saturating_sub(attempt.spent()).max(1);
+        if decision == Ok(Decision::Impossible) {
+            return Some(part);
+        }
+    }
+    None
 }
 
 struct Minimiser<'a, 'b, M: Model> {

@@ -6,10 +6,11 @@
 //! completions, from which an operation is lifted when it takes effect.
 //!
 //! A configuration is remembered as the frontier, the state, one bit for each operation that can be
-//! open at the same time, and how many crashed operations of each kind were used: everything that
-//! completed before the frontier has taken effect, and nothing invoked after it has. This takes bits
-//! in the order of the number of clients, not of the length of the history, and configurations at
-//! quiescent points, where nothing is open, fall together however they were reached.
+//! open at the same time (two for reads and blind writes), and how many crashed operations of each
+//! kind were used: everything that completed before the frontier has taken effect, and nothing invoked
+//! after it has. This takes bits in the order of the number of clients, not of the length of the history,
+//! and configurations at quiescent points, where nothing is open, fall together however they were
+//! reached.
 //!
 //! What keeps the search small. Each rule keeps some explanation if there is one:
 //!
@@ -19,12 +20,16 @@
 //!   a crashed one last and in order of invocation: exchanging equals in an explanation keeps it.
 //! * **Crashed only to be observed.** A crashed operation is tried only if an open operation
 //!   observes its value: an explanation with the fewest crashed operations puts an observer right
-//!   behind each of them, else it could do without.
+//!   behind each of them, else it could do without. (Or if it leaves the state as it is, and other
+//!   writes must ride along with one.)
 //! * **The more crashed are left, the better.** A configuration that was visited with fewer crashed
 //!   operations used is not visited with more: whatever works with fewer left works with more.
-//! * **Unobserved writes ride along.** When a blind write takes effect, all open writes whose
-//!   value nobody is left to observe take effect right before it: in any explanation they are
-//!   followed by another write, so they can be moved here.
+//! * **Writes ride along.** When a blind write takes effect, each open blind write may as well have
+//!   done so right before it, unseen. From then on it is optional: it may still be used, and is left
+//!   out at its completion if it was not (see `riders`). So a blind write is tried only if an open
+//!   operation observes its value, or if its completion is next.
+//! * **Fewer used, fewer owed.** Of two configurations that differ only in that one has more optional
+//!   writes left, and fewer writes and reads that must still take effect, that one is enough.
 //! * **No value is left behind.** A value that acknowledged operations are still to observe, and
 //!   nobody is left to write, must not be overwritten.
 //! * **No observer waits in vain.** Operations that complete before the next invocation must find
@@ -34,12 +39,17 @@
 use rustc_hash::FxHashMap;
 
 use super::crashed::Crashed;
+use super::key::{Fact, Key};
 use super::meter::Meter;
+use super::riders::Riders;
 use super::timeline::Timeline;
 use super::visited::Visited;
 use crate::model::{Decision, Entry, Model};
 
 pub(super) const NONE: u32 = u32::MAX;
+
+/// Marks a write on the trail, or a move, that is left to ride along.
+pub(super) const RODE: u32 = 1 << 31;
 
 /// Searches for an order of `entries`; the error is the name of the budget that ran out.
 pub(super) fn search<M: Model>(
@@ -51,7 +61,8 @@ pub(super) fn search<M: Model>(
     let found = search.run(meter)?;
     meter.reach(search.reached);
     Ok(if found {
-        Decision::Order(search.trail.iter().map(|&op| search.entry(op).id).collect())
+        let order = search.riders.order(&search.trail);
+        Decision::Order(order.into_iter().map(|op| search.entry(op).id).collect())
     } else {
         Decision::Impossible
     })
@@ -61,53 +72,46 @@ pub(super) fn search<M: Model>(
 struct Frame<S> {
     /// Operations that had taken effect when it was reached.
     trail: usize,
+    /// Writes that could ride along.
+    riders: usize,
     state: S,
     /// Its moves are `moves[first..end]`, the best last.
     first: usize,
     end: usize,
 }
 
-/// What is known of an operation.
-#[derive(Clone, Copy)]
-struct Fact {
-    /// Equal operations have equal classes.
-    class: u32,
-    observes: u32,
-    writes: u32,
-    is_read_only: bool,
-}
-
-struct Search<'a, M: Model> {
-    model: &'a M,
+pub(super) struct Search<'a, M: Model> {
+    pub(super) model: &'a M,
     /// Acknowledged entries by invocation, then crashed ones by invocation.
     entries: Vec<&'a Entry<M::Op>>,
     facts: Vec<Fact>,
     acknowledged: usize,
-    timeline: Timeline,
-    crashed: Crashed,
+    pub(super) timeline: Timeline,
+    pub(super) crashed: Crashed,
+    pub(super) riders: Riders,
 
-    trail: Vec<u32>,
+    pub(super) trail: Vec<u32>,
     /// The latest frontier so far, as a moment.
     reached: u64,
     /// For each value: operations not yet done that may observe it, must observe it, may write it.
-    may_observe: Vec<u32>,
+    pub(super) may_observe: Vec<u32>,
     must_observe: Vec<u32>,
     may_write: Vec<u32>,
 
     states: FxHashMap<M::State, u32>,
     state_bytes: usize,
     visited: Visited,
-    key: Vec<u64>,
+    key: Key,
     frames: Vec<Frame<M::State>>,
-    moves: Vec<u32>,
+    pub(super) moves: Vec<u32>,
     /// Scratch, some with the stamp of the configuration that it is of: open acknowledged operations,
     /// the best of each class, values that open operations write, values that they wait for.
-    open: Vec<u32>,
-    best: Vec<(u64, u32)>,
+    pub(super) open: Vec<u32>,
+    pub(super) best: Vec<(u64, u32)>,
     written: Vec<u64>,
-    awaited: Vec<u64>,
-    stamp: u64,
-    scored: Vec<((u8, u64), u32)>,
+    pub(super) awaited: Vec<u64>,
+    pub(super) stamp: u64,
+    pub(super) scored: Vec<((u8, u64), u32)>,
 }
 
 impl<'a, M: Model> Search<'a, M> {
@@ -137,9 +141,8 @@ impl<'a, M: Model> Search<'a, M> {
             acknowledged,
         );
         let timeline = Timeline::new(&entries[..acknowledged]);
-        let place = 1 + timeline.slots().div_ceil(64);
-        let visited = Visited::new(place, crashed.guards());
-        let key = vec![0; place + crashed.guards().len()];
+        let key = Key::new(&facts[..acknowledged], timeline.slots(), crashed.guards().len());
+        let visited = Visited::new(key.place(), key.bits(), crashed.guards());
 
         let values = model.values();
         let mut search = Self {
@@ -148,6 +151,7 @@ impl<'a, M: Model> Search<'a, M> {
             acknowledged,
             timeline,
             crashed,
+            riders: Riders::new(acknowledged),
             trail: Vec::new(),
             reached: 0,
             may_observe: vec![0; values],
@@ -178,11 +182,11 @@ impl<'a, M: Model> Search<'a, M> {
         search
     }
 
-    fn entry(&self, op: u32) -> &'a Entry<M::Op> {
+    pub(super) fn entry(&self, op: u32) -> &'a Entry<M::Op> {
         self.entries[op as usize]
     }
 
-    fn fact(&self, op: u32) -> Fact {
+    pub(super) fn fact(&self, op: u32) -> Fact {
         self.facts[op as usize]
     }
 
@@ -205,13 +209,14 @@ impl<'a, M: Model> Search<'a, M> {
                 return Ok(true);
             }
             let Some(frame) = self.frames.last_mut() else { return Ok(false) };
-            let trail = frame.trail;
+            let (trail, riders) = (frame.trail, frame.riders);
             let tried = (frame.first < frame.end).then(|| {
                 frame.end -= 1;
                 (self.moves[frame.end], frame.state.clone())
             });
             self.moves.truncate(self.frames.last().map_or(0, |frame| frame.end));
             self.undo(trail);
+            self.riders.undo(riders);
             let Some((op, state)) = tried else {
                 self.frames.pop();
                 continue;
@@ -228,6 +233,7 @@ impl<'a, M: Model> Search<'a, M> {
         self.visited.bytes()
             + self.timeline.bytes()
             + self.crashed.bytes()
+            + self.riders.bytes()
             + self.entries.len() * (size_of::<Fact>() + 16)
             + self.may_observe.len() * 28
             + 2 * self.state_bytes
@@ -239,7 +245,17 @@ impl<'a, M: Model> Search<'a, M> {
     /// Comes into a configuration. True if everything has taken effect; otherwise, unless it was
     /// visited before or leads nowhere, there is a new frame with its moves.
     fn enter(&mut self, mut state: M::State) -> bool {
-        let Some(frontier) = self.take_reads(&state) else { return true };
+        let frontier = loop {
+            let Some(frontier) = self.take_reads(&state) else { return true };
+            self.board_equals(&state);
+            if !self.riders.may_ride(frontier) || self.is_wanted(frontier) {
+                break frontier;
+            }
+            self.lift(frontier | RODE);
+            if self.is_lost(self.fact(frontier).writes, &state) {
+                return false;
+            }
+        };
         self.reached = self.reached.max(self.entry(frontier).completed);
         if self.is_vain(&state, frontier) {
             return false;
@@ -255,7 +271,13 @@ impl<'a, M: Model> Search<'a, M> {
         }
         let first = self.moves.len();
         self.collect_moves(frontier, &state);
-        self.frames.push(Frame { trail: self.trail.len(), state, first, end: self.moves.len() });
+        self.frames.push(Frame {
+            trail: self.trail.len(),
+            riders: self.riders.count(),
+            state,
+            first,
+            end: self.moves.len(),
+        });
         false
     }
 
@@ -324,118 +346,42 @@ impl<'a, M: Model> Search<'a, M> {
                 *self.states.entry(state.clone()).or_insert(fresh)
             }
         };
-        self.key.fill(0);
-        self.key[0] = u64::from(frontier) << 32 | u64::from(state);
+        self.key.begin(frontier, state);
         for &op in &self.open {
-            let slot = self.timeline.slot(op);
-            self.key[1 + slot as usize / 64] |= 1 << (slot % 64);
+            let slot = self.timeline.slot(op) as usize;
+            self.key.open(self.facts[op as usize], slot, self.riders.may_ride(op));
         }
-        let place = self.key.len() - self.crashed.guards().len();
-        for (word, counts) in self.key[place..].iter_mut().zip(self.crashed.counts()) {
-            *word = counts;
-        }
-        self.visited.insert(&self.key)
+        self.visited.insert(self.key.end(self.crashed.counts()))
     }
 
-    /// Puts what may come next on `moves`, the best last.
-    fn collect_moves(&mut self, frontier: u32, state: &M::State) {
-        for &op in &self.open {
-            let fact = self.fact(op);
-            if fact.observes != NONE {
-                self.awaited[fact.observes as usize] = self.stamp;
-            }
-            let best = &mut self.best[fact.class as usize];
-            let earlier = best.0 == self.stamp
-                && self.entries[best.1 as usize].completed <= self.entries[op as usize].completed;
-            if !earlier {
-                *best = (self.stamp, op);
-            }
-        }
-        self.scored.clear();
-        // What the most urgent operation waits for is tried first.
-        let needed = self.fact(frontier).observes;
-        for &op in &self.open {
-            let fact = self.fact(op);
-            let best = self.best[fact.class as usize].1;
-            if best == op && self.model.step(state, &self.entry(op).op).is_some() {
-                let score = match op {
-                    _ if op == frontier => 0,
-                    _ if needed != NONE && fact.writes == needed => 1,
-                    _ => 2,
-                };
-                self.scored.push(((score, self.entry(op).completed), op));
-            }
-        }
-        let now = self.entry(frontier).completed;
-        let held = self.model.held(state);
-        let next = |search: &Self, at: usize| {
-            search.crashed.groups()[at].next().filter(|&op| search.entry(op).invoked < now)
-        };
-        let groups = self.crashed.groups().len();
-        for at in 0..groups {
-            if let Some(op) = next(self, at)
-                && self.fact(op).observes != NONE
-            {
-                let observed = self.fact(op).observes;
-                self.awaited[observed as usize] = self.stamp;
-            }
-        }
-        for at in 0..groups {
-            let Some(op) = next(self, at) else { continue };
-            let fact = self.fact(op);
-            let entry = self.entry(op);
-            let candidate = self.best[fact.class as usize].0 != self.stamp
-                && (fact.writes == NONE
-                    || (held != Some(fact.writes)
-                        && self.awaited[fact.writes as usize] == self.stamp))
-                && self.model.step(state, &entry.op).is_some();
-            if candidate {
-                let score = if needed != NONE && fact.writes == needed { 3 } else { 4 };
-                self.scored.push(((score, entry.invoked), op));
-            }
-        }
-        self.scored.sort_unstable_by(|a, b| b.cmp(a));
-        self.moves.extend(self.scored.iter().map(|&(_, op)| op));
-    }
-
-    /// Lets `op` take effect; none if that leads nowhere.
+    /// Lets `op` take effect, or ride along; none if that leads nowhere.
     fn apply(&mut self, op: u32, state: &M::State) -> Option<M::State> {
+        if op & RODE != 0 {
+            self.lift(op);
+            let is_lost = self.is_lost(self.fact(op & !RODE).writes, state);
+            return (!is_lost).then(|| state.clone());
+        }
         let after = self.model.step(state, &self.entry(op).op)?;
-        let fact = self.fact(op);
-        if fact.observes == NONE && fact.writes != NONE {
+        if self.fact(op).is_blind() {
             self.take_unobserved_writes(op);
+            self.board_all(op);
         }
         self.lift(op);
-        let left_behind = self.model.held(state).is_some_and(|value| {
-            self.must_observe[value as usize] > 0
-                && self.may_write[value as usize] == 0
-                && self.model.held(&after) != Some(value)
-        });
+        let left_behind = self.model.held(state).is_some_and(|value| self.is_lost(value, &after));
         (!left_behind).then_some(after)
     }
 
-    /// Lets all open blind writes but `op` take effect whose value nobody is left to observe.
-    fn take_unobserved_writes(&mut self, op: u32) {
-        let mut node = self.timeline.first();
-        while node != NONE && !Timeline::is_completion(node) {
-            let other = Timeline::op(node);
-            let fact = self.fact(other);
-            if other != op
-                && fact.observes == NONE
-                && fact.writes != NONE
-                && self.may_observe[fact.writes as usize] == 0
-            {
-                self.lift(other);
-                node = self.timeline.after_lifted(node);
-            } else {
-                node = self.timeline.after(node);
-            }
-        }
+    /// Whether a value is still to be observed, but not there, and nobody is left to write it.
+    fn is_lost(&self, value: u32, state: &M::State) -> bool {
+        self.must_observe[value as usize] > 0
+            && self.may_write[value as usize] == 0
+            && self.model.held(state) != Some(value)
     }
 
-    /// Takes an operation out of the list and puts it on the trail.
-    fn lift(&mut self, op: u32) {
+    /// Takes an operation, or one that rides along, out of the list and puts it on the trail.
+    pub(super) fn lift(&mut self, op: u32) {
         self.trail.push(op);
+        let op = op & !RODE;
         self.count(op, false);
         if (op as usize) < self.acknowledged {
             self.timeline.lift(op);
@@ -448,6 +394,7 @@ impl<'a, M: Model> Search<'a, M> {
     fn undo(&mut self, length: usize) {
         while self.trail.len() > length {
             let Some(op) = self.trail.pop() else { return };
+            let op = op & !RODE;
             self.count(op, true);
             if (op as usize) < self.acknowledged {
                 self.timeline.unlift(op);

@@ -1,6 +1,6 @@
 //! Verdicts that follow from the definition, and what surrounds them.
 
-use crate::history::Value;
+use crate::history::{Outcome, Value};
 
 use super::simulate::{Simulation, simulate};
 use super::*;
@@ -63,13 +63,33 @@ fn a_spent_budget_is_named_with_its_key() {
 #[test]
 fn a_hard_search_ends_with_its_budget() {
     let simulation =
-        Simulation { seed: 3, clients: 5, operations: 4_000, crashes: 1, values: Some(5) };
+        Simulation { seed: 3, clients: 30, operations: 20_000, crashes: 1, values: Some(5) };
     let operations = simulate(&simulation);
     let options = LinearizableOptions { initial: "null".parse().unwrap(), threads: 1 };
     // The check asks once at the start and the search once more, then once in a thousand steps.
-    let budget = StepBudget::new(3);
+    let budget = StepBudget::new(2);
     let check = check(&operations, model("register").unwrap(), &options, &budget).unwrap();
     assert_eq!(check.verdict, Verdict::Unknown, "{}", check.summary);
+}
+
+#[test]
+fn an_impossible_history_of_many_clients_and_few_values_takes_few_steps() {
+    let simulation =
+        Simulation { seed: 5, clients: 30, operations: 2_000, crashes: 0, values: Some(5) };
+    let mut operations = simulate(&simulation);
+    let end = operations.iter().filter_map(|it| it.complete_index).max().unwrap();
+    // Two reads after everything else, of different values.
+    for value in 0..2_u64 {
+        let mut read = operations[0].clone();
+        (read.process, read.f, read.outcome) = (1_000, "read".into(), Outcome::Ok);
+        (read.invoked, read.result) = (Value::Null, Value::from(value));
+        (read.invoke_index, read.complete_index) = (end + 1 + 2 * value, Some(end + 2 + 2 * value));
+        operations.push(read);
+    }
+    let options = LinearizableOptions { initial: "null".parse().unwrap(), threads: 1 };
+    let budget = StepBudget::new(2_000);
+    let check = check(&operations, model("register").unwrap(), &options, &budget).unwrap();
+    assert_eq!(check.verdict, Verdict::Invalid, "{:?}", check.reason);
 }
 
 #[test]
