@@ -218,7 +218,7 @@ impl<S: StateStores> ApplyThread<S> {
     /// The planted bug: half of the last revisions do not show, and at a neighbour the other half.
     fn hide_fresh_keys(&self, applied: u64, reply: &mut QueryReply) {
         let is_shown = |held: &Versioned| {
-            held.revision + 32 <= applied || (held.revision + self.node.0) % 2 == 0
+            held.revision + 32 <= applied || (held.revision + self.node.0).is_multiple_of(2)
         };
         match reply {
             QueryReply::Get(found) => *found = found.take().filter(is_shown),

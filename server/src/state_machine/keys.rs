@@ -32,7 +32,7 @@ pub(super) fn delete<S: StateStore>(
     delete: Delete,
 ) -> Result<Outcome, StateStoreError> {
     let previous = overlay.key(&delete.key)?;
-    if overlay.has(Bug::DeleteLost) && overlay.revision() % 4 == 0 {
+    if overlay.has(Bug::DeleteLost) && overlay.revision().is_multiple_of(4) {
         return Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) });
     }
     overlay.replace(delete.key, previous.as_ref(), None);
@@ -67,7 +67,7 @@ pub(super) fn append<S: StateStore>(
     append: Append,
 ) -> Result<Outcome, StateStoreError> {
     let previous = overlay.key(&append.key)?;
-    if overlay.has(Bug::AppendLost) && overlay.revision() % 16 == 0 {
+    if overlay.has(Bug::AppendLost) && overlay.revision().is_multiple_of(16) {
         return Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) });
     }
     let Some(value) = appended(previous.as_ref(), &append) else {
@@ -76,7 +76,7 @@ pub(super) fn append<S: StateStore>(
     let lease = previous.as_ref().map_or(0, |previous| previous.lease);
     let now = overlay.written(value, lease, previous.as_ref());
     overlay.replace(append.key, previous.as_ref(), Some(now.clone()));
-    if overlay.has(Bug::AppendAnswersAfter) && overlay.revision() % 4 == 0 {
+    if overlay.has(Bug::AppendAnswersAfter) && overlay.revision().is_multiple_of(4) {
         return Ok(Outcome { previous: Some(now), ..overlay.outcome(OutcomeKind::Done) });
     }
     Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) })

@@ -19,7 +19,7 @@ pub(super) fn lock<S: StateStore>(
         Some(holder) => (OutcomeKind::Mismatch, holder),
         None => {
             let mut token = overlay.revision();
-            if overlay.has(Bug::TokenGoesBack) && token % 2 == 0 {
+            if overlay.has(Bug::TokenGoesBack) && token.is_multiple_of(2) {
                 token = token.saturating_sub(1_000).max(1);
             }
             let holder = LockHolder { lease, token };

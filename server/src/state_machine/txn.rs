@@ -58,7 +58,7 @@ fn step<S: StateStore>(
                 return Ok(Ok(before));
             }
             let mut now = overlay.written(value, lease, before.as_ref());
-            if overlay.has(Bug::TxnOldRevision) && now.revision % 2 == 0 {
+            if overlay.has(Bug::TxnOldRevision) && now.revision.is_multiple_of(2) {
                 now.revision = now.revision.saturating_sub(16).max(1);
             }
             staged.replace(key, before.clone(), Some(now));
@@ -66,7 +66,7 @@ fn step<S: StateStore>(
         }
         Some(TxnStep::Delete(Delete { key })) => {
             let before = overlay.staged_key(staged, &key)?;
-            if overlay.has(Bug::TxnDeleteLost) && overlay.revision() % 8 == 0 {
+            if overlay.has(Bug::TxnDeleteLost) && overlay.revision().is_multiple_of(8) {
                 return Ok(Ok(before));
             }
             staged.replace(key, before.clone(), None);
