@@ -275,6 +275,8 @@ fn facts() -> RunFacts {
         end: 60_500 * MS,
         interrupted: false,
         shed_starts: 0,
+        began_at: None,
+        roles: Vec::new(),
         node_findings: Vec::new(),
         harness_failures: Vec::new(),
     }

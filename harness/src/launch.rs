@@ -17,7 +17,7 @@ use crate::platform::namespaces::{EnterOptions, Namespaces, UserNamespace, enter
 use crate::platform::{self, Chosen, Platform};
 use crate::run::{self, ChosenPlatform};
 use crate::usage::BadUsage;
-use crate::{output, several_runs};
+use crate::{output, scenario, several_runs};
 
 /// Runs the command line and returns the exit code of the process.
 ///
@@ -28,7 +28,14 @@ pub fn main() -> i32 {
     if is_called("server") {
         return server::cli::main();
     }
-    let cli = match Cli::try_parse() {
+    let given = match scenario::expand(std::env::args_os().collect()) {
+        Ok(given) => given,
+        Err(error) => {
+            output::note(&format!("error: {}", output::chain(&error)));
+            return exit_code::BAD_USAGE;
+        }
+    };
+    let cli = match Cli::try_parse_from(given) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, everything else is bad usage.

@@ -79,7 +79,13 @@ impl Nodes for EtcdNodes {
                 let mut client = wire::maintenance_client::MaintenanceClient::new(channel);
                 let status = client.status(wire::StatusRequest {}).await.ok()?.into_inner();
                 let own = status.header?.member_id;
-                Some(NodeStatus { leads: status.leader == own, term: status.raft_term })
+                let leads = status.leader == own;
+                Some(NodeStatus {
+                    leads,
+                    term: status.raft_term,
+                    role: if leads { "leader" } else { "follower" }.to_owned(),
+                    committed: None,
+                })
             };
             tokio::time::timeout(patience, asked).await.ok()?
         })

@@ -133,6 +133,10 @@ pub struct NodeStatus {
     pub leads: bool,
     /// Its logical clock; the leader with the highest one is the leader.
     pub term: u64,
+    /// Its role in the system's own words: `leader`, `follower`.
+    pub role: String,
+    /// The last entry of its log that it knows to be committed, if it says so.
+    pub committed: Option<u64>,
 }
 
 /// How the nodes of a system are started, and asked about themselves.
