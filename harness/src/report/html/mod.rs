@@ -5,20 +5,28 @@
 //!  ├─ facts, tables, evidence     words and numbers
 //!  ├─ counterexample              what broke, drawn and explained
 //!  ├─ charts ── plot              throughput and latency, faults shaded
-//!  └─ timeline                    operations per process around what matters
+//!  │   ├─ roles                   who led when, on the same axis
+//!  │   └─ percentiles             the whole distribution of latency
+//!  ├─ logs                        what nodes logged, on the same axis
+//!  ├─ timeline                    operations per process around what matters
+//!  └─ all_operations              every operation, packed for the script
 //! ```
 //!
 //! Invariants: everything is escaped by `maud`; values get into the page only as text or
-//! attributes, never into the script or the style. Drawings are SVG made here; the script only
-//! adds zoom, hover and copy. The page forbids itself to fetch anything (content security policy).
+//! attributes, never into the script or the style. Drawings are SVG made here; the script
+//! adds zoom, hover, copy, and the drawing of all operations. The page forbids itself to fetch anything (content security policy).
 
+mod all_operations;
 mod anomaly;
 mod charts;
 mod counterexample;
 mod evidence;
 mod facts;
+mod logs;
 mod page;
+mod percentiles;
 mod plot;
+mod roles;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -27,6 +35,7 @@ mod timeline;
 use workloads::history::Event;
 
 use crate::nemesis::record::FaultRecord;
+use crate::report::node_log::LogLine;
 use crate::report::results::{Results, RunFacts, RunInfo};
 
 pub use page::render;
@@ -47,4 +56,6 @@ pub struct ReportInput<'a> {
     pub faults: &'a [FaultRecord],
     /// Paths of node logs, relative to the page.
     pub logs: &'a [String],
+    /// Their lines, by time.
+    pub lines: &'a [LogLine],
 }
