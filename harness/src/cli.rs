@@ -47,6 +47,8 @@ pub enum Command {
         /// The run's folder.
         run: PathBuf,
     },
+    /// Compare two runs, or two folders of runs: latency, throughput, availability, recovery
+    Compare(crate::compare::CompareArgs),
     /// Run a command inside the namespaces of a run whose nodes live; see --hold
     ///
     /// `server` stands for the store's own command line, as in `exec results/... -- server ctl status`.

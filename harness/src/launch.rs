@@ -65,6 +65,7 @@ fn perform(cli: Cli) -> i32 {
         Some(Command::Convert(args)) => (check::convert(&args), exit_code::BAD_USAGE),
         Some(Command::Verify(args)) => (check::verify(&args), exit_code::BAD_USAGE),
         Some(Command::Report { run }) => (commands::report(&run), exit_code::BAD_USAGE),
+        Some(Command::Compare(args)) => (crate::compare::compare(&args), exit_code::BAD_USAGE),
         Some(Command::Exec { run, command }) => {
             (crate::exec::exec(&run, &command), exit_code::BAD_USAGE)
         }
