@@ -49,6 +49,8 @@ pub enum Command {
     },
     /// Compare two runs, or two folders of runs: latency, throughput, availability, recovery
     Compare(crate::compare::CompareArgs),
+    /// Show runs in a browser: search, filter, read, compare; on this machine only
+    Serve(crate::serve::ServeArgs),
     /// Run a command inside the namespaces of a run whose nodes live; see --hold
     ///
     /// `server` stands for the store's own command line, as in `exec results/... -- server ctl status`.

@@ -66,6 +66,7 @@ fn perform(cli: Cli) -> i32 {
         Some(Command::Verify(args)) => (check::verify(&args), exit_code::BAD_USAGE),
         Some(Command::Report { run }) => (commands::report(&run), exit_code::BAD_USAGE),
         Some(Command::Compare(args)) => (crate::compare::compare(&args), exit_code::BAD_USAGE),
+        Some(Command::Serve(args)) => (serve(args), exit_code::BAD_USAGE),
         Some(Command::Exec { run, command }) => {
             (crate::exec::exec(&run, &command), exit_code::BAD_USAGE)
         }
@@ -112,6 +113,11 @@ fn suite(args: &crate::suite::SuiteArgs) -> (anyhow::Result<i32>, i32) {
 fn doctor() -> anyhow::Result<i32> {
     output::result(&platform::doctor(&platform::probe()?));
     Ok(exit_code::VALID)
+}
+
+fn serve(args: crate::serve::ServeArgs) -> anyhow::Result<i32> {
+    log_to_stderr();
+    Ok(runtime()?.block_on(crate::serve::serve(args))?)
 }
 
 fn bench(args: BenchArgs) -> i32 {

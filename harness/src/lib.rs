@@ -50,6 +50,7 @@ pub mod running;
 pub mod scenario;
 pub mod scheduler;
 pub mod seed;
+pub mod serve;
 pub mod several_runs;
 #[cfg(feature = "simulation")]
 pub mod simulation;
