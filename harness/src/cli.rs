@@ -51,6 +51,10 @@ pub enum Command {
     Compare(crate::compare::CompareArgs),
     /// Show runs in a browser: search, filter, read, compare; on this machine only
     Serve(crate::serve::ServeArgs),
+    /// Run the inputs of a run again, and say what is not the same
+    Replay(crate::replay::ReplayArgs),
+    /// Find the smallest scenario by which an invalid run still fails
+    Shrink(crate::shrink::ShrinkArgs),
     /// Run a command inside the namespaces of a run whose nodes live; see --hold
     ///
     /// `server` stands for the store's own command line, as in `exec results/... -- server ctl status`.

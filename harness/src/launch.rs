@@ -67,6 +67,12 @@ fn perform(cli: Cli) -> i32 {
         Some(Command::Report { run }) => (commands::report(&run), exit_code::BAD_USAGE),
         Some(Command::Compare(args)) => (crate::compare::compare(&args), exit_code::BAD_USAGE),
         Some(Command::Serve(args)) => (serve(args), exit_code::BAD_USAGE),
+        Some(Command::Replay(args)) => {
+            (crate::replay::replay(&args).map_err(Into::into), exit_code::BAD_USAGE)
+        }
+        Some(Command::Shrink(args)) => {
+            (crate::shrink::shrink(&args).map_err(Into::into), exit_code::BAD_USAGE)
+        }
         Some(Command::Exec { run, command }) => {
             (crate::exec::exec(&run, &command), exit_code::BAD_USAGE)
         }

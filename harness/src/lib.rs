@@ -41,6 +41,8 @@ pub mod progress;
 pub mod recorded_run;
 pub mod recorder;
 pub mod repeat;
+mod repeated_run;
+pub mod replay;
 pub mod report;
 pub mod role_watch;
 pub mod run;
@@ -52,6 +54,7 @@ pub mod scheduler;
 pub mod seed;
 pub mod serve;
 pub mod several_runs;
+pub mod shrink;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod stop;
