@@ -29,6 +29,10 @@ pub(super) fn minimise(
     oracle: &mut dyn Oracle,
 ) -> Scenario {
     let mut best = start;
+    for step in &mut best.steps {
+        // Milliseconds are finer than any fault acts, and people read them.
+        (step.at, step.length) = (whole_milliseconds(step.at), whole_milliseconds(step.length));
+    }
     if let Some(failed_at) = failed_at {
         let before: Vec<Step> =
             best.steps.iter().filter(|step| step.at <= failed_at).cloned().collect();
@@ -110,7 +114,8 @@ fn shorter(best: &mut Scenario, oracle: &mut dyn Oracle) {
         while best.steps[position].length / 2 >= LENGTH_MIN {
             let what = format!("step {} half as long", position + 1);
             let kept = try_it(best, oracle, &what, |candidate| {
-                candidate.steps[position].length /= 2;
+                let step = &mut candidate.steps[position];
+                step.length = whole_milliseconds(step.length / 2);
             });
             if !kept {
                 break;
@@ -122,6 +127,10 @@ fn shorter(best: &mut Scenario, oracle: &mut dyn Oracle) {
 
 fn end(steps: &[Step]) -> Duration {
     steps.iter().map(Step::end).max().unwrap_or_default()
+}
+
+fn whole_milliseconds(duration: Duration) -> Duration {
+    Duration::from_millis(duration.as_millis() as u64)
 }
 
 /// Never longer than it was.
