@@ -123,6 +123,9 @@ pub struct RunArgs {
     /// What is tested; see `list systems`
     #[arg(long, default_value = "store")]
     pub system: String,
+    /// What the system `command` is: a TOML file; see harness/ADAPTERS.md
+    #[arg(long, value_name = "FILE")]
+    pub adapter: Option<PathBuf>,
     /// Number of nodes
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub nodes: u16,

@@ -118,7 +118,8 @@ impl Cluster {
             let statuses = self.statuses().await;
             let answering = statuses.len();
             let has_leader = statuses.values().any(|status| status.leads);
-            if answering == self.nodes.len() && has_leader {
+            let all_answer = answering == self.nodes.len() && has_leader;
+            if all_answer && self.are_ready().await {
                 return Ok(());
             }
             if began.elapsed() > START_LIMIT {
@@ -132,6 +133,14 @@ impl Cluster {
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+
+    async fn are_ready(&self) -> bool {
+        let asked = self.nodes.iter().map(|&node| {
+            let ready = self.system.is_ready(self.address(node), self.nodes.len());
+            async move { tokio::time::timeout(STATUS_PATIENCE, ready).await.unwrap_or(false) }
+        });
+        join_all(asked).await.into_iter().all(|ready| ready)
     }
 
     /// Asks all nodes at once; nodes that do not answer are left out.
@@ -199,6 +208,10 @@ impl Cluster {
             data: self.data(node),
             log: self.log(node),
         };
+        self.system.prepare(&context).map_err(|source| PlatformError::Os {
+            what: format!("prepare {node} in {}", folder.display()),
+            source,
+        })?;
         let state = self.platform.process().start(node, &self.system.node_command(&context))?;
         self.killed().remove(&node);
         Ok(state)

@@ -2,20 +2,35 @@
 
 use std::path::Path;
 
+use anyhow::Context;
+use serde::Deserialize;
+use workloads::workload::Expectation;
+
 use crate::budget::CheckBudget;
 use crate::cli::Table;
 use crate::judge;
 use crate::nemesis::fault::{FAULTS, FaultKind, Situation, fault_kind};
 use crate::output;
-use crate::recorded_run::{self, ReadRunError, RecordedRun};
+use crate::recorded_run::{self, RecordedRun};
+use crate::report::results::RunInfo;
 use crate::report::{analysis, files, terminal};
-use crate::system::SYSTEMS;
+use crate::system::{ReadMode, SYSTEMS, SystemEntry};
 use crate::usage::{BadUsage, unknown};
 
-/// The model that the run's workload expects.
-pub(crate) fn model_of_run(folder: &Path) -> Result<String, ReadRunError> {
+/// What the run's workload expects first.
+pub(crate) fn expectation_of_run(folder: &Path) -> anyhow::Result<Expectation> {
     let info = recorded_run::info(folder)?;
-    Ok(recorded_run::workload(folder, &info)?.expectations[0].model.to_owned())
+    let workload = recorded_run::workload(folder, &info)?;
+    Ok(judge::expectations(workload, read_mode_of(&info)?)[0])
+}
+
+/// How the run read. A run that does not say knew one way only.
+fn read_mode_of(info: &RunInfo) -> anyhow::Result<ReadMode> {
+    match info.options.get("read_mode") {
+        None => Ok(ReadMode::Linearizable),
+        Some(mode) => ReadMode::deserialize(mode)
+            .with_context(|| format!("run.json: unknown read mode {mode}")),
+    }
 }
 
 /// `report`: judges a recorded run again and writes its report again.
@@ -23,7 +38,7 @@ pub fn report(folder: &Path) -> anyhow::Result<i32> {
     let run = RecordedRun::read(folder)?;
     let workload = recorded_run::workload(folder, &run.info)?;
     let budget = CheckBudget::start(std::time::Duration::from_secs(60), 2 << 30);
-    let checks = judge::checks(workload, &run.events, &budget);
+    let checks = judge::checks(workload, read_mode_of(&run.info)?, &run.events, &budget);
     let results = analysis::analyze(&run.info, &run.facts, &run.events, &run.faults, checks);
     files::write_results(folder, &run.info, &run.facts, &results, &run.events, &run.faults)?;
     if let Some(line) = run.truncated {
@@ -63,12 +78,21 @@ fn rows(table: Table) -> Vec<(String, String)> {
             FAULTS.iter().map(|kind| (kind.name.to_owned(), kind.about.to_owned())).collect()
         }
         Table::Systems => {
-            SYSTEMS.iter().map(|system| (system.name.to_owned(), system.about.to_owned())).collect()
+            SYSTEMS.iter().map(|system| (system.name.to_owned(), about_system(system))).collect()
         }
         Table::Models => crate::check::models(),
         Table::Properties => crate::check::properties(),
         Table::Bugs => bugs(),
     }
+}
+
+/// What it is, and whether it is here.
+fn about_system(system: &SystemEntry) -> String {
+    let here = match (system.version)() {
+        Ok(version) => format!("installed: {version}"),
+        Err(_) => format!("not installed; {}", system.install),
+    };
+    format!("{} [{here}]", system.about)
 }
 
 fn columns(rows: &[(String, String)]) -> String {

@@ -4,14 +4,28 @@ use workloads::checker::{Budget, Check, CheckOptions, Verdict, checker};
 use workloads::history::{Event, Operation, operations};
 use workloads::workload::{Expectation, Workload};
 
+use crate::system::ReadMode;
+
+/// What a workload promises if reads are done so; not empty.
+pub fn expectations(workload: &Workload, read_mode: ReadMode) -> &'static [Expectation] {
+    match read_mode {
+        ReadMode::Linearizable => workload.expectations,
+        ReadMode::Local => workload.local_expectations,
+    }
+}
+
 /// All checks of a workload on a recorded history. What cannot be judged is unknown, with the reason.
-pub fn checks(workload: &Workload, events: &[Event], budget: &dyn Budget) -> Vec<Check> {
+pub fn checks(
+    workload: &Workload,
+    read_mode: ReadMode,
+    events: &[Event],
+    budget: &dyn Budget,
+) -> Vec<Check> {
     let operations = match operations(events) {
         Ok(operations) => operations,
         Err(error) => return vec![not_judged(&error.to_string())],
     };
-    let mut checks: Vec<Check> = workload
-        .expectations
+    let mut checks: Vec<Check> = expectations(workload, read_mode)
         .iter()
         .map(|expected| property(&operations, expected, workload, budget))
         .collect();
@@ -63,3 +77,6 @@ fn unknown(summary: &str, reason: &str) -> Check {
         ..Check::new("linearizable", Verdict::Unknown, summary.to_owned())
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests;

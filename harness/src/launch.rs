@@ -172,6 +172,13 @@ fn one_run(options: RunOptions) -> anyhow::Result<i32> {
                 Arc::new(Namespaces::new(options.args.nodes, fabric)?);
             ChosenPlatform { platform, why, namespaces: Some(entered) }
         }
+        Chosen::Loopback { why } if options.system.has_own_ports => {
+            let name = options.system.name;
+            anyhow::bail!(
+                "the nodes of the system {name} can be cut off on the platform namespaces only: {why}\n\
+                 hint: `harness doctor` says how to enable it"
+            )
+        }
         Chosen::Loopback { why } => {
             let platform: Arc<dyn Platform> = Arc::new(Loopback::new(options.args.nodes)?);
             ChosenPlatform { platform, why, namespaces: None }

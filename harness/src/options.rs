@@ -1,5 +1,7 @@
 //! The options of a run, checked: what cannot work is refused before anything starts.
 
+use std::sync::Arc;
+
 use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
@@ -9,7 +11,7 @@ use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::scenario::{self, Scenario, Setting};
 use crate::seed::stream;
-use crate::system::{StorageMode, SystemEntry};
+use crate::system::{Adapter, StorageMode, SystemEntry};
 use crate::usage::{BadUsage, check_bug, unknown};
 
 /// Operations per second.
@@ -29,6 +31,8 @@ pub struct RunOptions {
     pub plan: Vec<PlannedFault>,
     /// The system.
     pub system: &'static SystemEntry,
+    /// What the system `command` is made of.
+    pub adapter: Option<Arc<Adapter>>,
     /// Workers.
     pub concurrency: usize,
     /// What repeats the run's choices.
@@ -64,6 +68,7 @@ impl RunOptions {
                 system.name, workload.name
             )));
         }
+        let adapter = adapter(&args, workload)?;
         if args.storage == StorageMode::Memory
             && let Some(kind) = faults.iter().find(|kind| kind.forgets)
         {
@@ -78,6 +83,19 @@ impl RunOptions {
             return Err(BadUsage(format!(
                 "the fault {} needs at least {} nodes\nhint: --nodes 5",
                 kind.name, kind.nodes_min
+            )));
+        }
+        if let Err(missing) = (system.version)() {
+            return Err(BadUsage(format!(
+                "the system {} is not installed: {missing}\nhint: {}",
+                system.name, system.install
+            )));
+        }
+        if system.has_own_ports && args.platform == PlatformChoice::Loopback {
+            return Err(BadUsage(format!(
+                "--platform loopback cannot cut off the nodes of the system {}\n\
+                 hint: --platform namespaces",
+                system.name
             )));
         }
         if args.rate != 0.0 && !(RATE_MIN..=RATE_MAX).contains(&args.rate) {
@@ -112,7 +130,7 @@ impl RunOptions {
             Some(scenario) => written_plan(&scenario, &args, seed)?,
             None => drawn_plan(&faults, &args, seed)?,
         };
-        Ok(RunOptions { args, workload, faults, plan, system, concurrency, seed })
+        Ok(RunOptions { args, workload, faults, plan, system, adapter, concurrency, seed })
     }
 
     /// The faults, as they are written in names: `kill+pause`, or `none`.
@@ -166,6 +184,31 @@ fn drawn_plan(
         keep_quorum: args.keep_quorum,
         seed: stream(seed, "plan"),
     }))
+}
+
+/// The adapter of the system `command`, and of no other.
+fn adapter(args: &RunArgs, workload: &Workload) -> Result<Option<Arc<Adapter>>, BadUsage> {
+    match (&args.adapter, args.system.as_str()) {
+        (None, "command") => {
+            Err(BadUsage("--system command needs --adapter\nhint: harness/ADAPTERS.md".to_owned()))
+        }
+        (None, _) => Ok(None),
+        (Some(path), "command") => {
+            let adapter = Adapter::read(path).map_err(|error| BadUsage(error.to_string()))?;
+            match adapter.workloads.iter().any(|name| name == workload.name) {
+                true => Ok(Some(Arc::new(adapter))),
+                false => Err(BadUsage(format!(
+                    "{} does not offer the workload {}\nhint: it offers {}",
+                    path.display(),
+                    workload.name,
+                    adapter.workloads.join(", ")
+                ))),
+            }
+        }
+        (Some(_), name) => {
+            Err(BadUsage(format!("--adapter with the system {name}\nhint: --system command")))
+        }
+    }
 }
 
 /// A seed that is short enough to be typed.

@@ -13,9 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use workloads::checker::Check;
-use workloads::generator::{GeneratorOptions, Invocation};
-use workloads::history::{Event, EventKind, Value};
-use workloads::workload::Interface;
+use workloads::generator::GeneratorOptions;
+use workloads::history::Event;
 
 use crate::budget::CheckBudget;
 use crate::cluster::{Cluster, ClusterControl, ClusterError};
@@ -75,8 +74,6 @@ pub enum RunError {
     Prepare(#[from] std::io::Error),
 }
 
-/// Recovery probes go here; no workload uses it.
-const RECOVERY_KEY: &str = "recovery-probe";
 /// Pause between recovery probes of one node.
 const RECOVERY_POLL: Duration = Duration::from_millis(50);
 
@@ -100,6 +97,8 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
         shards: args.shards,
         snapshot_entries: args.snapshot_entries,
         bug: args.bug.clone(),
+        workload: options.workload.name,
+        adapter: options.adapter.clone(),
         seed: stream(options.seed, "system"),
     }));
     let info = run_info(&options, &chosen, &store, started);
@@ -294,18 +293,9 @@ async fn recovery(
     limit: Duration,
 ) -> Option<Duration> {
     let began = Instant::now();
-    let probes = cluster.nodes().iter().map(|&node| {
-        let mut client = system.client(node, cluster.address(node), Interface::Register);
-        async move {
-            let key = Some(RECOVERY_KEY.into());
-            let write = Invocation { f: "write", key: key.clone(), value: node.to_string().into() };
-            let read = Invocation { f: "read", key, value: Value::Null };
-            let timeout = Duration::from_secs(1);
-            for invocation in [&write, &read] {
-                while client.invoke(invocation, timeout).await.kind != EventKind::Ok {
-                    tokio::time::sleep(RECOVERY_POLL).await;
-                }
-            }
+    let probes = cluster.nodes().iter().map(|&node| async move {
+        while !system.serves(node, cluster.address(node)).await {
+            tokio::time::sleep(RECOVERY_POLL).await;
         }
     });
     let all = futures_util::future::join_all(probes);
@@ -316,9 +306,10 @@ async fn recovery(
 async fn judge(options: &RunOptions, info: &RunInfo, recorded: &mut Recorded) -> Results {
     let budget =
         CheckBudget::start(options.args.check_time_budget, options.args.check_memory_budget);
-    let workload = options.workload;
+    let (workload, read_mode) = (options.workload, options.args.read_mode);
     let events = recorded.events.clone();
-    let judged = tokio::task::spawn_blocking(move || judge::checks(workload, &events, &budget));
+    let judged =
+        tokio::task::spawn_blocking(move || judge::checks(workload, read_mode, &events, &budget));
     let checks: Vec<Check> = judged.await.unwrap_or_else(|_| {
         recorded.facts.harness_failures.push("the checker panicked".to_owned());
         vec![judge::checker_panicked()]

@@ -1,12 +1,33 @@
 //! The table of workloads. A new workload is one file and one line here.
 
-use crate::workload::{
-    APPEND, BANK, COUNTER, KV, LONG_FORK, QUEUE, REGISTER, SET, UNIQUE_IDS, WR, Workload,
-};
+use crate::workload::{self, Workload};
 
 /// All workloads, by name.
-pub const WORKLOADS: &[&Workload] =
-    &[&REGISTER, &KV, &SET, &APPEND, &WR, &LONG_FORK, &BANK, &COUNTER, &QUEUE, &UNIQUE_IDS];
+pub const WORKLOADS: &[&Workload] = &[
+    &workload::REGISTER,
+    &workload::CAS_REGISTER,
+    &workload::MULTI_REGISTER,
+    &workload::KV,
+    &workload::KV_APPEND,
+    &workload::MIXED_SIZES,
+    &workload::HOT_KEY,
+    &workload::SET,
+    &workload::SET_FULL,
+    &workload::APPEND,
+    &workload::WR,
+    &workload::LONG_FORK,
+    &workload::BANK,
+    &workload::COUNTER,
+    &workload::QUEUE,
+    &workload::LOG,
+    &workload::LOCK,
+    &workload::LEASE,
+    &workload::UNIQUE_IDS,
+    &workload::WATCH,
+    &workload::MONOTONIC,
+    &workload::SEQUENTIAL,
+    &workload::SESSION,
+];
 
 /// The workload of this name, if there is one.
 pub fn workload(name: &str) -> Option<&'static Workload> {
@@ -23,8 +44,10 @@ mod tests {
         for (number, listed) in WORKLOADS.iter().enumerate() {
             assert!(WORKLOADS[..number].iter().all(|other| other.name != listed.name));
             assert_eq!(workload(listed.name).unwrap().about, listed.about);
-            assert!(!listed.expectations.is_empty());
-            for expected in listed.expectations {
+            for expectations in [listed.expectations, listed.local_expectations] {
+                assert!(!expectations.is_empty(), "{}", listed.name);
+            }
+            for expected in listed.expectations.iter().chain(listed.local_expectations) {
                 let found = checker(expected.model, Some(expected.property));
                 assert!(found.is_some(), "{}: {expected:?}", listed.name);
             }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proto::client::{Client as StoreKv, ClientOptions};
 use tonic::transport::{Channel, Endpoint};
 
-use super::etcd::wire;
+use crate::system::etcd::wire;
 
 /// A connection must be there by then.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -104,7 +104,7 @@ impl LoadClient for EtcdClient {
     }
 
     async fn get(&mut self, key: Bytes) -> Result<Option<usize>, LoadError> {
-        let request = wire::RangeRequest { key };
+        let request = wire::RangeRequest { key, ..wire::RangeRequest::default() };
         let response = self.0.range(request).await.map_err(|status| refused(&status))?;
         Ok(response.into_inner().kvs.first().map(|found| found.value.len()))
     }

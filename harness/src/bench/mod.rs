@@ -31,7 +31,6 @@ mod client;
 mod command;
 mod cpu;
 mod disk;
-mod etcd;
 mod load;
 mod options;
 mod report;
@@ -40,7 +39,6 @@ mod table;
 
 pub use client::LoadError;
 pub use command::{BenchError, run};
-pub use etcd::NoEtcd;
 pub use load::LoadFailure;
 pub use options::{BenchArgs, Compared, Operation};
 pub use subject::SubjectError;

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::client::{EtcdClient, StoreClient};
 use super::cpu::{self, ProcessUsage};
-use super::etcd::{self, EtcdNodes, NoEtcd};
 use super::load::{self, Data, Load, LoadFailure, LoadPlan};
 use super::options::{BenchArgs, Compared};
 use crate::cluster::{Cluster, ClusterError};
 use crate::node_id::NodeId;
 use crate::platform::loopback::Direct;
 use crate::platform::{PlatformError, ProcessState};
-use crate::system::{Nodes, ReadMode, StorageMode, SystemOptions};
+use crate::system::etcd::{self, EtcdNodes};
+use crate::system::{Nodes, NotInstalled, ReadMode, StorageMode, SystemOptions};
 use crate::usage::{BadUsage, unknown};
 
 /// One node must lead by then.
@@ -36,8 +36,8 @@ pub enum SubjectError {
     #[error("{}", .0.0)]
     NoStore(BadUsage),
     /// The machine has no etcd.
-    #[error(transparent)]
-    NoEtcd(#[from] NoEtcd),
+    #[error("{0}\nhint: apt-get install etcd-server, or leave --compare out")]
+    NoEtcd(#[from] NotInstalled),
     /// Addresses or processes.
     #[error(transparent)]
     Platform(#[from] PlatformError),
@@ -232,6 +232,8 @@ fn store(args: &BenchArgs, bench: &str) -> Result<Arc<dyn Nodes>, SubjectError> 
         shards: args.shards,
         snapshot_entries: crate::system::SNAPSHOT_ENTRIES,
         bug: None,
+        workload: "",
+        adapter: None,
         seed: crate::seed::stream(args.seed, "system"),
     });
     let system: Arc<dyn crate::system::System> = Arc::from(system);

@@ -14,7 +14,7 @@ use super::args::CheckArgs;
 use super::history::Source;
 use super::judging::{CheckerPanicked, Job, Judged, Spent, judge};
 use super::{initial, interrupt, manifest, table, text};
-use crate::commands::model_of_run;
+use crate::commands::expectation_of_run;
 use crate::report::terminal::Colour;
 use crate::{exit_code, output};
 
@@ -78,12 +78,16 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
 
 /// What the command line asks of one history.
 fn job(args: &CheckArgs, file: &Path) -> anyhow::Result<Job> {
-    let model = match &args.model {
-        Some(name) => name.clone(),
-        None if file.is_dir() => model_of_run(file)?,
+    let property = args.property.as_deref();
+    let (model, property) = match &args.model {
+        Some(name) => (name.clone(), property),
+        None if file.is_dir() => {
+            let expected = expectation_of_run(file)?;
+            (expected.model.to_owned(), property.or(Some(expected.property)))
+        }
         None => return Err(table::which_model(file)),
     };
-    let checker = table::find(&model, args.property.as_deref())?;
+    let checker = table::find(&model, property)?;
     let words = args.initial.as_deref().map(initial::parse).transpose()?;
     let (initial, total) = words.map_or((None, None), |words| (words.initial, words.total));
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);

@@ -127,7 +127,8 @@ fn told(
     path: &Path,
 ) -> String {
     let option = |scenario: &Scenario, name: &str| {
-        let given = scenario.options.get(name).filter(|value| name != "concurrency" || value != "0");
+        let given =
+            scenario.options.get(name).filter(|value| name != "concurrency" || value != "0");
         given.unwrap_or_else(|| "as needed".to_owned())
     };
     let mut text = format!("steps         {} -> {}\n", from.steps.len(), to.steps.len());

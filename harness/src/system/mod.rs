@@ -3,6 +3,11 @@
 //! A system is known by its processes and its wire protocol only. A new one is one file and one
 //! line in [`SYSTEMS`].
 
+mod command;
+pub(crate) mod etcd;
+mod installed;
+mod outcome;
+mod redis;
 #[cfg(feature = "store")]
 mod store;
 
@@ -11,12 +16,15 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use workloads::generator::Invocation;
 use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
+pub use self::command::{Adapter, AdapterError};
+pub use self::installed::NotInstalled;
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
 
@@ -31,6 +39,13 @@ pub struct SystemEntry {
     pub about: &'static str,
     /// What workloads may ask of it.
     pub interfaces: &'static [Interface],
+    /// Do its nodes listen on more ports than the one they are given? Then each needs an address of its
+    /// own, which the platform `loopback` cannot cut off.
+    pub has_own_ports: bool,
+    /// Which version is on this machine.
+    pub version: fn() -> Result<String, NotInstalled>,
+    /// What installs it.
+    pub install: &'static str,
     /// Builds it from the options of a run.
     pub build: fn(SystemOptions) -> Box<dyn System>,
 }
@@ -39,6 +54,9 @@ pub struct SystemEntry {
 pub const SYSTEMS: &[SystemEntry] = &[
     #[cfg(feature = "store")]
     store::ENTRY,
+    etcd::ENTRY,
+    redis::REDIS_SENTINEL,
+    command::ENTRY,
 ];
 
 /// The system of this name, if there is one.
@@ -66,6 +84,10 @@ pub struct SystemOptions {
     pub snapshot_entries: u64,
     /// The planted bug, if any.
     pub bug: Option<String>,
+    /// The name of the workload.
+    pub workload: &'static str,
+    /// What the system `command` is made of.
+    pub adapter: Option<Arc<Adapter>>,
     /// Seed of whatever a node or a client draws.
     pub seed: u64,
 }
@@ -91,7 +113,9 @@ pub enum FsyncMode {
 }
 
 /// How reads are done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadMode {
     /// Sees everything acknowledged before.
@@ -139,10 +163,28 @@ pub struct NodeStatus {
     pub committed: Option<u64>,
 }
 
+impl NodeStatus {
+    /// Of a node that says no more than whether it leads.
+    pub fn leading(leads: bool, term: u64) -> NodeStatus {
+        let role = if leads { "leader" } else { "follower" }.to_owned();
+        NodeStatus { leads, term, role, committed: None }
+    }
+}
+
 /// How the nodes of a system are started, and asked about themselves.
 pub trait Nodes: Send + Sync {
     /// The name of the system.
     fn name(&self) -> &'static str;
+
+    /// Writes what a node needs before each of its starts, such as settings.
+    fn prepare(&self, _context: &NodeContext) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// Does a cluster of so many nodes that starts serve here? Its nodes answer, and one leads.
+    fn is_ready(&self, _address: SocketAddr, _nodes: usize) -> BoxFuture<'_, bool> {
+        Box::pin(async { true })
+    }
 
     /// How to start a node.
     fn node_command(&self, context: &NodeContext) -> NodeCommand;
@@ -155,7 +197,29 @@ pub trait Nodes: Send + Sync {
 pub trait System: Nodes {
     /// A client that speaks to one node only. Connects when it is first used.
     fn client(&self, node: NodeId, address: SocketAddr, interface: Interface) -> Box<dyn Client>;
+
+    /// Does a node serve clients again? By a write and a read of a register, unless it has another
+    /// notion.
+    fn serves(&self, node: NodeId, address: SocketAddr) -> BoxFuture<'_, bool> {
+        let mut client = self.client(node, address, Interface::Register);
+        Box::pin(async move {
+            let key = Some(RECOVERY_KEY.into());
+            let write = Invocation { f: "write", key: key.clone(), value: node.to_string().into() };
+            let read = Invocation { f: "read", key, value: Value::Null };
+            for invocation in [&write, &read] {
+                if client.invoke(invocation, SERVES_PATIENCE).await.kind != EventKind::Ok {
+                    return false;
+                }
+            }
+            true
+        })
+    }
 }
+
+/// Nodes are asked here whether they serve; no workload uses it.
+const RECOVERY_KEY: &str = "recovery-probe";
+/// A node that serves answers by then.
+const SERVES_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection that applies operations of one worker, one at a time.
 pub trait Client: Send {

@@ -3,8 +3,33 @@
 use crate::TestFn;
 use crate::binary::{Place, Skipped};
 
-pub(crate) const TESTS: &[(&str, TestFn)] =
-    &[("bugs::local_reads_are_found_and_explained", local_reads_are_found_and_explained)];
+pub(crate) const TESTS: &[(&str, TestFn)] = &[
+    ("bugs::local_reads_are_found_and_explained", local_reads_are_found_and_explained),
+    ("bugs::tokens_in_the_wrong_order_are_found", tokens_in_the_wrong_order_are_found),
+    ("bugs::a_gap_in_a_watch_is_found", a_gap_in_a_watch_is_found),
+    ("bugs::local_reads_out_of_order_are_found", local_reads_out_of_order_are_found),
+];
+
+fn finds(workload: &str, bug: &str, more: &[&str], anomaly: &str) -> Result<(), Skipped> {
+    let place = Place::new();
+    let what = ["--workload", workload, "--bug", bug, "--seed", "1"];
+    let where_to = ["--faults", "none", "--nodes", "3", "--time-limit", "8s"];
+    let ended = place.expect_run(1, &[&what[..], &where_to, more].concat())?;
+    assert!(ended.stdout.contains(anomaly), "{anomaly:?} in {}", ended.stdout);
+    Ok(())
+}
+
+fn tokens_in_the_wrong_order_are_found() -> Result<(), Skipped> {
+    finds("lock", "token-of-lease", &[], "token-not-growing")
+}
+
+fn a_gap_in_a_watch_is_found() -> Result<(), Skipped> {
+    finds("watch", "watch-gap", &[], "reliable")
+}
+
+fn local_reads_out_of_order_are_found() -> Result<(), Skipped> {
+    finds("sequential", "fresh-keys-hidden", &["--read-mode", "local"], "trailing-nil")
+}
 
 fn local_reads_are_found_and_explained() -> Result<(), Skipped> {
     let place = Place::new();

@@ -25,6 +25,15 @@ enum Action {
     Nothing,
 }
 
+/// How new a read must be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    /// As new as everything that ended before it began.
+    RealTime,
+    /// As new as what its process read before.
+    Process,
+}
+
 /// Checks that values and timestamps grow.
 ///
 /// Operations: `add`, with the result `[value, timestamp]`; `read`, with a list of such rows, or with
@@ -33,6 +42,23 @@ pub(super) fn check(
     operations: &[Operation],
     _options: &CheckOptions,
     budget: &dyn Budget,
+) -> Result<Check, UnsuitableOperation> {
+    judge(operations, budget, Freshness::RealTime)
+}
+
+/// As [`check`], but reads may be old: only those of one process must not go back.
+pub(super) fn check_per_process(
+    operations: &[Operation],
+    _options: &CheckOptions,
+    budget: &dyn Budget,
+) -> Result<Check, UnsuitableOperation> {
+    judge(operations, budget, Freshness::Process)
+}
+
+fn judge(
+    operations: &[Operation],
+    budget: &dyn Budget,
+    freshness: Freshness,
 ) -> Result<Check, UnsuitableOperation> {
     let actions: Vec<Action> = operations.iter().map(action).collect::<Result<_, _>>()?;
     let mut findings = Findings::new(operations);
@@ -45,6 +71,7 @@ pub(super) fn check(
             key,
             members: &members,
             findings: &mut findings,
+            freshness,
         };
         let judged = judge.real_time(&mut spending).and_then(|()| judge.reads(&mut spending));
         match judged {
@@ -58,7 +85,11 @@ pub(super) fn check(
     let measurements =
         vec![measured("rows read", rows), measured("lost", findings.count("lost-row"))];
     let valid = || format!("{} in order", counted(rows, "row"));
-    Ok(findings.check("monotonic", spent, valid, measurements))
+    let name = match freshness {
+        Freshness::RealTime => "monotonic",
+        Freshness::Process => "monotonic-per-process",
+    };
+    Ok(findings.check(name, spent, valid, measurements))
 }
 
 fn action(operation: &Operation) -> Result<Action, UnsuitableOperation> {
@@ -92,6 +123,7 @@ struct Judge<'a, 'f> {
     key: Option<&'a Value>,
     members: &'f [usize],
     findings: &'f mut Findings<'a>,
+    freshness: Freshness,
 }
 
 impl Judge<'_, '_> {
@@ -100,6 +132,7 @@ impl Judge<'_, '_> {
         // The greatest that was surely there: a value, a timestamp, what a read showed.
         let mut greatest: [Option<(i64, usize)>; 3] = [None; 3];
         let mut begun: FxHashMap<usize, [Option<(i64, usize)>; 3]> = FxHashMap::default();
+        let mut read: FxHashMap<u64, (i64, usize)> = FxHashMap::default();
         for moment in moments(self.operations, self.members) {
             spending.step(1, self.members.len() * 16)?;
             let (position, completed) = match moment {
@@ -112,8 +145,15 @@ impl Judge<'_, '_> {
                 Action::Rows(_) | Action::Nothing => continue,
             };
             if !completed {
-                begun.insert(position, greatest);
+                let mut known = greatest;
+                if self.freshness == Freshness::Process {
+                    known[2] = read.get(&self.operations[position].process).copied();
+                }
+                begun.insert(position, known);
                 continue;
+            }
+            if let Some(value) = now[2] {
+                read.insert(self.operations[position].process, (value, position));
             }
             let before = begun.remove(&position).unwrap_or_default();
             let kinds = ["value-not-growing", "timestamp-not-growing", "read-went-back"];
@@ -166,7 +206,9 @@ impl Judge<'_, '_> {
                 }
             }
         }
-        let Some((last, rows)) = last else { return Ok(count) };
+        // Where reads may be old, the last one may be too.
+        let fresh = last.filter(|_| self.freshness == Freshness::RealTime);
+        let Some((last, rows)) = fresh else { return Ok(count) };
         let values: FxHashSet<i64> = rows.iter().map(|&(value, _)| value).collect();
         let began = self.operations[last].invoke_index;
         for &position in self.members {
@@ -230,5 +272,17 @@ mod tests {
         valid("0 read -> 1 ; 1 read -> 1 ; 0 read -> 2");
         invalid("0 read -> 2 ; 1 read -> 1", "read-went-back");
         valid("0 read -> 2 | 1 read -> 1");
+    }
+
+    #[test]
+    fn per_process_a_read_may_be_old_and_not_older_than_the_one_before() {
+        let kinds_of = |text: &str| {
+            let check = judged(check_per_process, text);
+            kinds(&check).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(kinds_of("0 read -> 2 ; 1 read -> 1 ; 0 read -> 2").is_empty());
+        assert!(kinds_of("0 add -> [1,10] ; 1 read -> []").is_empty());
+        assert_eq!(kinds_of("0 read -> 2 ; 0 read -> 1"), ["read-went-back"]);
+        assert_eq!(kinds_of("0 read -> [[1,20],[2,10]]"), ["values-out-of-order"]);
     }
 }

@@ -153,6 +153,7 @@ const SINGLE: &[CheckerInfo] = &[
     staleness(&["multi-register"], check_staleness::<MultiRegister>),
     staleness(&["kv-append"], check_staleness::<KvAppend>),
     staleness(&["counter"], check_staleness::<Counter>),
+    staleness(&["set", "set-full", "grow-only-set"], check_staleness::<Set>),
     // What was read against what was done.
     CheckerInfo {
         models: &["bank"],
@@ -249,6 +250,12 @@ const SINGLE: &[CheckerInfo] = &[
         property: "monotonic",
         about: "Values grow with their timestamps and with time.",
         check: monotonic::check,
+    },
+    CheckerInfo {
+        models: &["monotonic"],
+        property: "monotonic-per-process",
+        about: "Values grow with their timestamps, and what a process reads never goes back.",
+        check: monotonic::check_per_process,
     },
     CheckerInfo {
         models: &["sequential"],

@@ -74,6 +74,11 @@ impl KeyGroups {
         fresh
     }
 
+    /// All keys that were ever used.
+    pub(super) fn used(&self) -> std::ops::Range<u64> {
+        0..self.next_key
+    }
+
     /// The keys that a group uses now or has left lately, newest first.
     pub(super) fn recent(&self, group: usize) -> impl Iterator<Item = u64> {
         let group = &self.groups[group];

@@ -4,11 +4,19 @@ pub mod bank;
 pub mod collection;
 pub mod counter;
 pub mod elements;
+pub mod hot_key;
 mod key_groups;
+pub mod lock;
+pub mod log;
 pub mod long_fork;
+pub mod monotonic;
+pub mod multi_register;
 pub mod register;
+pub mod sequential;
+pub mod texts;
 pub mod transactions;
 pub mod unique_ids;
+pub mod watch;
 
 use crate::history::{Event, Value};
 

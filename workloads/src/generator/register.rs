@@ -18,14 +18,30 @@ const DELETE_PERCENT: u32 = 8;
 /// The stream of the seed that decides the mix.
 const MIX_STREAM: u64 = 1;
 
-/// Every value is written by one operation only, over all keys, which lets the checker decide without
-/// search.
+/// Values of registers with few of them: `0..FEW_VALUES`.
+const FEW_VALUES: u64 = 5;
+
+/// What is done to the registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Reads, writes, and cas that expect what was seen.
+    Cas,
+    /// The same, and deletes.
+    Deletes,
+    /// Reads and writes.
+    NoCas,
+    /// Few values, that come again, and cas that expect any of them.
+    FewValues,
+}
+
+/// Unless the kind has few values only, every value is written by one operation only, over all keys,
+/// which lets the checker decide without search.
 #[derive(Debug)]
 pub struct RegisterGenerator {
     keys: KeyGroups,
     /// The value that each group last saw or set on its key, which a cas expects.
     latest: Vec<Option<Value>>,
-    deletes: bool,
+    kind: Kind,
     rng: ChaCha8Rng,
     last_value: u64,
 }
@@ -33,20 +49,46 @@ pub struct RegisterGenerator {
 impl RegisterGenerator {
     /// Reads, writes and cas.
     pub fn new(options: &GeneratorOptions) -> Self {
-        let keys = KeyGroups::new(options, CLIENTS_PER_KEY);
-        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-        rng.set_stream(MIX_STREAM);
-        Self { latest: vec![None; keys.len()], keys, deletes: false, rng, last_value: 0 }
+        Self::of(Kind::Cas, options)
     }
 
     /// The same, and deletes.
     pub fn with_deletes(options: &GeneratorOptions) -> Self {
-        Self { deletes: true, ..Self::new(options) }
+        Self::of(Kind::Deletes, options)
     }
 
-    fn fresh_value(&mut self) -> Value {
+    /// Reads and writes.
+    pub fn without_cas(options: &GeneratorOptions) -> Self {
+        Self::of(Kind::NoCas, options)
+    }
+
+    /// Reads, writes and cas of a handful of values; cas expect any of them, whether or not it was seen.
+    pub fn few_values(options: &GeneratorOptions) -> Self {
+        Self::of(Kind::FewValues, options)
+    }
+
+    fn of(kind: Kind, options: &GeneratorOptions) -> Self {
+        let keys = KeyGroups::new(options, CLIENTS_PER_KEY);
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        rng.set_stream(MIX_STREAM);
+        Self { latest: vec![None; keys.len()], keys, kind, rng, last_value: 0 }
+    }
+
+    fn new_value(&mut self) -> Value {
+        if self.kind == Kind::FewValues {
+            return Value::from(self.rng.random_range(0..FEW_VALUES));
+        }
         self.last_value += 1;
         Value::from(self.last_value)
+    }
+
+    /// What a cas on the key of this group may expect.
+    fn expected(&mut self, group: usize) -> Option<Value> {
+        match self.kind {
+            Kind::Cas | Kind::Deletes => self.latest[group].clone(),
+            Kind::NoCas => None,
+            Kind::FewValues => Some(self.new_value()),
+        }
     }
 }
 
@@ -57,21 +99,23 @@ impl Generator for RegisterGenerator {
             self.latest[group] = None;
         }
         let key = Some(Value::from(self.keys.key(group)));
-        let latest = self.latest[group].clone();
         let draw = self.rng.random_range(0..100);
         if draw < READ_PERCENT {
             return Invocation { f: "read", key, value: Value::Null };
         }
-        if self.deletes && (READ_PERCENT..READ_PERCENT + DELETE_PERCENT).contains(&draw) {
+        let deletes = READ_PERCENT..READ_PERCENT + DELETE_PERCENT;
+        if self.kind == Kind::Deletes && deletes.contains(&draw) {
             return Invocation { f: "delete", key, value: Value::Null };
         }
-        let new = self.fresh_value();
-        match latest {
-            Some(latest) if draw >= READ_PERCENT + WRITE_PERCENT => {
-                Invocation { f: "cas", key, value: Value::from(vec![latest, new]) }
-            }
+        let expected = match draw >= READ_PERCENT + WRITE_PERCENT {
+            true => self.expected(group),
+            false => None,
+        };
+        let new = self.new_value();
+        match expected {
+            Some(expected) => Invocation { f: "cas", key, value: Value::from(vec![expected, new]) },
             // A cas needs a value to expect, so a key starts with reads and writes.
-            _ => Invocation { f: "write", key, value: new },
+            None => Invocation { f: "write", key, value: new },
         }
     }
 
@@ -168,6 +212,24 @@ mod tests {
         assert!((4_300..4_700).contains(&counts[&("read", EventKind::Ok)]), "{counts:?}");
         assert!((3_300..3_800).contains(&counts[&("write", EventKind::Ok)]), "{counts:?}");
         assert!(counts[&("cas", EventKind::Ok)] > 1_500, "{counts:?}");
+    }
+
+    #[test]
+    fn few_values_come_again_and_cas_expect_what_nobody_saw() {
+        let mut generator = RegisterGenerator::few_values(&options(5, 1));
+        let invocations: Vec<Invocation> = (0..300).map(|_| generator.next(0)).collect();
+        let few = |value: &Value| value.as_u64() < Some(FEW_VALUES);
+        let of = |f: &'static str| invocations.iter().filter(move |it| it.f == f);
+        assert!(of("write").all(|it| few(&it.value)));
+        assert!(of("cas").all(|it| few(&it.value[0]) && few(&it.value[1])));
+        assert!(of("cas").count() > 30 && of("read").count() > 100);
+    }
+
+    #[test]
+    fn without_cas_there_are_reads_and_writes() {
+        let mut generator = RegisterGenerator::without_cas(&options(5, 1));
+        let fs: HashSet<&str> = (0..300).map(|_| generator.next(0).f).collect();
+        assert_eq!(fs, HashSet::from(["read", "write"]));
     }
 
     #[test]

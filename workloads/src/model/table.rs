@@ -38,7 +38,7 @@ pub const MODELS: &[ModelInfo] = &[
     ModelInfo {
         name: "kv-append",
         aliases: &[],
-        about: "One text per key, with read, write and append.",
+        about: "One text per key, with read (or scan), write, append and delete.",
     },
     ModelInfo { name: "mutex", aliases: &[], about: "A lock per key, with acquire and release." },
     ModelInfo {

@@ -16,4 +16,5 @@ pub const APPEND: Workload = Workload {
     generator: |options| Box::new(TransactionGenerator::appends(options)),
     total: None,
     expectations: &[Expectation { model: "list-append", property: "strict-serializable" }],
+    local_expectations: &[Expectation { model: "list-append", property: "serializable" }],
 };

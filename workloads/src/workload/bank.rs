@@ -15,4 +15,5 @@ pub const BANK: Workload = Workload {
     generator: |options| Box::new(BankGenerator::new(options)),
     total: Some(FIRST_BALANCE * ACCOUNTS as i64),
     expectations: &[Expectation { model: "bank", property: "bank-total" }],
+    local_expectations: &[Expectation { model: "bank", property: "bank-total" }],
 };

@@ -15,4 +15,5 @@ pub const COUNTER: Workload = Workload {
     generator: |options| Box::new(CounterGenerator::new(options)),
     total: None,
     expectations: &[Expectation { model: "counter", property: "counter-bounds" }],
+    local_expectations: &[Expectation { model: "counter", property: "bounded-staleness" }],
 };

@@ -15,4 +15,5 @@ pub const KV: Workload = Workload {
     generator: |options| Box::new(RegisterGenerator::with_deletes(options)),
     total: None,
     expectations: &[Expectation { model: "kv", property: "linearizable" }],
+    local_expectations: &[Expectation { model: "kv", property: "bounded-staleness" }],
 };

@@ -10,7 +10,7 @@ pub const LONG_FORK: Workload = Workload {
             first of two writes only, and another one the second only, the state has forked: parallel \
             snapshot isolation allows that, snapshot isolation does not. Finds replicas that apply \
             writes in different orders.",
-    interface: Interface::ReadWrite,
+    interface: Interface::WriteOnce,
     required: &["txn"],
     clients_per_key: 2,
     generator: |options| Box::new(LongForkGenerator::new(options)),
@@ -18,5 +18,9 @@ pub const LONG_FORK: Workload = Workload {
     expectations: &[
         Expectation { model: "long-fork", property: "parallel-snapshot-isolation" },
         Expectation { model: "rw-register", property: "strict-serializable" },
+    ],
+    local_expectations: &[
+        Expectation { model: "long-fork", property: "snapshot-isolation" },
+        Expectation { model: "rw-register", property: "repeatable-read" },
     ],
 };

@@ -19,4 +19,8 @@ pub const QUEUE: Workload = Workload {
         Expectation { model: "unordered-queue", property: "linearizable" },
         Expectation { model: "total-queue", property: "total-queue" },
     ],
+    local_expectations: &[
+        Expectation { model: "unordered-queue", property: "linearizable" },
+        Expectation { model: "total-queue", property: "total-queue" },
+    ],
 };

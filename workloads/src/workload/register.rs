@@ -16,4 +16,9 @@ pub const REGISTER: Workload = Workload {
     generator: |options| Box::new(RegisterGenerator::new(options)),
     total: None,
     expectations: &[Expectation { model: "register", property: "linearizable" }],
+    local_expectations: &[
+        Expectation { model: "register", property: "monotonic-writes" },
+        Expectation { model: "register", property: "writes-follow-reads" },
+        Expectation { model: "register", property: "bounded-staleness" },
+    ],
 };

@@ -18,4 +18,5 @@ pub const SET: Workload = Workload {
         Expectation { model: "set-full", property: "linearizable" },
         Expectation { model: "set-full", property: "set-full" },
     ],
+    local_expectations: &[Expectation { model: "set-full", property: "bounded-staleness" }],
 };

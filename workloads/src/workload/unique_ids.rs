@@ -14,4 +14,5 @@ pub const UNIQUE_IDS: Workload = Workload {
     generator: |_| Box::new(UniqueIdsGenerator),
     total: None,
     expectations: &[Expectation { model: "unique-ids", property: "unique-ids" }],
+    local_expectations: &[Expectation { model: "unique-ids", property: "unique-ids" }],
 };

@@ -8,7 +8,8 @@ use workloads::generator::Invocation;
 use workloads::history::EventKind;
 use workloads::workload::Interface;
 
-use super::operations::{self, Connection, Failure};
+use super::operations::{self, Connection, Memory};
+use crate::system::outcome::{Failure, completion, is_read};
 use crate::system::{BoxFuture, Client, Completion, ReadMode};
 
 /// Budget of one attempt; an operation makes as many as its own budget allows.
@@ -20,15 +21,18 @@ pub(super) struct StoreClient {
     interface: Interface,
     read_mode: ReadMode,
     has_session: bool,
+    memory: Memory,
 }
 
 impl StoreClient {
     pub(super) fn new(address: SocketAddr, interface: Interface, read_mode: ReadMode) -> Self {
-        StoreClient { kv: None, address, interface, read_mode, has_session: false }
+        let memory = Memory::default();
+        StoreClient { kv: None, address, interface, read_mode, has_session: false, memory }
     }
 
-    fn kv(&mut self, timeout: Duration) -> &mut KvClient {
-        let address = self.address;
+    /// The connection to the node, and what the process remembers.
+    fn connection(&mut self, timeout: Duration) -> Connection<'_> {
+        let (address, read_mode) = (self.address, self.read_mode);
         let stale = self.kv.as_ref().is_some_and(|(current, _)| *current != timeout);
         if stale {
             self.kv = None;
@@ -42,7 +46,7 @@ impl StoreClient {
             };
             (timeout, KvClient::new(vec![address.to_string()], options))
         });
-        kv
+        Connection { kv, read_mode, memory: &mut self.memory }
     }
 
     async fn apply(
@@ -50,15 +54,15 @@ impl StoreClient {
         invocation: &Invocation,
         timeout: Duration,
     ) -> Result<Completion, Failure> {
-        if !self.has_session && !operations::is_read(invocation) {
+        if !self.has_session && !is_read(invocation) {
             // Nothing of the operation itself was sent yet, so that a failure here is definite.
-            self.kv(timeout).open_session().await.map_err(Failure::before_any_effect)?;
+            let opened = self.connection(timeout).kv.open_session().await;
+            opened.map_err(Failure::without_effect)?;
             self.has_session = true;
         }
-        let (interface, read_mode) = (self.interface, self.read_mode);
-        let kv = self.kv(timeout);
-        let value =
-            operations::apply(&mut Connection { kv, read_mode }, interface, invocation).await?;
+        let interface = self.interface;
+        let mut connection = self.connection(timeout);
+        let value = operations::apply(&mut connection, interface, invocation).await?;
         Ok(Completion { kind: EventKind::Ok, value, error: None })
     }
 }
@@ -80,29 +84,14 @@ impl Client for StoreClient {
                         // taken for it.
                         self.has_session = false;
                     }
-                    classify(invocation, failure)
+                    completion(invocation, &failure)
                 }
                 Err(_) => {
                     self.has_session = false;
-                    let doubt = !operations::is_read(invocation);
-                    completion(invocation, doubt, "no answer in time".to_owned())
+                    completion(invocation, &Failure::in_doubt("no answer in time"))
                 }
             }
         })
-    }
-}
-
-/// A read has no effect, so that a failed one is `fail`; a write in doubt is `info`.
-fn classify(invocation: &Invocation, failure: Failure) -> Completion {
-    let doubt = failure.is_in_doubt() && !operations::is_read(invocation);
-    completion(invocation, doubt, failure.to_string())
-}
-
-fn completion(invocation: &Invocation, doubt: bool, error: String) -> Completion {
-    Completion {
-        kind: if doubt { EventKind::Info } else { EventKind::Fail },
-        value: invocation.value.clone(),
-        error: Some(error),
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     name: "store",
     about: "The Breakwater store: raft-rs and RocksDB, built into this binary.",
     interfaces: operations::INTERFACES,
+    has_own_ports: false,
+    version: || Ok(env!("BREAKWATER_COMMIT").to_owned()),
+    install: "nothing: it is in this binary",
     build: |options| Box::new(Store { options }),
 };
 

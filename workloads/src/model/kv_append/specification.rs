@@ -51,7 +51,8 @@ impl ObjectModel for KvAppend {
         Initial::Value("".into())
     }
 
-    /// Null is the empty text. Crashed reads say nothing and are left out.
+    /// Null is the empty text, and so is what is left after a delete. Crashed reads say nothing and are
+    /// left out.
     fn encode(
         operations: &[&Operation],
         initial: &Initial,
@@ -62,16 +63,17 @@ impl ObjectModel for KvAppend {
         };
         let mut entries = Vec::with_capacity(operations.len());
         for (id, operation) in operations.iter().enumerate() {
-            let value = match operation.f.as_str() {
-                "read" => &operation.result,
-                "write" | "append" => &operation.invoked,
+            let (value, is_read) = match operation.f.as_str() {
+                "read" | "scan" => (&operation.result, true),
+                "write" | "append" => (&operation.invoked, false),
+                "delete" => (&Value::Null, false),
                 _ => {
-                    let expected = "a function of a text: read, write or append";
+                    let expected = "a function of a text: read, scan, write, append or delete";
                     return Err(UnsuitableOperation::function(operation, expected));
                 }
             };
             let completed = completion(operation);
-            if operation.outcome == Outcome::Fail || operation.f == "read" && completed == OPEN {
+            if operation.outcome == Outcome::Fail || is_read && completed == OPEN {
                 continue;
             }
             let text = match value {
@@ -80,9 +82,9 @@ impl ObjectModel for KvAppend {
                 other => return Err(UnsuitableOperation::value(operation, "a text", other)),
             };
             let op = match operation.f.as_str() {
-                "read" => KvAppendOp::Read(text),
-                "write" => KvAppendOp::Write(text),
-                _ => KvAppendOp::Append(text),
+                "append" => KvAppendOp::Append(text),
+                _ if is_read => KvAppendOp::Read(text),
+                _ => KvAppendOp::Write(text),
             };
             entries.push(Entry { id, op, invoked: 2 * operation.invoke_index, completed });
         }

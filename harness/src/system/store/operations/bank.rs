@@ -1,11 +1,15 @@
 //! Accounts: each is a key; one that was never written holds what all hold in the beginning.
 
-use proto::client::KeyValue;
+use std::collections::BTreeMap;
+
+use proto::client::{KeyValue, Keys};
 use workloads::generator::Invocation;
 use workloads::generator::bank::{ACCOUNTS, FIRST_BALANCE};
 use workloads::history::Value;
 
-use super::{CONFLICTS_MAX, Connection, Failure, number};
+use super::{CONFLICTS_MAX, Connection, number};
+use crate::system::ReadMode;
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,
@@ -15,7 +19,14 @@ pub(super) async fn apply(
     match (invocation.f, part("from"), part("to"), part("amount")) {
         ("read", ..) => {
             let keys: Vec<String> = (0..ACCOUNTS as i64).map(account).collect();
-            let found = connection.get_all(&keys).await?;
+            let found = match connection.read_mode {
+                ReadMode::Linearizable => connection.get_all(&keys).await?,
+                ReadMode::Local => {
+                    let mut found =
+                        BTreeMap::from_iter(connection.scan(Keys::prefix("bank/")).await?);
+                    keys.iter().map(|key| found.remove(key.as_bytes())).collect()
+                }
+            };
             let balances = (0..ACCOUNTS).zip(&found).map(|(account, found)| {
                 (Value::from(account.to_string()), Value::from(balance(found.as_ref())))
             });
@@ -37,7 +48,7 @@ async fn transfer(
 ) -> Result<(), Failure> {
     let keys = [account(from), account(to)];
     for _ in 0..CONFLICTS_MAX {
-        let found = connection.get_all(&keys).await.map_err(Failure::before_any_effect)?;
+        let found = connection.get_all(&keys).await.map_err(Failure::without_effect)?;
         let [from, to] = [found[0].clone(), found[1].clone()];
         let left = balance(from.as_ref()) - amount;
         if left < 0 {

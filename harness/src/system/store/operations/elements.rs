@@ -1,15 +1,13 @@
 //! Sets and queues: each element is a key of its own, below the one of its set or queue.
 
-use proto::client::{Comparison, Keys, Relation, Step, Txn};
+use proto::client::{Comparison, Keys, ReadMode, Relation, Step, Txn};
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
 use super::registers::value;
-use super::{CONFLICTS_MAX, Connection, Failure, key};
+use super::{CONFLICTS_MAX, Connection, key};
+use crate::system::outcome::Failure;
 
-/// More than a set or queue ever has, and within what the store puts into a page: a page is read at
-/// one revision.
-const PAGE_KEYS: u32 = 1_000;
 /// Elements of which a dequeue takes the first that nobody else takes.
 const CANDIDATES: u32 = 4;
 
@@ -26,12 +24,8 @@ pub(super) async fn apply(
             Ok(invocation.value.clone())
         }
         "read" => {
-            let mode = connection.mode();
-            let page = connection.kv.scan_page(Keys::prefix(prefix), PAGE_KEYS, mode).await?;
-            if page.more {
-                return Err(Failure::Refused("the set is too large to be read at one revision"));
-            }
-            Ok(Value::list(page.found.iter().map(|(_, found)| value(&found.value))))
+            let found = connection.scan(Keys::prefix(prefix)).await?;
+            Ok(Value::list(found.iter().map(|(_, found)| value(&found.value))))
         }
         "dequeue" => dequeue(connection, prefix).await,
         _ => Err(Failure::unknown(invocation)),
@@ -41,13 +35,13 @@ pub(super) async fn apply(
 /// Takes the first element that nobody else takes in the same moment.
 async fn dequeue(connection: &mut Connection<'_>, prefix: String) -> Result<Value, Failure> {
     for _ in 0..CONFLICTS_MAX {
-        let mode = connection.mode();
         let keys = Keys::prefix(prefix.clone());
+        // Not as the run reads: taking an element is no read.
         let page = connection
             .kv
-            .scan_page(keys, CANDIDATES, mode)
+            .scan_page(keys, CANDIDATES, ReadMode::Linearizable)
             .await
-            .map_err(Failure::before_any_effect)?;
+            .map_err(Failure::without_effect)?;
         if page.found.is_empty() {
             return Ok(Value::Null);
         }

@@ -3,7 +3,8 @@
 use workloads::generator::Invocation;
 use workloads::history::Value;
 
-use super::{Connection, Failure};
+use super::Connection;
+use crate::system::outcome::Failure;
 
 pub(super) async fn apply(
     connection: &mut Connection<'_>,

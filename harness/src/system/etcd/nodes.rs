@@ -1,43 +1,27 @@
-//! etcd, as far as a measurement needs it: how its nodes start, and who leads.
+//! How a member of etcd starts, and who leads.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tonic::transport::Endpoint;
 
+use super::wire;
 use crate::platform::NodeCommand;
+use crate::system::installed::{NotInstalled, version_line};
 use crate::system::{BoxFuture, NodeContext, NodeStatus, Nodes};
-
-/// Generated from `etcd.proto`.
-#[expect(unreachable_pub, reason = "the generator does not know how far its code can be seen")]
-pub(super) mod wire {
-    tonic::include_proto!("etcdserverpb");
-}
 
 /// The program, on the PATH.
 const PROGRAM: &str = "etcd";
 
-/// There is no etcd.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "run {PROGRAM} --version: {0}\n\
-     hint: apt-get install etcd-server, or leave --compare out"
-)]
-pub struct NoEtcd(#[source] std::io::Error);
-
 /// Such as `3.4.23`.
-pub(super) fn version() -> Result<String, NoEtcd> {
-    let output =
-        Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).output().map_err(NoEtcd)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let first = text.lines().next().unwrap_or_default();
-    Ok(first.trim_start_matches("etcd Version:").trim().to_owned())
+pub(crate) fn version() -> Result<String, NotInstalled> {
+    let line = version_line(PROGRAM, &["--version"])?;
+    Ok(line.trim_start_matches("etcd Version:").trim().to_owned())
 }
 
 /// Nodes of etcd, with its default settings.
-pub(super) struct EtcdNodes;
+pub(crate) struct EtcdNodes;
 
 impl Nodes for EtcdNodes {
     fn name(&self) -> &'static str {
@@ -80,12 +64,7 @@ impl Nodes for EtcdNodes {
                 let status = client.status(wire::StatusRequest {}).await.ok()?.into_inner();
                 let own = status.header?.member_id;
                 let leads = status.leader == own;
-                Some(NodeStatus {
-                    leads,
-                    term: status.raft_term,
-                    role: if leads { "leader" } else { "follower" }.to_owned(),
-                    committed: None,
-                })
+                Some(NodeStatus::leading(leads, status.raft_term))
             };
             tokio::time::timeout(patience, asked).await.ok()?
         })

@@ -1,0 +1,181 @@
+//! The file of an adapter, and what it says with the names filled in.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::system::NodeContext;
+
+/// A system that is known by its file only.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Adapter {
+    /// Names of workloads that its program understands.
+    pub workloads: Vec<String>,
+    node: Node,
+    client: Client,
+    /// The folder of the file.
+    #[serde(skip)]
+    here: PathBuf,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Node {
+    /// Program and arguments.
+    start: Vec<String>,
+    /// Written before the first start.
+    #[serde(default)]
+    files: Vec<File>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    path: String,
+    text: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Client {
+    /// Program and arguments.
+    run: Vec<String>,
+}
+
+/// A file that is no adapter.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterError {
+    /// It cannot be read.
+    #[error("read the adapter {path}: {source}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It says something else.
+    #[error("{path}: {reason}\nhint: harness/ADAPTERS.md has the manual")]
+    Malformed {
+        /// Which file.
+        path: String,
+        /// With line and column.
+        reason: String,
+    },
+}
+
+impl Adapter {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Adapter, AdapterError> {
+        let name = path.display().to_string();
+        let read = |source| AdapterError::Read { path: name.clone(), source };
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        let malformed = |reason: String| AdapterError::Malformed { path: name.clone(), reason };
+        let mut adapter: Adapter =
+            toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        for (argv, what) in
+            [(&adapter.node.start, "node.start"), (&adapter.client.run, "client.run")]
+        {
+            if argv.is_empty() {
+                return Err(malformed(format!("{what} names no program")));
+            }
+        }
+        let whole = std::path::absolute(path).map_err(read)?;
+        adapter.here = whole.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(adapter)
+    }
+
+    pub(super) fn node_argv(&self, context: &NodeContext) -> Vec<String> {
+        self.node.start.iter().map(|word| self.fill(word, context)).collect()
+    }
+
+    /// Paths and texts.
+    pub(super) fn files(&self, context: &NodeContext) -> Vec<(String, String)> {
+        let files = self.node.files.iter();
+        files.map(|file| (self.fill(&file.path, context), self.fill(&file.text, context))).collect()
+    }
+
+    pub(super) fn client_argv(&self) -> Vec<String> {
+        self.client.run.iter().map(|word| self.fill_here(word)).collect()
+    }
+
+    fn fill_here(&self, text: &str) -> String {
+        text.replace("{here}", &self.here.display().to_string())
+    }
+
+    fn fill(&self, text: &str, context: &NodeContext) -> String {
+        let joined = |name: fn(&(String, std::net::SocketAddr)) -> String| {
+            let peers = context.peers.iter().map(|(node, &at)| name(&(node.to_string(), at)));
+            peers.collect::<Vec<_>>().join(",")
+        };
+        self.fill_here(text)
+            .replace("{node}", &context.node.to_string())
+            .replace("{number}", &context.node.0.to_string())
+            .replace("{ip}", &context.listen.ip().to_string())
+            .replace("{port}", &context.listen.port().to_string())
+            .replace("{data}", &context.data.display().to_string())
+            .replace("{peers}", &joined(|(node, at)| format!("{node}={at}")))
+            .replace("{peer-addresses}", &joined(|(_, at)| at.to_string()))
+            .replace("{peer-ips}", &joined(|(_, at)| at.ip().to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node_id::NodeId;
+
+    const FILE: &str = r#"
+workloads = ["register"]
+[node]
+start = ["{here}/store", "{node}", "{number}", "{ip}:{port}", "{data}", "{peers}", "{peer-ips}"]
+files = [{ path = "{data}/store.conf", text = "peers={peer-addresses}" }]
+[client]
+run = ["python3", "{here}/client.py"]
+"#;
+
+    fn read(text: &str) -> Result<Adapter, AdapterError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("adapter.toml");
+        std::fs::write(&path, text).unwrap();
+        Adapter::read(&path)
+    }
+
+    #[test]
+    fn names_are_filled_in() {
+        let adapter = read(FILE).unwrap();
+        let here = adapter.here.display();
+        let at = |number: u16| format!("10.0.0.{number}:7001").parse().unwrap();
+        let context = NodeContext {
+            node: NodeId(2),
+            listen: at(2),
+            peers: [(NodeId(1), at(1)), (NodeId(2), at(2))].into(),
+            data: "/data/n2".into(),
+            log: "/log".into(),
+        };
+        let expected = [
+            &format!("{here}/store"),
+            "n2",
+            "2",
+            "10.0.0.2:7001",
+            "/data/n2",
+            "n1=10.0.0.1:7001,n2=10.0.0.2:7001",
+            "10.0.0.1,10.0.0.2",
+        ];
+        assert_eq!(adapter.node_argv(&context), expected);
+        let (path, text) = &adapter.files(&context)[0];
+        assert_eq!(
+            (path.as_str(), text.as_str()),
+            ("/data/n2/store.conf", "peers=10.0.0.1:7001,10.0.0.2:7001")
+        );
+        assert_eq!(adapter.client_argv(), ["python3", &format!("{here}/client.py")]);
+    }
+
+    #[test]
+    fn what_is_no_adapter_is_refused_with_its_place() {
+        let error = read("workloads = 3").unwrap_err().to_string();
+        assert!(error.contains("line 1"), "{error}");
+        let nothing = FILE.replace(r#"["python3", "{here}/client.py"]"#, "[]");
+        assert!(read(&nothing).unwrap_err().to_string().contains("client.run names no program"));
+    }
+}

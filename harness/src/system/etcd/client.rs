@@ -1,0 +1,85 @@
+//! A worker's connection to one member.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+use workloads::generator::Invocation;
+use workloads::history::EventKind;
+use workloads::workload::Interface;
+
+use super::operations::{self, Connection};
+use super::wire::kv_client::KvClient;
+use crate::system::outcome::{Failure, completion};
+use crate::system::{BoxFuture, Client, Completion, ReadMode};
+
+/// A set of a long run is one reply.
+const REPLY_BYTES_MAX: usize = 64 << 20;
+
+pub(super) struct EtcdClient {
+    kv: Option<KvClient<Channel>>,
+    address: SocketAddr,
+    interface: Interface,
+    read_mode: ReadMode,
+}
+
+impl EtcdClient {
+    pub(super) fn new(address: SocketAddr, interface: Interface, read_mode: ReadMode) -> Self {
+        EtcdClient { kv: None, address, interface, read_mode }
+    }
+
+    async fn connect(&mut self) -> Result<KvClient<Channel>, Failure> {
+        if let Some(kv) = &self.kv {
+            return Ok(kv.clone());
+        }
+        let failed =
+            |error: tonic::transport::Error| Failure::without_effect(crate::output::chain(&error));
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).map_err(failed)?;
+        let channel = endpoint.tcp_nodelay(true).connect().await.map_err(failed)?;
+        let kv = KvClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
+        self.kv = Some(kv.clone());
+        Ok(kv)
+    }
+
+    async fn apply(&mut self, invocation: &Invocation) -> Result<Completion, Failure> {
+        let mut kv = self.connect().await?;
+        let mut connection = Connection { kv: &mut kv, read_mode: self.read_mode };
+        let value = operations::apply(&mut connection, self.interface, invocation).await?;
+        Ok(Completion { kind: EventKind::Ok, value, error: None })
+    }
+}
+
+impl Client for EtcdClient {
+    fn invoke<'a>(
+        &'a mut self,
+        invocation: &'a Invocation,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Completion> {
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, self.apply(invocation)).await {
+                Ok(Ok(completion)) => completion,
+                Ok(Err(failure)) => completion(invocation, &failure),
+                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
+            }
+        })
+    }
+}
+
+/// What a member answers before it looks at a request had no effect; anything else may have.
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Failure {
+        let reason = format!("{:?}: {}", status.code(), status.message());
+        match status.code() {
+            Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::NotFound
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::ResourceExhausted => Failure::without_effect(reason),
+            _ => Failure::in_doubt(reason),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Is a program of somebody else on this machine?
+
+use std::process::{Command, Stdio};
+
+/// It is not, or does not run.
+#[derive(Debug, thiserror::Error)]
+#[error("run {program}: {source}")]
+pub struct NotInstalled {
+    program: &'static str,
+    source: std::io::Error,
+}
+
+/// The first line of what a program says about its version.
+pub(super) fn version_line(
+    program: &'static str,
+    arguments: &[&str],
+) -> Result<String, NotInstalled> {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| NotInstalled { program, source })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
