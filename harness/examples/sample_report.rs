@@ -276,6 +276,8 @@ fn facts() -> RunFacts {
         interrupted: false,
         proved: None,
         shed_starts: 0,
+        began_at: None,
+        roles: Vec::new(),
         node_findings: Vec::new(),
         harness_failures: Vec::new(),
     }

@@ -69,6 +69,20 @@ impl ChildRuns {
         command.spawn()
     }
 
+    /// Waits for a run and passes signals on. Was there one?
+    pub(crate) fn supervise(&self, mut child: Child) -> io::Result<(ExitStatus, bool)> {
+        let mut interrupted = false;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok((status, interrupted));
+            }
+            if let Woken::Stop(signal) = self.wait()? {
+                interrupted = true;
+                pass_on(&child, signal);
+            }
+        }
+    }
+
     /// Waits until something happens.
     pub(crate) fn wait(&self) -> io::Result<Woken> {
         loop {

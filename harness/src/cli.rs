@@ -17,7 +17,13 @@ use crate::usage::{bytes, duration};
 /// Without a subcommand: one run. Exit codes: 0 valid, 1 invalid, 2 unknown, 3 safe but did not recover,
 /// 254 bad usage, 255 harness failure, 130 stopped twice.
 #[derive(Debug, Parser)]
-#[command(name = "harness", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "harness",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    args_override_self = true
+)]
 pub struct Cli {
     /// What to do instead of a run.
     #[command(subcommand)]
@@ -41,6 +47,14 @@ pub enum Command {
         /// The run's folder.
         run: PathBuf,
     },
+    /// Compare two runs, or two folders of runs: latency, throughput, availability, recovery
+    Compare(crate::compare::CompareArgs),
+    /// Show runs in a browser: search, filter, read, compare; on this machine only
+    Serve(crate::serve::ServeArgs),
+    /// Run the inputs of a run again, and say what is not the same
+    Replay(crate::replay::ReplayArgs),
+    /// Find the smallest scenario by which an invalid run still fails
+    Shrink(crate::shrink::ShrinkArgs),
     /// Run a command inside the namespaces of a run whose nodes live; see --hold
     ///
     /// `server` stands for the store's own command line, as in `exec results/... -- server ctl status`.
@@ -103,6 +117,9 @@ pub struct RunArgs {
     /// What is broken, by comma; `all`, or `none`; see `list faults`
     #[arg(long, default_value = "partition")]
     pub faults: String,
+    /// Faults as they are written in a file, and options that they need, in place of --faults
+    #[arg(long, value_name = "FILE", conflicts_with = "faults")]
+    pub scenario: Option<PathBuf>,
     /// What is tested; see `list systems`
     #[arg(long, default_value = "store")]
     pub system: String,

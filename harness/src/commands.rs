@@ -1,30 +1,26 @@
 //! The subcommands that need no cluster.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use serde::Deserialize;
-use workloads::history::jsonl::read_events;
-use workloads::history::{Event, TruncatedTail};
-use workloads::workload::{Expectation, Workload};
+use workloads::workload::Expectation;
 
 use crate::budget::CheckBudget;
 use crate::cli::Table;
 use crate::judge;
 use crate::nemesis::fault::{FAULTS, FaultKind, Situation, fault_kind};
-use crate::nemesis::record::{FaultRecord, replace_or_push};
 use crate::output;
-use crate::report::results::{RunFacts, RunInfo};
+use crate::recorded_run::{self, RecordedRun};
+use crate::report::results::RunInfo;
 use crate::report::{analysis, files, terminal};
 use crate::system::{ReadMode, SYSTEMS, SystemEntry};
 use crate::usage::{BadUsage, unknown};
 
 /// What the run's workload expects first.
 pub(crate) fn expectation_of_run(folder: &Path) -> anyhow::Result<Expectation> {
-    let info = read_info(folder)?;
-    let workload = workload_of(&info)?;
+    let info = recorded_run::info(folder)?;
+    let workload = recorded_run::workload(folder, &info)?;
     Ok(judge::expectations(workload, read_mode_of(&info)?)[0])
 }
 
@@ -38,48 +34,21 @@ fn read_mode_of(info: &RunInfo) -> anyhow::Result<ReadMode> {
     }
 }
 
-fn read_info(folder: &Path) -> anyhow::Result<RunInfo> {
-    let path = folder.join("run.json");
-    match path.exists() {
-        true => read_json(&path),
-        false => Err(anyhow!(
-            "{} is not the folder of a run: it has no run.json\n\
-             hint: such as results/latest, or results/<workload>-<faults>/<time>-<seed>",
-            folder.display()
-        )),
-    }
-}
-
-fn workload_of(info: &RunInfo) -> anyhow::Result<&'static Workload> {
-    workloads::registry::workload(&info.workload)
-        .ok_or_else(|| anyhow!("unknown workload {:?} in run.json", info.workload))
-}
-
 /// `report`: judges a recorded run again and writes its report again.
 pub fn report(folder: &Path) -> anyhow::Result<i32> {
-    let info = read_info(folder)?;
-    let workload = workload_of(&info)?;
-    let (events, truncated) = read_history(&folder.join("history.jsonl"), TruncatedTail::Tolerate)?;
-    let facts = match folder.join("facts.json") {
-        path if path.exists() => read_json(&path)?,
-        _ => RunFacts {
-            end: events.last().map_or(0, |event| event.time),
-            interrupted: true,
-            harness_failures: vec!["the harness was killed during the run".to_owned()],
-            ..RunFacts::default()
-        },
-    };
-    let faults = read_faults(&folder.join("schedule.jsonl"))?;
+    let run = RecordedRun::read(folder)?;
+    let workload = recorded_run::workload(folder, &run.info)?;
     let budget = CheckBudget::start(std::time::Duration::from_secs(60), 2 << 30);
-    let checks = judge::checks(workload, read_mode_of(&info)?, &events, &budget);
-    let results = analysis::analyze(&info, &facts, &events, &faults, checks);
-    files::write_results(folder, &info, &facts, &results, &events, &faults)?;
-    if let Some(line) = truncated {
+    let checks = judge::checks(workload, read_mode_of(&run.info)?, &run.events, &budget);
+    let results = analysis::analyze(&run.info, &run.facts, &run.events, &run.faults, checks);
+    files::write_results(folder, &run.info, &run.facts, &results, &run.events, &run.faults)?;
+    if let Some(line) = run.truncated {
         output::note(&format!("history.jsonl: line {line} is cut short and was left out"));
     }
     let colour = terminal::Colour::for_stream(&std::io::stdout());
     let path = folder.join("report.html").display().to_string();
-    output::result(&format!("{}\n", terminal::summary(&info, &facts, &results, &path, colour)));
+    let summary = terminal::summary(&run.info, &run.facts, &results, &path, colour);
+    output::result(&format!("{summary}\n"));
     Ok(results.exit_code)
 }
 
@@ -152,36 +121,4 @@ fn bugs() -> Vec<(String, String)> {
 #[cfg(not(feature = "simulation"))]
 fn bugs() -> Vec<(String, String)> {
     Vec::new()
-}
-
-fn read_history(path: &Path, tail: TruncatedTail) -> anyhow::Result<(Vec<Event>, Option<u64>)> {
-    let file = open(path)?;
-    read_events(BufReader::new(file), tail).with_context(|| path.display().to_string())
-}
-
-fn read_faults(path: &Path) -> anyhow::Result<Vec<FaultRecord>> {
-    let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    let mut faults = Vec::new();
-    for (number, line) in lines.iter().enumerate() {
-        match serde_json::from_str(line) {
-            Ok(fault) => replace_or_push(&mut faults, fault),
-            // A killed harness may leave half a line, but only at the end.
-            Err(_) if number + 1 == lines.len() && !text.ends_with('\n') => {}
-            Err(error) => {
-                return Err(anyhow!("{}: line {}: {error}", path.display(), number + 1));
-            }
-        }
-    }
-    Ok(faults)
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let file = open(path)?;
-    serde_json::from_reader(BufReader::new(file)).with_context(|| path.display().to_string())
-}
-
-fn open(path: &Path) -> anyhow::Result<File> {
-    File::open(path).with_context(|| format!("open {}", path.display()))
 }

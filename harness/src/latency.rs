@@ -117,7 +117,7 @@ impl LatencyHistogram {
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-fn base64_encode(bytes: &[u8]) -> String {
+pub(crate) fn base64_encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let bits = group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte))
@@ -134,7 +134,7 @@ fn base64_encode(bytes: &[u8]) -> String {
     text
 }
 
-fn base64_decode(text: &str) -> Result<Vec<u8>, DecodeError> {
+pub(crate) fn base64_decode(text: &str) -> Result<Vec<u8>, DecodeError> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0u32, 0);
     for (position, character) in text.trim_end_matches('=').bytes().enumerate() {

@@ -17,7 +17,7 @@ use crate::platform::namespaces::{EnterOptions, Namespaces, UserNamespace, enter
 use crate::platform::{self, Chosen, Platform};
 use crate::run::{self, ChosenPlatform};
 use crate::usage::BadUsage;
-use crate::{output, several_runs};
+use crate::{output, scenario, several_runs};
 
 /// Runs the command line and returns the exit code of the process.
 ///
@@ -28,7 +28,14 @@ pub fn main() -> i32 {
     if is_called("server") {
         return server::cli::main();
     }
-    let cli = match Cli::try_parse() {
+    let given = match scenario::expand(std::env::args_os().collect()) {
+        Ok(given) => given,
+        Err(error) => {
+            output::note(&format!("error: {}", output::chain(&error)));
+            return exit_code::BAD_USAGE;
+        }
+    };
+    let cli = match Cli::try_parse_from(given) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, everything else is bad usage.
@@ -58,6 +65,14 @@ fn perform(cli: Cli) -> i32 {
         Some(Command::Convert(args)) => (check::convert(&args), exit_code::BAD_USAGE),
         Some(Command::Verify(args)) => (check::verify(&args), exit_code::BAD_USAGE),
         Some(Command::Report { run }) => (commands::report(&run), exit_code::BAD_USAGE),
+        Some(Command::Compare(args)) => (crate::compare::compare(&args), exit_code::BAD_USAGE),
+        Some(Command::Serve(args)) => (serve(args), exit_code::BAD_USAGE),
+        Some(Command::Replay(args)) => {
+            (crate::replay::replay(&args).map_err(Into::into), exit_code::BAD_USAGE)
+        }
+        Some(Command::Shrink(args)) => {
+            (crate::shrink::shrink(&args).map_err(Into::into), exit_code::BAD_USAGE)
+        }
         Some(Command::Exec { run, command }) => {
             (crate::exec::exec(&run, &command), exit_code::BAD_USAGE)
         }
@@ -104,6 +119,11 @@ fn suite(args: &crate::suite::SuiteArgs) -> (anyhow::Result<i32>, i32) {
 fn doctor() -> anyhow::Result<i32> {
     output::result(&platform::doctor(&platform::probe()?));
     Ok(exit_code::VALID)
+}
+
+fn serve(args: crate::serve::ServeArgs) -> anyhow::Result<i32> {
+    log_to_stderr();
+    Ok(runtime()?.block_on(crate::serve::serve(args))?)
 }
 
 fn bench(args: BenchArgs) -> i32 {

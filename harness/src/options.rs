@@ -5,10 +5,13 @@ use std::sync::Arc;
 use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
-use crate::nemesis::fault::{FaultKind, parse_faults};
+use crate::nemesis::fault::{FaultKind, Situation, parse_faults};
+use crate::nemesis::plan::{PlanOptions, PlannedFault, plan};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::runner::FailFast;
+use crate::scenario::{self, Scenario, Setting};
+use crate::seed::stream;
 use crate::system::{Adapter, StorageMode, SystemEntry};
 use crate::usage::{BadUsage, check_bug, unknown};
 
@@ -25,6 +28,8 @@ pub struct RunOptions {
     pub workload: &'static Workload,
     /// The kinds of fault.
     pub faults: Vec<&'static FaultKind>,
+    /// When each of them happens: drawn, or from a scenario.
+    pub plan: Vec<PlannedFault>,
     /// The system.
     pub system: &'static SystemEntry,
     /// What the system `command` is made of.
@@ -37,7 +42,15 @@ pub struct RunOptions {
 
 impl RunOptions {
     /// Checks the options. Draws a seed if none was given.
-    pub fn resolve(args: RunArgs) -> Result<RunOptions, BadUsage> {
+    pub fn resolve(mut args: RunArgs) -> Result<RunOptions, BadUsage> {
+        let scenario = args.scenario.as_deref().map(Scenario::read).transpose();
+        let scenario = scenario.map_err(|error| BadUsage(error.to_string()))?;
+        if let Some(scenario) = &scenario {
+            args.faults = scenario.kinds().join(",");
+            if scenario.steps.is_empty() {
+                args.faults = "none".to_owned();
+            }
+        }
         let workload = workloads::registry::workload(&args.workload).ok_or_else(|| {
             unknown(
                 "workload",
@@ -100,19 +113,6 @@ impl RunOptions {
                 args.nodes
             )));
         }
-        if !faults.is_empty() && args.interval.as_secs_f64() < 2.0 {
-            return Err(BadUsage(
-                "--interval must be at least 2s, so that a fault can act and heal\nhint: --interval 9s".to_owned(),
-            ));
-        }
-        if !faults.is_empty() && args.time_limit < args.interval + crate::nemesis::plan::MARGIN {
-            return Err(BadUsage(format!(
-                "--time-limit {} leaves no room for a fault at --interval {}\n\
-                 hint: a longer time limit, or --faults none",
-                humantime::format_duration(args.time_limit),
-                humantime::format_duration(args.interval)
-            )));
-        }
         check_bug(args.bug.as_deref())?;
         if args.fail_fast && FailFast::new(workload).is_none() {
             let able =
@@ -136,7 +136,11 @@ impl RunOptions {
             )));
         }
         let seed = args.seed.unwrap_or_else(random_seed);
-        Ok(RunOptions { args, workload, faults, system, adapter, concurrency, seed })
+        let plan = match scenario {
+            Some(scenario) => written_plan(&scenario, &args, seed)?,
+            None => drawn_plan(&faults, &args, seed)?,
+        };
+        Ok(RunOptions { args, workload, faults, plan, system, adapter, concurrency, seed })
     }
 
     /// The faults, as they are written in names: `kill+pause`, or `none`.
@@ -146,6 +150,50 @@ impl RunOptions {
         }
         self.faults.iter().map(|kind| kind.name).collect::<Vec<_>>().join("+")
     }
+}
+
+/// The faults as a scenario has them.
+fn written_plan(
+    scenario: &Scenario,
+    args: &RunArgs,
+    seed: u64,
+) -> Result<Vec<PlannedFault>, BadUsage> {
+    let setting = Setting {
+        situation: Situation { nodes: args.nodes, keep_quorum: args.keep_quorum },
+        time_limit: args.time_limit,
+        seed: stream(seed, "plan"),
+    };
+    scenario::planned(&scenario.steps, &setting).map_err(|error| BadUsage(error.to_string()))
+}
+
+/// The faults as they are drawn.
+fn drawn_plan(
+    faults: &[&'static FaultKind],
+    args: &RunArgs,
+    seed: u64,
+) -> Result<Vec<PlannedFault>, BadUsage> {
+    if !faults.is_empty() && args.interval.as_secs_f64() < 2.0 {
+        return Err(BadUsage(
+            "--interval must be at least 2s, so that a fault can act and heal\nhint: --interval 9s"
+                .to_owned(),
+        ));
+    }
+    if !faults.is_empty() && args.time_limit < args.interval + crate::nemesis::plan::MARGIN {
+        return Err(BadUsage(format!(
+            "--time-limit {} leaves no room for a fault at --interval {}\n\
+             hint: a longer time limit, or --faults none",
+            humantime::format_duration(args.time_limit),
+            humantime::format_duration(args.interval)
+        )));
+    }
+    Ok(plan(&PlanOptions {
+        kinds: faults.to_vec(),
+        interval: args.interval,
+        time_limit: args.time_limit,
+        nodes: args.nodes,
+        keep_quorum: args.keep_quorum,
+        seed: stream(seed, "plan"),
+    }))
 }
 
 /// The adapter of the system `command`, and of no other.

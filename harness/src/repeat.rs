@@ -9,13 +9,19 @@ pub fn arguments() -> Vec<OsString> {
 
 /// The command that repeats a run with this seed, as one types it into a shell.
 pub fn command(seed: u64) -> String {
-    let mut words = vec!["cargo run -p harness".to_owned()];
-    if cfg!(feature = "planted-bugs") {
-        words.push("--features planted-bugs".to_owned());
-    }
-    words.push("--".to_owned());
-    words.extend(arguments().iter().map(|argument| quoted(argument)));
+    let mut words: Vec<String> = arguments().iter().map(|argument| quoted(argument)).collect();
     words.push(format!("--seed {seed}"));
+    with_arguments(&words)
+}
+
+/// The command of a run with these arguments, by this build.
+pub(crate) fn with_arguments(arguments: &[String]) -> String {
+    let mut words = vec!["cargo run -p harness"];
+    if cfg!(feature = "planted-bugs") {
+        words.push("--features planted-bugs");
+    }
+    words.push("--");
+    words.extend(arguments.iter().map(String::as_str));
     words.join(" ")
 }
 

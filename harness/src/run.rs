@@ -20,7 +20,6 @@ use crate::budget::CheckBudget;
 use crate::cluster::{Cluster, ClusterControl, ClusterError};
 use crate::exit_code;
 use crate::judge;
-use crate::nemesis::plan::{PlanOptions, plan};
 use crate::nemesis::record::FaultRecord;
 use crate::node_id::NodeId;
 use crate::options::RunOptions;
@@ -33,12 +32,14 @@ use crate::repeat;
 use crate::report::files::{self, WriteError};
 use crate::report::results::{FORMAT, Results, RunFacts, RunInfo};
 use crate::report::{analysis, terminal};
+use crate::role_watch::RoleWatch;
 use crate::run_store::{RunStore, RunStoreError};
 use crate::runner::{
     ClientFactory, Dispatched, Dispatcher, DispatcherOptions, FailFast, NemesisThread, RunnerError,
     Workers,
 };
 use crate::running::Running;
+use crate::scenario::{self, Scenario};
 use crate::scheduler::{Scheduler, SchedulerOptions};
 use crate::seed::stream;
 use crate::stop::Stop;
@@ -103,6 +104,9 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
     }));
     let info = run_info(&options, &chosen, &store, started);
     files::write_run(&store.path(), &info)?;
+    let kept = scenario::of_run(&info.options, options.seed);
+    Scenario::new(format!("The faults of {}.", info.run), kept, scenario::steps(&options.plan))
+        .write(&store.file("scenario.toml"))?;
 
     let progress = ProgressPrinter::new(args.quiet || args.json, args.time_limit);
     progress.header(&info);
@@ -202,14 +206,7 @@ async fn record(
     let args = &options.args;
     let history = HistoryRecorder::create(&store.file("history.jsonl"))?;
     let schedule = Recorder::create(&store.file("schedule.jsonl"))?;
-    let plan = plan(&PlanOptions {
-        kinds: options.faults.clone(),
-        interval: args.interval,
-        time_limit: args.time_limit,
-        nodes: args.nodes,
-        keep_quorum: args.keep_quorum,
-        seed: stream(options.seed, "plan"),
-    });
+    let plan = options.plan.clone();
     let generator = (options.workload.generator)(&GeneratorOptions {
         concurrency: options.concurrency,
         keys: usize::from(args.keys),
@@ -244,6 +241,8 @@ async fn record(
         plan,
         began,
     )?;
+    let began_at = jiff::Timestamp::now().as_nanosecond();
+    let roles = RoleWatch::start(cluster.clone(), &store.file("roles.jsonl"), began)?;
     progress.began(began);
     let mut dispatcher = Dispatcher::new(
         DispatcherOptions {
@@ -258,8 +257,11 @@ async fn record(
         schedule,
         stop,
     );
-    let mut facts =
-        RunFacts { recovery_limit: args.recovery_limit.as_nanos() as u64, ..RunFacts::default() };
+    let mut facts = RunFacts {
+        recovery_limit: args.recovery_limit.as_nanos() as u64,
+        began_at: u64::try_from(began_at).ok(),
+        ..RunFacts::default()
+    };
     let mut dispatched = Dispatched::default();
     if let Err(error) = dispatcher.run_main(&mut nemesis, &mut dispatched).await {
         facts.harness_failures.push(output::chain(&error));
@@ -281,6 +283,10 @@ async fn record(
         facts.harness_failures.push(output::chain(&error));
     }
     facts.end = began.elapsed().as_nanos() as u64;
+    match roles.stop().await {
+        Ok(roles) => facts.roles = roles,
+        Err(error) => facts.harness_failures.push(format!("record roles: {error}")),
+    }
     let (events, shed) = dispatcher.finish();
     facts.shed_starts = shed;
     Ok(Recorded { events: Arc::new(events), faults: dispatched.faults, facts })

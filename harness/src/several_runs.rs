@@ -1,8 +1,6 @@
 //! `--runs N`: one run after the other. Ctrl-C ends the run in progress well, and no other is started.
 
-use std::process::{Child, ExitStatus};
-
-use crate::child_runs::{ChildRuns, Woken, code, pass_on};
+use crate::child_runs::{ChildRuns, code};
 use crate::options::RunOptions;
 use crate::{exit_code, output, repeat};
 
@@ -27,7 +25,7 @@ pub fn run(options: &RunOptions) -> Result<i32, SeveralRunsError> {
         let child = runs
             .start(repeat::arguments().into_iter().chain(seed), None)
             .map_err(SeveralRunsError::Start)?;
-        let (status, interrupted) = supervise(child, &runs).map_err(SeveralRunsError::Wait)?;
+        let (status, interrupted) = runs.supervise(child).map_err(SeveralRunsError::Wait)?;
         let code = code(status);
         codes.push(code);
         if interrupted || code == exit_code::BAD_USAGE || code == exit_code::INTERRUPTED_TWICE {
@@ -42,20 +40,6 @@ pub fn run(options: &RunOptions) -> Result<i32, SeveralRunsError> {
         }
     }
     Ok(exit_code::worst(codes))
-}
-
-/// Waits for a run and passes signals on. Was there one?
-fn supervise(mut child: Child, runs: &ChildRuns) -> std::io::Result<(ExitStatus, bool)> {
-    let mut interrupted = false;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok((status, interrupted));
-        }
-        if let Woken::Stop(signal) = runs.wait()? {
-            interrupted = true;
-            pass_on(&child, signal);
-        }
-    }
 }
 
 /// `3 runs: 2 valid, 1 invalid, ...`

@@ -42,7 +42,7 @@ pub struct PlannedFault {
 }
 
 /// Time before the first fault, so that there is a quiet baseline; and after the last.
-const LEAD_IN: Duration = Duration::from_secs(3);
+pub const LEAD_IN: Duration = Duration::from_secs(3);
 const LEAD_OUT: Duration = Duration::from_secs(2);
 /// What a run needs besides one interval to hold a fault.
 pub const MARGIN: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use crate::exit_code;
 use crate::nemesis::record::{FaultOutcome, FaultRecord};
 use crate::report::numbers::{LatencyScope, RecoveryOutcome};
 use crate::report::results::{FORMAT, Results, RunFacts, RunInfo};
-use crate::report::{measure, operations, run_checks, words};
+use crate::report::{coverage, measure, operations, run_checks, words};
 
 /// Judges a run. `checks` are those of the workload, already run on the history; the checks on the
 /// run itself (`faults`, `exercised-under-fault`, `crash`) are added here.
@@ -27,7 +27,7 @@ pub fn analyze(
         checks.push(run_checks::nothing_judged());
     }
     checks.push(run_checks::faults(run, &fault_counts, faults));
-    checks.extend(run_checks::exercised_under_fault(run, &windows, &operations));
+    checks.extend(run_checks::exercised_under_fault(run, faults, &windows, &operations));
     checks.push(run_checks::crash(facts));
 
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Unknown);
@@ -42,6 +42,8 @@ pub fn analyze(
         faults: fault_counts,
         latency: measure::latency_rows(&operations, &windows),
         availability: measure::availability(&operations, &windows, facts.workload_start),
+        coverage: coverage::coverage(&operations, faults, &facts.roles, facts.end),
+        fault_recoveries: measure::fault_recoveries(&operations, &windows),
         series: measure::series(&operations, facts.workload_start, facts.end),
         fault_windows: windows,
         facts: facts.clone(),
@@ -228,11 +230,37 @@ mod tests {
         };
         let none_ran = judge(&[op(100, EventKind::Ok)]);
         assert_eq!(none_ran.verdict, Verdict::Unknown);
-        assert!(none_ran.summary.starts_with("no operation ran"), "{}", none_ran.summary);
+        assert!(none_ran.reason.unwrap().contains("they never met"));
         let none_succeeded = judge(&[op(100, EventKind::Ok), op(4500, EventKind::Fail)]);
         assert_eq!(none_succeeded.verdict, Verdict::Unknown);
-        assert!(none_succeeded.summary.contains("none succeeded"), "{}", none_succeeded.summary);
+        assert!(none_succeeded.reason.unwrap().starts_with("no operation succeeded while"));
         assert_eq!(judge(&[op(4500, EventKind::Ok)]).verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn a_kind_that_met_nothing_is_unknown_although_another_did() {
+        let mut kill = fixtures::fault("kill", FaultOutcome::Installed);
+        (kill.index, kill.installed_time, kill.healed_time) =
+            (1, Some(7 * SECOND), Some(8 * SECOND));
+        let op = |start, outcome| Op { process: start, f: "read", start, latency: 10, outcome };
+        let judge = |kill: &FaultRecord, ops: &[Op]| {
+            let faults = [installed(), vec![kill.clone()]].concat();
+            let run = fixtures::run(&["partition", "kill"]);
+            let events = fixtures::history(ops);
+            let results = analyze(&run, &fixtures::facts(), &events, &faults, Vec::new());
+            named(&results, "exercised-under-fault").clone()
+        };
+        let under_partition = op(4500, EventKind::Ok);
+        let never = judge(&kill, &[under_partition]);
+        assert_eq!(
+            never.reason.as_deref(),
+            Some("no operation ran while `kill` was in force: they never met")
+        );
+        // With every node killed nothing can succeed, but something must after it.
+        kill.parameters = serde_json::json!({ "quorum_left": false });
+        let ops = |last| [op(4500, EventKind::Ok), op(7500, EventKind::Info), op(8500, last)];
+        assert_eq!(judge(&kill, &ops(EventKind::Ok)).verdict, Verdict::Valid);
+        assert_eq!(judge(&kill, &ops(EventKind::Info)).verdict, Verdict::Unknown);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use workloads::history::Event;
 
 use crate::nemesis::record::FaultRecord;
 use crate::report::results::{Results, RunFacts, RunInfo};
-use crate::report::{html, junit};
+use crate::report::{html, junit, node_log};
 
 /// Why a file of a run could not be written.
 #[derive(Debug, Error)]
@@ -83,8 +83,10 @@ pub fn write_results(
         .map_err(|source| WriteError::Xml { path: path.clone(), source })?;
     write_atomically(&path, xml.as_bytes())?;
     let logs = node_logs(folder);
-    let page =
-        html::render(&html::ReportInput { run, facts, results, events, faults, logs: &logs });
+    let lines = node_log::read(folder, &logs, facts.began_at);
+    let input =
+        html::ReportInput { run, facts, results, events, faults, logs: &logs, lines: &lines };
+    let page = html::render(&input);
     let path = folder.join("report.html");
     write_atomically(&path, page.as_bytes())?;
     Ok(path)

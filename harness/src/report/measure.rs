@@ -1,14 +1,14 @@
 //! Pure measurements over the operations of a run: counts, latency, availability, series.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use workloads::history::EventKind;
 
 use crate::latency::LatencyHistogram;
 use crate::nemesis::record::{FaultOutcome, FaultRecord};
 use crate::report::numbers::{
-    Availability, AvailableShare, FaultCounts, FaultWindow, FunctionCounts, LatencyRow,
-    LatencyScope, Series, ThroughputSeries,
+    Availability, AvailableShare, FaultCounts, FaultRecovery, FaultWindow, FunctionCounts,
+    LatencyRow, LatencyScope, Series, ThroughputSeries,
 };
 use crate::report::operations::TimedOperation;
 
@@ -64,6 +64,7 @@ pub(crate) fn fault_windows(faults: &[FaultRecord], end: u64) -> Vec<FaultWindow
                 kind: fault.kind.clone(),
                 description: fault.description.clone(),
                 outcome: fault.outcome,
+                evidence: fault.evidence["summary"].as_str().unwrap_or_default().to_owned(),
                 start,
                 end: fault.healed_time.unwrap_or(end).max(start),
             })
@@ -137,39 +138,75 @@ pub(crate) fn latency_rows(
         .collect()
 }
 
-pub(crate) fn availability(
+/// Whether the system served in one short stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ServedWindow {
+    /// An operation succeeded in it.
+    pub(crate) served: bool,
+    /// A fault was in force in it.
+    pub(crate) under_fault: bool,
+}
+
+/// The windows of [`Availability`], with the time at which each begins.
+pub(crate) fn served_windows(
     operations: &[TimedOperation<'_>],
     windows: &[FaultWindow],
     start: u64,
-) -> Availability {
-    let end = operations.iter().map(|operation| operation.invocation.time).max().unwrap_or(start);
-    let length = end.saturating_sub(start);
+) -> Vec<(u64, ServedWindow)> {
+    let length = main_phase_end(operations, start).saturating_sub(start);
+    let window = window_length(operations, length);
+    let successes = successes(operations);
+    let mut next = 0;
+    (0..length / window)
+        .map(|position| {
+            let from = start + position * window;
+            let to = from + window;
+            next += successes[next..].partition_point(|&time| time < from);
+            let served = successes.get(next).is_some_and(|&time| time < to);
+            let under_fault = windows.iter().any(|fault| fault.start < to && fault.end > from);
+            (from, ServedWindow { served, under_fault })
+        })
+        .collect()
+}
+
+fn main_phase_end(operations: &[TimedOperation<'_>], start: u64) -> u64 {
+    operations.iter().map(|operation| operation.invocation.time).max().unwrap_or(start)
+}
+
+fn window_length(operations: &[TimedOperation<'_>], length: u64) -> u64 {
     let fine = operations.len() as u64 * SECOND >= FINE_RATE_PER_SECOND * length.max(1);
-    let window = if fine { SECOND / 10 } else { SECOND };
+    if fine { SECOND / 10 } else { SECOND }
+}
+
+/// When operations took effect, ascending.
+fn successes(operations: &[TimedOperation<'_>]) -> Vec<u64> {
     let mut successes: Vec<u64> = operations
         .iter()
         .filter(|operation| operation.outcome() == EventKind::Ok)
         .filter_map(TimedOperation::end)
         .collect();
     successes.sort_unstable();
+    successes
+}
 
+pub(crate) fn availability(
+    operations: &[TimedOperation<'_>],
+    windows: &[FaultWindow],
+    start: u64,
+) -> Availability {
+    let end = main_phase_end(operations, start);
+    let window = window_length(operations, end.saturating_sub(start));
     let mut result = Availability { window, ..Availability::default() };
-    let mut next = 0;
-    for position in 0..length / window {
-        let from = start + position * window;
-        let to = from + window;
-        next += successes[next..].partition_point(|&time| time < from);
-        let available = u64::from(successes.get(next).is_some_and(|&time| time < to));
-        let under_fault = windows.iter().any(|fault| fault.start < to && fault.end > from);
-        let part = if under_fault { &mut result.under_fault } else { &mut result.quiet };
+    for (_, window) in served_windows(operations, windows, start) {
+        let part = if window.under_fault { &mut result.under_fault } else { &mut result.quiet };
         for share in [part, &mut result.overall] {
             share.windows += 1;
-            share.available += available;
+            share.available += u64::from(window.served);
         }
     }
 
     let mut last = start;
-    for time in successes.into_iter().chain([end]) {
+    for time in successes(operations).into_iter().chain([end]) {
         if time.saturating_sub(last) > result.longest_gap {
             result.longest_gap = time - last;
             result.longest_gap_start = last;
@@ -177,6 +214,44 @@ pub(crate) fn availability(
         last = last.max(time);
     }
     result
+}
+
+/// How long each fault was felt after it was undone: from its heal until each node that operations
+/// were sent to had answered one that was invoked after the heal. None if the next fault came, or
+/// the run ended, before. In the order of the windows.
+pub(crate) fn fault_recoveries(
+    operations: &[TimedOperation<'_>],
+    windows: &[FaultWindow],
+) -> Vec<FaultRecovery> {
+    let nodes: BTreeSet<&str> =
+        operations.iter().filter_map(|operation| operation.node()).collect();
+    windows
+        .iter()
+        .map(|window| {
+            let next = windows.iter().map(|other| other.start).filter(|&at| at >= window.end).min();
+            let still = windows.iter().any(|other| {
+                other.index != window.index && other.start < window.end && other.end > window.end
+            });
+            let until = next.unwrap_or(u64::MAX);
+            let mut answered: BTreeMap<&str, u64> = BTreeMap::new();
+            let first =
+                operations.partition_point(|operation| operation.invocation.time < window.end);
+            for operation in &operations[first..] {
+                if operation.invocation.time >= until || answered.len() == nodes.len() {
+                    break;
+                }
+                let (Some(node), Some(end)) = (operation.node(), operation.end()) else { continue };
+                if operation.outcome() == EventKind::Ok && end < until {
+                    let first = answered.entry(node).or_insert(end);
+                    *first = end.min(*first);
+                }
+            }
+            let all = !still && !nodes.is_empty() && answered.len() == nodes.len();
+            let last = answered.values().max().copied();
+            let time = last.filter(|_| all).map(|last| last - window.end);
+            FaultRecovery { index: window.index, time }
+        })
+        .collect()
 }
 
 pub(crate) fn series(operations: &[TimedOperation<'_>], start: u64, end: u64) -> Series {

@@ -13,13 +13,15 @@
 //! The linearizability check is not run here: its result comes in from the caller.
 
 pub mod analysis;
+pub mod coverage;
 pub mod files;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod html;
 pub mod junit;
 pub mod live;
-mod measure;
+pub(crate) mod measure;
+pub mod node_log;
 pub mod numbers;
 pub mod operations;
 pub mod results;

@@ -44,14 +44,27 @@ pub struct FaultWindow {
     pub description: String,
     /// Installed or indeterminate.
     pub outcome: FaultOutcome,
+    /// What the probes saw, in words.
+    #[serde(default)]
+    pub evidence: String,
     /// When it was in force.
     pub start: u64,
     /// When it was undone; the end of the run if it never was.
     pub end: u64,
 }
 
+/// How long a fault was felt after it was undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRecovery {
+    /// The fault's position in the schedule.
+    pub index: u64,
+    /// From its heal until every node had answered an operation that was invoked after it; none if
+    /// another fault was in force, or the run ended, before.
+    pub time: Option<u64>,
+}
+
 /// Which operations a latency row is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LatencyScope {
     /// The whole run.

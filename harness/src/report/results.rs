@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use workloads::checker::{Check, Verdict};
 
+use crate::report::coverage::CoverageCell;
 use crate::report::numbers::{
-    Availability, FaultCounts, FaultWindow, FunctionCounts, LatencyRow, Recovery, Series,
+    Availability, FaultCounts, FaultRecovery, FaultWindow, FunctionCounts, LatencyRow, Recovery,
+    Series,
 };
+use crate::role_watch::RoleSample;
 
 /// Version of `run.json`, `results.json` and `schedule.jsonl`.
 pub const FORMAT: u32 = 1;
@@ -72,6 +75,12 @@ pub struct RunFacts {
     pub shed_starts: u64,
     /// Nodes that ended by themselves, panicked or logged an error that they should not: one sentence each.
     pub node_findings: Vec<String>,
+    /// When the run began by the wall clock, ns since 1970: what lines of node logs are placed by.
+    #[serde(default)]
+    pub began_at: Option<u64>,
+    /// Who led when; lies in `roles.jsonl`, so that it is not here twice.
+    #[serde(skip)]
+    pub roles: Vec<RoleSample>,
     /// What went wrong in the harness itself; makes the run a harness failure.
     pub harness_failures: Vec<String>,
 }
@@ -97,8 +106,14 @@ pub struct Results {
     pub faults: Vec<FaultCounts>,
     /// When faults were in force, by start.
     pub fault_windows: Vec<FaultWindow>,
+    /// How long each of them was felt after it was undone, in the same order.
+    #[serde(default)]
+    pub fault_recoveries: Vec<FaultRecovery>,
     /// Latency per scope and function.
     pub latency: Vec<LatencyRow>,
+    /// Which fault met which operation where, and which never did.
+    #[serde(default)]
+    pub coverage: Vec<CoverageCell>,
     /// How much of the time the system served.
     pub availability: Availability,
     /// Throughput and latency over time.

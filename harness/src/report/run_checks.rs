@@ -1,5 +1,7 @@
 //! Checks on the run itself: did what was asked for happen, so that the verdict means something?
 
+use std::collections::BTreeMap;
+
 use workloads::checker::{Check, Verdict};
 use workloads::history::EventKind;
 
@@ -72,9 +74,10 @@ fn why_never(kind: &str, records: &[FaultRecord]) -> String {
     }
 }
 
-/// Unknown if no operation ran, or none succeeded, while a fault was seen to be in force.
+/// Unknown if under some kind of fault that was asked for no operation ran, or none succeeded.
 pub(crate) fn exercised_under_fault(
     run: &RunInfo,
+    faults: &[FaultRecord],
     windows: &[FaultWindow],
     operations: &[TimedOperation<'_>],
 ) -> Option<Check> {
@@ -92,49 +95,72 @@ pub(crate) fn exercised_under_fault(
             Some("without a fault in force the run says nothing about faults".to_owned()),
         ));
     }
-    let in_force: u64 = union_length(&windows);
-    let during: Vec<&TimedOperation<'_>> = operations
+    let mut by_kind: BTreeMap<&str, Vec<&FaultWindow>> = BTreeMap::new();
+    for &window in &windows {
+        by_kind.entry(&window.kind).or_default().push(window);
+    }
+    let gaps: Vec<String> = by_kind
         .iter()
-        .filter(|operation| windows.iter().any(|window| operation.overlaps(window)))
+        .filter_map(|(kind, windows)| gap(kind, windows, faults, operations))
         .collect();
-    let succeeded = during
-        .iter()
-        .filter(|operation| operation.outcome() == EventKind::Ok)
-        .filter_map(|operation| operation.end())
-        .filter(|&end| windows.iter().any(|window| window.start <= end && end <= window.end))
-        .count() as u64;
-    let ran = during.len() as u64;
-    let context = format!(
-        "{} in force for {}",
+    let (ran, succeeded) = met(&windows, operations);
+    let summary = format!(
+        "{} ran while a fault was in force, {} of them succeeded in that time ({} in force for {})",
+        words::counted(ran, "operation"),
+        words::count(succeeded),
         words::counted(windows.len() as u64, "fault"),
-        words::duration(in_force)
+        words::duration(union_length(&windows))
     );
-    Some(match (ran, succeeded) {
-        (0, _) => check(
-            NAME,
-            Verdict::Unknown,
-            format!("no operation ran while a fault was in force ({context})"),
-            Some("the faults and the workload never met".to_owned()),
-        ),
-        (ran, 0) => check(
-            NAME,
-            Verdict::Unknown,
-            format!(
-                "{} ran while a fault was in force, but none succeeded ({context})",
-                words::counted(ran, "operation")
-            ),
-            Some("without a success under a fault nothing was put to the test".to_owned()),
-        ),
-        (ran, succeeded) => check(
-            NAME,
-            Verdict::Valid,
-            format!(
-                "{} ran while a fault was in force, {} of them succeeded in that time ({context})",
-                words::counted(ran, "operation"),
-                words::count(succeeded)
-            ),
-            None,
-        ),
+    Some(match gaps.is_empty() {
+        true => check(NAME, Verdict::Valid, summary, None),
+        false => check(NAME, Verdict::Unknown, summary, Some(gaps.join("; "))),
+    })
+}
+
+/// What is missing for a kind to have been put to the test.
+fn gap(
+    kind: &str,
+    windows: &[&FaultWindow],
+    faults: &[FaultRecord],
+    operations: &[TimedOperation<'_>],
+) -> Option<String> {
+    match met(windows, operations) {
+        (0, _) => Some(format!("no operation ran while `{kind}` was in force: they never met")),
+        (_, 0) if !leaves_no_quorum(windows, faults) => Some(format!(
+            "no operation succeeded while `{kind}` was in force: nothing was put to the test"
+        )),
+        // Without a quorum nothing can succeed before the heal; what was acknowledged must still be
+        // there after it.
+        (_, 0) if !succeeded_after(windows, operations) => Some(format!(
+            "no operation succeeded during `{kind}` or after it: nothing was seen of it"
+        )),
+        _ => None,
+    }
+}
+
+/// How many operations ran while one of the faults was in force, and how many succeeded in that time.
+fn met(windows: &[&FaultWindow], operations: &[TimedOperation<'_>]) -> (u64, u64) {
+    let during = operations
+        .iter()
+        .filter(|operation| windows.iter().any(|window| operation.overlaps(window)));
+    during.fold((0, 0), |(ran, succeeded), operation| {
+        let within = |end| windows.iter().any(|window| window.start <= end && end <= window.end);
+        let ok = operation.outcome() == EventKind::Ok && operation.end().is_some_and(within);
+        (ran + 1, succeeded + u64::from(ok))
+    })
+}
+
+fn leaves_no_quorum(windows: &[&FaultWindow], faults: &[FaultRecord]) -> bool {
+    windows.iter().all(|window| {
+        let record = faults.iter().find(|fault| fault.index == window.index);
+        record.is_some_and(|fault| fault.parameters["quorum_left"] == false)
+    })
+}
+
+fn succeeded_after(windows: &[&FaultWindow], operations: &[TimedOperation<'_>]) -> bool {
+    let first = windows.iter().map(|window| window.end).min().unwrap_or(u64::MAX);
+    operations.iter().any(|operation| {
+        operation.outcome() == EventKind::Ok && operation.end().is_some_and(|end| end > first)
     })
 }
 

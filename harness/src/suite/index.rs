@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use workloads::checker::Verdict;
 
+use super::coverage;
 use super::record::{Case, Record, RunRecord, ending};
 use crate::exit_code;
 use crate::report::html::{STYLE, verdict_class, verdict_mark};
@@ -64,6 +65,7 @@ pub(super) fn render(record: &Record, earlier: &[(String, Record)]) -> String {
             (hero(record))
             (failures(record))
             (matrix(record))
+            (coverage::section(record))
             (not_run(record))
             (trend(record, earlier))
             (all_runs(record))
@@ -214,7 +216,7 @@ fn cell(record: &Record, case: Option<&Case>) -> Markup {
 }
 
 /// A sign of its own for each verdict, for those who see no colours.
-fn sign(verdict: Verdict) -> &'static str {
+pub(crate) fn sign(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Valid => "✓",
         Verdict::Unknown => "?",

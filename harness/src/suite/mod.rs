@@ -11,6 +11,7 @@
 //! is ever dropped. A suite that was stopped goes on where it was.
 
 mod command;
+mod coverage;
 mod definition;
 mod execute;
 mod folder;
@@ -22,3 +23,5 @@ mod record;
 
 pub use command::{SuiteArgs, run};
 pub use definition::DefinitionError;
+pub(crate) use index::sign;
+pub(crate) use record::ending;

@@ -41,8 +41,10 @@ pub(super) fn outcome(root: &Path, out: &Path, ended: Ended) -> RunRecord {
         recovery: None,
         operations: 0,
         faults_installed: 0,
+        coverage: Vec::new(),
     };
     if let Some(results) = results {
+        record.coverage.clone_from(&results.coverage);
         record.summary = results.summary.clone();
         let share = results.availability.overall;
         record.availability =

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use workloads::checker::Verdict;
 
 use crate::exit_code;
+use crate::report::coverage::CoverageCell;
 
 /// Version of `record.json`.
 pub(super) const FORMAT: u32 = 1;
@@ -92,6 +93,9 @@ pub(super) struct RunRecord {
     pub(super) operations: u64,
     /// Faults that were seen to act.
     pub(super) faults_installed: u64,
+    /// Which fault met which operation where.
+    #[serde(default)]
+    pub(super) coverage: Vec<CoverageCell>,
 }
 
 impl Record {
@@ -137,7 +141,7 @@ impl Record {
 }
 
 /// How an exit code is shown: as a verdict, and in a word.
-pub(super) fn ending(code: i32) -> (Verdict, &'static str) {
+pub(crate) fn ending(code: i32) -> (Verdict, &'static str) {
     match code {
         exit_code::VALID => (Verdict::Valid, "valid"),
         exit_code::INVALID => (Verdict::Invalid, "invalid"),
@@ -173,6 +177,7 @@ pub(super) mod fixtures {
             recovery: Some(300_000_000),
             operations: 11_000,
             faults_installed: 6,
+            coverage: Vec::new(),
         }
     }
 

@@ -157,6 +157,18 @@ pub struct NodeStatus {
     pub leads: bool,
     /// Its logical clock; the leader with the highest one is the leader.
     pub term: u64,
+    /// Its role in the system's own words: `leader`, `follower`.
+    pub role: String,
+    /// The last entry of its log that it knows to be committed, if it says so.
+    pub committed: Option<u64>,
+}
+
+impl NodeStatus {
+    /// Of a node that says no more than whether it leads.
+    pub fn leading(leads: bool, term: u64) -> NodeStatus {
+        let role = if leads { "leader" } else { "follower" }.to_owned();
+        NodeStatus { leads, term, role, committed: None }
+    }
 }
 
 /// How the nodes of a system are started, and asked about themselves.

@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod again;
 mod answers;
 mod bad_input;
 mod bench;
@@ -29,6 +30,7 @@ use common::suite::{self, Outcome, Test};
 pub(crate) type TestFn = fn() -> Result<(), binary::Skipped>;
 
 const TABLES: &[&[(&str, TestFn)]] = &[
+    again::TESTS,
     answers::TESTS,
     bad_input::TESTS,
     bench::TESTS,

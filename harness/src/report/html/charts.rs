@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use crate::report::html::plot::{FaultStrip, Frame, Size, nice_step, number, px};
-use crate::report::html::{ReportInput, tables};
+use crate::report::html::{ReportInput, percentiles, roles, tables};
 use crate::report::numbers::Series;
 use crate::report::words;
 
@@ -45,6 +45,9 @@ pub(crate) fn latency_section(input: &ReportInput<'_>) -> Markup {
                     (fault_legend(input))
                 }
             }
+            @let (frame, _) = frame(input, Size::Wide);
+            (roles::figure(input, frame.from, frame.to))
+            (percentiles::figure(input))
             (tables::latency(input))
         }
     }

@@ -64,11 +64,13 @@ fn fact(name: &str, value: Markup) -> Markup {
 }
 
 pub(crate) fn files(input: &ReportInput<'_>) -> Markup {
-    const BESIDE: [(&str, &str); 5] = [
+    const BESIDE: [(&str, &str); 7] = [
         ("run.json", "what was asked and where it ran"),
         ("results.json", "verdicts, counts, histograms"),
         ("history.jsonl", "every event"),
-        ("schedule.jsonl", "every fault, can be replayed"),
+        ("schedule.jsonl", "every fault, as it happened"),
+        ("scenario.toml", "every fault, as it was planned; --scenario repeats it"),
+        ("roles.jsonl", "who led when"),
         ("junit.xml", "the same for CI"),
     ];
     html! {

@@ -5,14 +5,19 @@
 //!  ├─ facts, tables, evidence     words and numbers
 //!  ├─ counterexample, anomaly     what broke, explained and drawn (lanes)
 //!  ├─ charts ── plot              throughput and latency, faults shaded
-//!  └─ timeline                    operations per process around what matters
+//!  │   ├─ roles                   who led when, on the same axis
+//!  │   └─ percentiles             the whole distribution of latency
+//!  ├─ logs                        what nodes logged, on the same axis
+//!  ├─ timeline                    operations per process around what matters
+//!  └─ all_operations              every operation, packed for the script
 //! check_page ── counterexample, anomaly    the same about one judged history, without a run
 //! ```
 //!
 //! Invariants: everything is escaped by `maud`; values get into the page only as text or
-//! attributes, never into the script or the style. Drawings are SVG made here; the script only
-//! adds zoom, hover and copy. The page forbids itself to fetch anything (content security policy).
+//! attributes, never into the script or the style. Drawings are SVG made here; the script
+//! adds zoom, hover, copy, and the drawing of all operations. The page forbids itself to fetch anything (content security policy).
 
+mod all_operations;
 mod anomaly;
 mod charts;
 mod check_page;
@@ -20,8 +25,11 @@ mod counterexample;
 mod evidence;
 mod facts;
 mod lanes;
+mod logs;
 mod page;
+mod percentiles;
 mod plot;
+mod roles;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -30,6 +38,7 @@ mod timeline;
 use workloads::history::Event;
 
 use crate::nemesis::record::FaultRecord;
+use crate::report::node_log::LogLine;
 use crate::report::results::{Results, RunFacts, RunInfo};
 
 pub(crate) use check_page::{CheckPage, render_check};
@@ -51,4 +60,6 @@ pub struct ReportInput<'a> {
     pub faults: &'a [FaultRecord],
     /// Paths of node logs, relative to the page.
     pub logs: &'a [String],
+    /// Their lines, by time.
+    pub lines: &'a [LogLine],
 }

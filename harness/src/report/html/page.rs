@@ -5,13 +5,15 @@ use workloads::checker::Verdict;
 
 use crate::exit_code;
 use crate::report::html::{
-    ReportInput, anomaly, charts, counterexample, evidence, facts, tables, timeline,
+    ReportInput, all_operations, anomaly, charts, counterexample, evidence, facts, logs, tables,
+    timeline,
 };
 use crate::report::numbers::RecoveryOutcome;
 use crate::report::terminal::verdict_word;
 
 pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
+const OPERATIONS_SCRIPT: &str = include_str!("all_operations.js");
 pub(crate) const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
@@ -44,11 +46,14 @@ pub fn render(input: &ReportInput<'_>) -> String {
                     (charts::latency_section(input))
                     (tables::availability(input))
                     (tables::faults(input))
+                    (tables::coverage(input))
                     (timeline::section(input))
+                    (all_operations::section(input))
+                    (logs::section(input))
                     (facts::files(input))
                 }
                 footer { "Breakwater " (run.version) ", run " (run.run) }
-                script { (PreEscaped(SCRIPT)) }
+                script { (PreEscaped(SCRIPT)) (PreEscaped(OPERATIONS_SCRIPT)) }
             }
         }
     }

@@ -84,6 +84,13 @@ impl Frame {
         }
     }
 
+    /// The same with another height of its plot.
+    pub(crate) fn with_plot_height(mut self, height: f64) -> Frame {
+        self.bottom = self.top + height;
+        self.height = self.bottom + 30.0;
+        self
+    }
+
     pub(crate) fn x(&self, time: u64) -> f64 {
         let time = time.clamp(self.from, self.to);
         let share = (time - self.from) as f64 / (self.to - self.from) as f64;
@@ -161,8 +168,12 @@ pub(crate) fn fault_title(window: &FaultWindow) -> String {
         FaultOutcome::Indeterminate => ", not surely",
         FaultOutcome::Installed | FaultOutcome::Skipped => "",
     };
+    let evidence = match window.evidence.as_str() {
+        "" => String::new(),
+        seen => format!("; {seen}"),
+    };
     format!(
-        "Fault {}: {}, {} to {}{doubt}",
+        "Fault {}: {}, {} to {}{doubt}{evidence}",
         window.index,
         window.description,
         words::moment(window.start),
@@ -279,6 +290,7 @@ mod tests {
             kind: "kill".to_owned(),
             description: "kill n1".to_owned(),
             outcome: FaultOutcome::Installed,
+            evidence: String::new(),
             start,
             end,
         }

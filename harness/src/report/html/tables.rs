@@ -235,18 +235,25 @@ pub(crate) fn faults(input: &ReportInput<'_>) -> Markup {
             @if input.faults.is_empty() {
                 p { "No fault was scheduled." }
             } @else {
+                p.note {
+                    "Felt after heal: until every node had answered an operation that was invoked after the \
+                     heal; not measured where another fault was in force, or came, before."
+                }
                 table.stack.faults {
                     thead { tr {
-                        th { "#" } th { "In force" } th { "Fault" } th { "Targets" } th { "Outcome" } th { "What the probes saw" }
+                        th { "#" } th { "In force" } th { "Fault" } th { "Targets" } th { "Outcome" }
+                        th { "Felt after heal" } th { "What the probes saw" }
                     } }
-                    tbody { @for fault in input.faults { (fault_row(fault)) } }
+                    tbody { @for fault in input.faults { (fault_row(fault, input)) } }
                 }
             }
         }
     }
 }
 
-fn fault_row(fault: &FaultRecord) -> Markup {
+fn fault_row(fault: &FaultRecord, input: &ReportInput<'_>) -> Markup {
+    let recoveries = &input.results.fault_recoveries;
+    let felt = recoveries.iter().find(|felt| felt.index == fault.index).and_then(|felt| felt.time);
     let (class, outcome) = match fault.outcome {
         FaultOutcome::Installed => ("valid", "✓ Installed"),
         FaultOutcome::Skipped => ("", "– Skipped"),
@@ -271,12 +278,66 @@ fn fault_row(fault: &FaultRecord) -> Markup {
             td data-label="Outcome" {
                 span class={ "tag " (class) } { (outcome) }
             }
+            td data-label="Felt" {
+                @match felt {
+                    Some(time) => (words::duration(time)),
+                    None => span.muted { "–" },
+                }
+            }
             td data-label="Probes saw" {
                 @if let Some(reason) = &fault.reason { (words::sentence(reason)) ". " }
                 @if fault.reason.is_none() || !evidence::is_empty(&fault.evidence) {
                     (evidence::evidence(&fault.evidence))
                 }
             }
+        }
+    }
+}
+
+/// Which fault met which operation where; a cell says how often, or that it never happened.
+pub(crate) fn coverage(input: &ReportInput<'_>) -> Markup {
+    let cells = &input.results.coverage;
+    if cells.is_empty() {
+        return html! {};
+    }
+    let never: Vec<String> = cells
+        .iter()
+        .filter(|cell| !cell.happened())
+        .map(|cell| format!("{} x {} {}", cell.fault, cell.f, cell.place.words()))
+        .collect();
+    html! {
+        section #coverage {
+            h2 { "What met what" }
+            p {
+                (words::count((cells.len() - never.len()) as u64)) " of "
+                (words::counted(cells.len() as u64, "combination"))
+                " of fault, operation and place happened. The place is the node that the operation was \
+                 sent to, and what it was when the fault came into force."
+            }
+            @if !never.is_empty() {
+                details open {
+                    summary { "Never exercised: " (never.len()) }
+                    ul.plain { @for line in &never { li { "✕ " (line) } } }
+                }
+            }
+            div.scroll tabindex="0" role="region" aria-label="coverage" { table.numbers {
+                thead { tr {
+                    th { "Fault" } th.word { "Operation" } th.word { "Place" } th { "In flight when it began" }
+                    th { "Started while it lasted" } th { "Ok" }
+                } }
+                tbody {
+                    @for cell in cells {
+                        tr {
+                            th scope="row" { (cell.fault) }
+                            td.word { (cell.f) }
+                            td.word { (cell.place.words()) }
+                            td { (words::count(cell.in_flight)) }
+                            td { (words::count(cell.started)) }
+                            td { (words::count(cell.ok)) }
+                        }
+                    }
+                }
+            } }
         }
     }
 }

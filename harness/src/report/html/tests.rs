@@ -1,5 +1,6 @@
 use super::*;
 use crate::nemesis::record::FaultOutcome;
+use crate::report::node_log::{Level, LogLine};
 use crate::report::{analysis, fixtures};
 use serde_json::json;
 use workloads::checker::Check;
@@ -13,6 +14,12 @@ fn page(run: &RunInfo, events: &[Event], checks: Vec<Check>) -> String {
     let faults = [fault];
     let results = analysis::analyze(run, &facts, events, &faults, checks);
     let logs = ["nodes/n1/log".to_owned()];
+    let lines = [LogLine {
+        node: "n1".to_owned(),
+        time: 5 * fixtures::SECOND,
+        level: Level::Warn,
+        text: SCRIPT_IN_A_VALUE.to_owned(),
+    }];
     render(&ReportInput {
         run,
         facts: &facts,
@@ -20,6 +27,7 @@ fn page(run: &RunInfo, events: &[Event], checks: Vec<Check>) -> String {
         events,
         faults: &faults,
         logs: &logs,
+        lines: &lines,
     })
 }
 
@@ -72,9 +80,19 @@ fn a_valid_run_has_the_verdict_and_every_section() {
     let page = page(&run, &fixtures::steady(), vec![fixtures::valid_check()]);
     assert!(page.contains("<title>Valid: register-partition/20261122T130501Z-42</title>"));
     assert!(!page.contains("What broke"));
-    for id in
-        ["facts", "checks", "operations", "latency", "availability", "faults", "timeline", "files"]
-    {
+    for id in [
+        "facts",
+        "checks",
+        "operations",
+        "latency",
+        "availability",
+        "faults",
+        "coverage",
+        "timeline",
+        "all-operations",
+        "logs",
+        "files",
+    ] {
         assert!(page.contains(&format!("<section id=\"{id}\"")), "section {id} is missing");
     }
     assert!(
@@ -109,5 +127,5 @@ fn a_long_history_gives_a_bounded_page() {
     let events = fixtures::history(&ops);
     let page = page(&fixtures::run(&["partition"]), &events, vec![fixtures::valid_check()]);
     assert!(page.contains("The nearest 2,000 of 50,000 operations are drawn."));
-    assert!(page.len() < 1_500_000, "{} bytes", page.len());
+    assert!(page.len() < 2_500_000, "{} bytes", page.len());
 }

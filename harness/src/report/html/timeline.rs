@@ -48,7 +48,7 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
     operations.sort_by_key(|operation| distance(operation, input.facts.end, middle));
     operations.truncate(OPERATIONS_MAX);
     operations.sort_by_key(|operation| operation.invocation.index);
-    let lanes = lanes(&operations);
+    let lanes = lanes(&operations, LANES_MAX);
     let of_key = key.map_or(String::new(), |key| format!(" on key {key}"));
     html! {
         section #timeline {
@@ -135,7 +135,7 @@ fn distance(operation: &TimedOperation<'_>, run_end: u64, middle: u64) -> u64 {
 }
 
 /// A lane for each process. A process that was retired after `info` leaves its lane to the next.
-fn lanes(operations: &[TimedOperation<'_>]) -> BTreeMap<u64, usize> {
+pub(crate) fn lanes(operations: &[TimedOperation<'_>], lanes_max: usize) -> BTreeMap<u64, usize> {
     let mut spans: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     for operation in operations {
         let start = operation.invocation.time;
@@ -152,7 +152,7 @@ fn lanes(operations: &[TimedOperation<'_>]) -> BTreeMap<u64, usize> {
     for (process, (start, end)) in by_start {
         let lane = lane_ends.iter().position(|&lane_end| lane_end <= start);
         let lane = lane.unwrap_or(lane_ends.len());
-        if lane >= LANES_MAX {
+        if lane >= lanes_max {
             continue;
         }
         if lane == lane_ends.len() {

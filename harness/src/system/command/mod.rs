@@ -77,7 +77,7 @@ impl AdaptedSystem {
         let reply = program.ask(&Request::Status).await.ok()?;
         self.watchers.lock().await.insert(address, Some(program));
         let serves = reply.kind == EventKind::Ok;
-        serves.then_some(NodeStatus { leads: reply.leads, term: reply.term })
+        serves.then_some(NodeStatus::leading(reply.leads, reply.term))
     }
 }
 

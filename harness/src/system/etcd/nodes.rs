@@ -63,7 +63,8 @@ impl Nodes for EtcdNodes {
                 let mut client = wire::maintenance_client::MaintenanceClient::new(channel);
                 let status = client.status(wire::StatusRequest {}).await.ok()?.into_inner();
                 let own = status.header?.member_id;
-                Some(NodeStatus { leads: status.leader == own, term: status.raft_term })
+                let leads = status.leader == own;
+                Some(NodeStatus::leading(leads, status.raft_term))
             };
             tokio::time::timeout(patience, asked).await.ok()?
         })

@@ -94,7 +94,7 @@ impl Nodes for RedisSentinel {
                     Some(Reply::Integer(offset)) if leads => u64::try_from(*offset).unwrap_or(0),
                     _ => 0,
                 };
-                Some(NodeStatus { leads, term: offset })
+                Some(NodeStatus::leading(leads, offset))
             };
             tokio::time::timeout(patience, asked).await.ok()?
         })

@@ -89,7 +89,12 @@ impl Nodes for Store {
             let options = ClientOptions::single_attempt(patience);
             let mut client = KvClient::new(vec![address.to_string()], options);
             let status = client.status().await.ok()?;
-            Some(NodeStatus { leads: status.role == "leader", term: status.term })
+            Some(NodeStatus {
+                leads: status.role == "leader",
+                term: status.term,
+                role: status.role,
+                committed: Some(status.committed),
+            })
         })
     }
 }
