@@ -5,119 +5,78 @@
 #[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
 compile_error!("planted bugs never belong in a build without debug assertions");
 
-/// A defect that can be planted in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Bug {
-    /// Every node answers reads from its own state.
-    LocalReads,
-    /// The leader acknowledges a write when it proposes it.
-    EarlyAck,
-    /// Vote and log stay in process memory and are written a second later.
-    VolatileLog,
-    /// The log is written, but never synced.
-    MissingFsync,
-    /// A retried request is applied again.
-    RetryTwice,
-    /// All reads of a term ride on one ReadIndex context, so that an old acknowledgement confirms a
-    /// new read.
-    ReusedReadContext,
-    /// Reads trust a leader lease that nobody checks.
-    LeaseReads,
-    /// A read is answered at its read index without waiting for the state machine.
-    ReadBeforeApply,
-    /// A snapshot is laid over the state instead of taking its place.
-    RestoreWithoutClear,
-    /// A follower counts a snapshot's entries as applied, but keeps its old state.
-    SnapshotIgnored,
-    /// A leader answers keep-alives of leases without asking whether it still leads.
-    KeepAliveUnconfirmed,
-    /// A leader counts itself twice among those that have an entry.
-    SelfDoubleCount,
-    /// The log is read back in the order of its indices as text: 1, 10, 11, 2.
-    LogKeyOrder,
-    /// A node forgets its vote and votes again in the same term.
-    DoubleVote,
-    /// A write that was refused is reported as done.
-    UncheckedError,
+/// Makes the table below the enum, and what is known of each bug.
+macro_rules! bugs {
+    ($($bug:ident, $name:literal, $about:literal;)*) => {
+        /// A defect that can be planted in the store.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Bug {
+            $(#[doc = $about] $bug,)*
+        }
+
+        /// Every bug, in the order in which it is listed.
+        pub const BUGS: &[Bug] = &[$(Bug::$bug),*];
+
+        impl Bug {
+            /// The name on the command line.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Bug::$bug => $name,)*
+                }
+            }
+
+            /// One sentence for `list bugs`.
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Bug::$bug => $about,)*
+                }
+            }
+        }
+    };
 }
 
-/// Every bug, in the order in which it is listed.
-pub const BUGS: &[Bug] = &[
-    Bug::LocalReads,
-    Bug::EarlyAck,
-    Bug::VolatileLog,
-    Bug::MissingFsync,
-    Bug::RetryTwice,
-    Bug::ReusedReadContext,
-    Bug::LeaseReads,
-    Bug::ReadBeforeApply,
-    Bug::RestoreWithoutClear,
-    Bug::SnapshotIgnored,
-    Bug::KeepAliveUnconfirmed,
-    Bug::SelfDoubleCount,
-    Bug::LogKeyOrder,
-    Bug::DoubleVote,
-    Bug::UncheckedError,
-];
+bugs! {
+    LocalReads, "local-reads", "every node answers reads from its own state, however old";
+    EarlyAck, "early-ack", "the leader acknowledges a write before a quorum has it";
+    VolatileLog, "volatile-log", "vote and log stay in process memory and are written a second later";
+    MissingFsync, "missing-fsync", "the log is written, but never synced to disk";
+    RetryTwice, "retry-twice", "a retried request is applied again";
+    ReusedReadContext, "reused-read-context", "reads reuse a ReadIndex context, so an old acknowledgement confirms a new read";
+    LeaseReads, "lease-reads", "reads trust a leader lease that nobody checks";
+    ReadBeforeApply, "read-before-apply", "reads do not wait until the state machine reached the read index";
+    RestoreWithoutClear, "restore-without-clear", "a snapshot is laid over the old state, so deleted keys come back";
+    SnapshotIgnored, "snapshot-ignored", "a follower counts a snapshot's entries as applied, but keeps its old state";
+    KeepAliveUnconfirmed, "keep-alive-unconfirmed", "a leader keeps leases alive without asking whether it still leads";
+    SelfDoubleCount, "self-double-count", "a leader counts itself twice among those that have an entry";
+    LogKeyOrder, "log-key-order", "the log is read back in the order of its indices as text";
+    DoubleVote, "double-vote", "a node votes as often in a term as it is asked";
+    UncheckedError, "unchecked-error", "a write that was refused is reported as done";
+    CasZeroIsAbsent, "cas-zero-is-absent", "a compare-and-set that expects 0 succeeds on a key that does not exist";
+    CasPrefix, "cas-prefix", "a compare-and-set compares the first 64 bytes only";
+    TxnWritesDropped, "txn-writes-dropped", "a transaction loses the writes behind its fourth one";
+    TxnFirstWriteWins, "txn-first-write-wins", "of two writes of one key in a transaction the first one stays";
+    TxnOwnWritesUnseen, "txn-own-writes-unseen", "a step of a transaction does not see the steps before it";
+    TxnOneCondition, "txn-one-condition", "a transaction checks the first of its conditions only";
+    TxnDeleteLost, "txn-delete-lost", "every eighth delete of a transaction is acknowledged and does nothing";
+    TxnOldRevision, "txn-old-revision", "every other transaction gives what it writes the revision of an earlier entry";
+    DeleteLost, "delete-lost", "every fourth delete is acknowledged and does nothing";
+    AppendLost, "append-lost", "every sixteenth append is acknowledged and does nothing";
+    AppendAnswersAfter, "append-answers-after", "every fourth append answers with the value after it, not before it";
+    LargeValueCut, "large-value-cut", "values of 64 KiB and more lose their last byte";
+    HotWriteLost, "hot-write-lost", "a put is acknowledged and lost once its key was written 499 times";
+    VersionStops, "version-stops", "the version of a key stops at 32";
+    ScanCut, "scan-cut", "a scan of more than 16 keys leaves out the last one";
+    FreshKeysHidden, "fresh-keys-hidden", "a node hides every other write for the next 32 revisions, and its neighbour the others";
+    RevisionOfBatch, "revision-of-batch", "writes that are applied together are all told the revision of the last one";
+    WatchGap, "watch-gap", "a watch is not told of the last of several changes that are applied together";
+    TokenOfLease, "token-of-lease", "the token of a lock is that of its lease, which may be older than the last holder";
+    KeepAliveIgnored, "keep-alive-ignored", "a keep-alive is answered, but the lease ends as if there had been none";
+}
 
 impl Bug {
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Bug::LocalReads => "local-reads",
-            Bug::EarlyAck => "early-ack",
-            Bug::VolatileLog => "volatile-log",
-            Bug::MissingFsync => "missing-fsync",
-            Bug::RetryTwice => "retry-twice",
-            Bug::ReusedReadContext => "reused-read-context",
-            Bug::LeaseReads => "lease-reads",
-            Bug::ReadBeforeApply => "read-before-apply",
-            Bug::RestoreWithoutClear => "restore-without-clear",
-            Bug::SnapshotIgnored => "snapshot-ignored",
-            Bug::KeepAliveUnconfirmed => "keep-alive-unconfirmed",
-            Bug::SelfDoubleCount => "self-double-count",
-            Bug::LogKeyOrder => "log-key-order",
-            Bug::DoubleVote => "double-vote",
-            Bug::UncheckedError => "unchecked-error",
-        }
-    }
-
     /// The bug of this name.
     pub fn from_name(name: &str) -> Option<Bug> {
         BUGS.iter().copied().find(|bug| bug.name() == name)
-    }
-
-    /// One sentence for `list bugs`.
-    pub fn about(self) -> &'static str {
-        match self {
-            Bug::LocalReads => "every node answers reads from its own state, however old",
-            Bug::EarlyAck => "the leader acknowledges a write before a quorum has it",
-            Bug::VolatileLog => {
-                "vote and log stay in process memory and are written a second later"
-            }
-            Bug::MissingFsync => "the log is written, but never synced to disk",
-            Bug::RetryTwice => "a retried request is applied again",
-            Bug::ReusedReadContext => {
-                "reads reuse a ReadIndex context, so an old acknowledgement confirms a new read"
-            }
-            Bug::LeaseReads => "reads trust a leader lease that nobody checks",
-            Bug::ReadBeforeApply => {
-                "reads do not wait until the state machine reached the read index"
-            }
-            Bug::RestoreWithoutClear => {
-                "a snapshot is laid over the old state, so deleted keys come back"
-            }
-            Bug::SnapshotIgnored => {
-                "a follower counts a snapshot's entries as applied, but keeps its old state"
-            }
-            Bug::KeepAliveUnconfirmed => {
-                "a leader keeps leases alive without asking whether it still leads"
-            }
-            Bug::SelfDoubleCount => "a leader counts itself twice among those that have an entry",
-            Bug::LogKeyOrder => "the log is read back in the order of its indices as text",
-            Bug::DoubleVote => "a node votes as often in a term as it is asked",
-            Bug::UncheckedError => "a write that was refused is reported as done",
-        }
     }
 }
 

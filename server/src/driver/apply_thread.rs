@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
 use crate::bug::{Bug, Bugs};
+use crate::command::Versioned;
 use crate::metrics::{GroupMetrics, Metrics};
 use crate::replica::AppliedState;
 use crate::state_machine::{
-    Applied, SnapshotStore, StateMachine, StateMachineConfig, StateMachineError, StateStore,
-    StateStores,
+    Applied, QueryReply, SnapshotStore, StateMachine, StateMachineConfig, StateMachineError,
+    StateStore, StateStores,
 };
-use crate::types::{GroupId, LogIndex};
+use crate::types::{GroupId, LogIndex, NodeId};
 use crate::watch::{WatchFeed, WatchLimits};
 
 use super::group::{AddedState, ApplyTask, Completion};
@@ -101,6 +102,7 @@ pub(super) struct ApplyThread<S: StateStores> {
     pub(super) metrics: Arc<Metrics>,
     /// Reads in the queue.
     pub(super) reads_waiting: Arc<AtomicUsize>,
+    pub(super) node: NodeId,
     pub(super) bugs: Bugs,
 }
 
@@ -132,7 +134,15 @@ impl<S: StateStores> ApplyThread<S> {
         match task {
             ApplyTask::Entries { group, entries, bytes, urgent: _ } => {
                 let hosted = self.machines.get_mut(&group).expect("added before its entries");
-                let Applied { entries, leases, events } = hosted.machine.apply(&entries)?;
+                let applied = hosted.machine.apply(&entries)?;
+                let Applied { mut entries, leases, mut events } = applied;
+                if self.bugs.has(Bug::RevisionOfBatch) {
+                    let last = hosted.machine.revision();
+                    entries.iter_mut().for_each(|entry| entry.outcome.revision = last);
+                }
+                if self.bugs.has(Bug::WatchGap) && events.len() > 1 {
+                    events.pop();
+                }
                 hosted.end_watches();
                 let index = hosted.machine.applied().index;
                 hosted.feed.publish(LogIndex(hosted.machine.revision()), events);
@@ -192,7 +202,10 @@ impl<S: StateStores> ApplyThread<S> {
         for read in reads {
             let reply = match machine {
                 Some(machine) => {
-                    let reply = machine.query(&read.query)?;
+                    let mut reply = machine.query(&read.query)?;
+                    if self.bugs.has(Bug::FreshKeysHidden) {
+                        self.hide_fresh_keys(machine.revision(), &mut reply);
+                    }
                     Ok(ReadReply { reply, revision: LogIndex(machine.revision()) })
                 }
                 None => Err(NodeError::NotHosted),
@@ -200,6 +213,18 @@ impl<S: StateStores> ApplyThread<S> {
             read.reply.send(reply, &mut bells);
         }
         Ok(())
+    }
+
+    /// The planted bug: half of the last revisions do not show, and at a neighbour the other half.
+    fn hide_fresh_keys(&self, applied: u64, reply: &mut QueryReply) {
+        let is_shown = |held: &Versioned| {
+            held.revision + 32 <= applied || (held.revision + self.node.0) % 2 == 0
+        };
+        match reply {
+            QueryReply::Get(found) => *found = found.take().filter(is_shown),
+            QueryReply::Scan { found, .. } => found.retain(|(_, held)| is_shown(held)),
+            QueryReply::Lease(_) | QueryReply::Shards(_) | QueryReply::WrongGroup => {}
+        }
     }
 
     /// The log of a group that is added is new. A state of that name is what an interrupted removal

@@ -218,6 +218,7 @@ impl Node {
             metrics: Arc::clone(&config.metrics),
             inbox: Arc::clone(&inbox),
             reads_waiting: Arc::clone(&reads_waiting),
+            node: config.replica.id,
             bugs: config.bugs,
         };
         let core_thread = CoreThread {

@@ -18,7 +18,11 @@ impl Replica {
 
     pub(super) fn answer_keep_alive(&mut self, request: RequestId, lease: u64) {
         self.look_at_leadership();
-        let reply = match (self.leases.keep_alive(lease, self.ticks), self.engine.is_leader()) {
+        let kept = match self.config.bugs.has(Bug::KeepAliveIgnored) {
+            false => self.leases.keep_alive(lease, self.ticks),
+            true => self.leases.clone().keep_alive(lease, self.ticks),
+        };
+        let reply = match (kept, self.engine.is_leader()) {
             (Some(ttl_ticks), _) => Reply::KeptAlive { ttl_ticks },
             (None, true) => Reply::Rejected(Rejection::LeaseNotFound),
             (None, false) => Reply::Rejected(Rejection::NotLeader { leader: self.engine.leader() }),

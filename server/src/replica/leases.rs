@@ -45,7 +45,7 @@ struct Lease {
 }
 
 /// All living leases.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Leases {
     leases: BTreeMap<u64, Lease>,
     /// The same, by (due, id); empty unless this replica leads.

@@ -4,16 +4,24 @@ use bytes::{Bytes, BytesMut};
 
 use super::overlay::Overlay;
 use super::store::{StateStore, StateStoreError};
+use crate::bug::Bug;
 use crate::command::{Append, CompareAndSet, Delete, Outcome, OutcomeKind, Put, Versioned};
 
 pub(super) fn put<S: StateStore>(
     overlay: &mut Overlay<'_, S>,
-    put: Put,
+    mut put: Put,
 ) -> Result<Outcome, StateStoreError> {
     if put.lease != 0 && !overlay.lease_lives(put.lease)? {
         return Ok(overlay.outcome(OutcomeKind::LeaseNotFound));
     }
     let previous = overlay.key(&put.key)?;
+    if overlay.has(Bug::LargeValueCut) && put.value.len() >= 64 << 10 {
+        put.value.truncate(put.value.len() - 1);
+    }
+    let is_hot = previous.as_ref().is_some_and(|previous| previous.version >= 499);
+    if overlay.has(Bug::HotWriteLost) && is_hot {
+        return Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) });
+    }
     let now = overlay.written(put.value, put.lease, previous.as_ref());
     overlay.replace(put.key, previous.as_ref(), Some(now));
     Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) })
@@ -24,6 +32,9 @@ pub(super) fn delete<S: StateStore>(
     delete: Delete,
 ) -> Result<Outcome, StateStoreError> {
     let previous = overlay.key(&delete.key)?;
+    if overlay.has(Bug::DeleteLost) && overlay.revision() % 4 == 0 {
+        return Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) });
+    }
     overlay.replace(delete.key, previous.as_ref(), None);
     Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) })
 }
@@ -33,7 +44,16 @@ pub(super) fn compare_and_set<S: StateStore>(
     cas: CompareAndSet,
 ) -> Result<Outcome, StateStoreError> {
     let previous = overlay.key(&cas.key)?;
-    if previous.as_ref().map(|versioned| &versioned.value) != cas.expected.as_ref() {
+    let found = previous.as_ref().map(|versioned| &versioned.value);
+    let mut is_expected = found == cas.expected.as_ref();
+    if overlay.has(Bug::CasZeroIsAbsent) && found.is_none() {
+        is_expected |= cas.expected.as_deref() == Some(b"0");
+    }
+    if overlay.has(Bug::CasPrefix) {
+        let start = |value: &Bytes| value.slice(..value.len().min(64));
+        is_expected = found.map(start) == cas.expected.as_ref().map(start);
+    }
+    if !is_expected {
         return Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Mismatch) });
     }
     let lease = previous.as_ref().map_or(0, |previous| previous.lease);
@@ -47,12 +67,18 @@ pub(super) fn append<S: StateStore>(
     append: Append,
 ) -> Result<Outcome, StateStoreError> {
     let previous = overlay.key(&append.key)?;
+    if overlay.has(Bug::AppendLost) && overlay.revision() % 16 == 0 {
+        return Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) });
+    }
     let Some(value) = appended(previous.as_ref(), &append) else {
         return Ok(overlay.outcome(OutcomeKind::ValueTooLong));
     };
     let lease = previous.as_ref().map_or(0, |previous| previous.lease);
     let now = overlay.written(value, lease, previous.as_ref());
-    overlay.replace(append.key, previous.as_ref(), Some(now));
+    overlay.replace(append.key, previous.as_ref(), Some(now.clone()));
+    if overlay.has(Bug::AppendAnswersAfter) && overlay.revision() % 4 == 0 {
+        return Ok(Outcome { previous: Some(now), ..overlay.outcome(OutcomeKind::Done) });
+    }
     Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) })
 }
 

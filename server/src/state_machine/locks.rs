@@ -3,6 +3,7 @@
 
 use super::overlay::Overlay;
 use super::store::{StateStore, StateStoreError};
+use crate::bug::Bug;
 use crate::command::{Lock, LockHolder, Outcome, OutcomeKind, Unlock};
 
 /// Takes a lock that is free. Who holds it already is told the same token again.
@@ -17,7 +18,11 @@ pub(super) fn lock<S: StateStore>(
         Some(holder) if holder.lease == lease => (OutcomeKind::Done, holder),
         Some(holder) => (OutcomeKind::Mismatch, holder),
         None => {
-            let holder = LockHolder { lease, token: overlay.revision() };
+            let token = match overlay.has(Bug::TokenOfLease) {
+                false => overlay.revision(),
+                true => lease,
+            };
+            let holder = LockHolder { lease, token };
             overlay.take_lock(name, holder);
             (OutcomeKind::Done, holder)
         }

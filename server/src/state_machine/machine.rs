@@ -138,7 +138,10 @@ impl<S: StateStore> StateMachine<S> {
             // Keys of any range are in other groups too.
             Query::Scan { .. } if self.sharding().ownership.is_some() => QueryReply::WrongGroup,
             Query::Scan { range, limit, bytes_max } => {
-                let page = self.store.scan(range, *limit, *bytes_max)?;
+                let mut page = self.store.scan(range, *limit, *bytes_max)?;
+                if self.bugs.has(Bug::ScanCut) && page.found.len() > 16 {
+                    page.found.pop();
+                }
                 QueryReply::Scan { found: page.found, more: page.more }
             }
             Query::Lease { id } => QueryReply::Lease(match self.store.lease(*id)? {
@@ -175,7 +178,7 @@ impl<S: StateStore> StateMachine<S> {
     /// After an error the state machine must not be used any more.
     pub fn apply(&mut self, entries: &[CommittedEntry]) -> Result<Applied, StateMachineError> {
         let StateMachine { store, sessions, bugs, reports_events } = self;
-        let mut overlay = Overlay::new(store, *reports_events);
+        let mut overlay = Overlay::new(store, *reports_events, *bugs);
         let mut applied = Vec::with_capacity(entries.len());
         for entry in entries {
             overlay.advance(entry)?;

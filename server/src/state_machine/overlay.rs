@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::StateMachineError;
 use super::query::{ChangeEvent, LeaseChange};
 use super::store::{Changes, Lease, Session, StateStore, StateStoreError};
+use crate::bug::{Bug, Bugs};
 use crate::command::{LockHolder, Outcome, OutcomeKind, Versioned};
 use crate::log_store::LogPosition;
 use crate::replica::CommittedEntry;
@@ -22,6 +23,7 @@ pub(super) struct Overlay<'s, S> {
     leases: Vec<LeaseChange>,
     /// None if nobody wants them.
     events: Option<Vec<ChangeEvent>>,
+    bugs: Bugs,
 }
 
 /// What several steps of one entry want done to keys: all of it or nothing.
@@ -35,13 +37,20 @@ struct StagedKey {
 }
 
 impl<'s, S: StateStore> Overlay<'s, S> {
-    pub(super) fn new(store: &'s S, reports_events: bool) -> Self {
+    pub(super) fn new(store: &'s S, reports_events: bool, bugs: Bugs) -> Self {
         Overlay {
             changes: Changes { applied: store.applied(), ..Changes::default() },
             store,
             leases: Vec::new(),
             events: reports_events.then(Vec::new),
+            bugs,
         }
+    }
+
+    /// Is this bug planted?
+    #[inline]
+    pub(super) fn has(&self, bug: Bug) -> bool {
+        self.bugs.has(bug)
     }
 
     /// Goes on to the next entry.
@@ -98,7 +107,10 @@ impl<'s, S: StateStore> Overlay<'s, S> {
         lease: u64,
         before: Option<&Versioned>,
     ) -> Versioned {
-        let version = before.map_or(0, |before| before.version) + 1;
+        let mut version = before.map_or(0, |before| before.version) + 1;
+        if self.has(Bug::VersionStops) {
+            version = version.min(32);
+        }
         Versioned { value, revision: self.revision(), version, lease }
     }
 
@@ -164,8 +176,8 @@ impl<'s, S: StateStore> Overlay<'s, S> {
         key: &Bytes,
     ) -> Result<Option<Versioned>, StateStoreError> {
         match staged.0.get(key) {
-            Some(staged) => Ok(staged.now.clone()),
-            None => self.key(key),
+            Some(staged) if !self.has(Bug::TxnOwnWritesUnseen) => Ok(staged.now.clone()),
+            _ => self.key(key),
         }
     }
 
@@ -240,6 +252,11 @@ impl<'s, S: StateStore> Overlay<'s, S> {
 }
 
 impl Staged {
+    /// The keys that are to be set or removed, in order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Bytes> {
+        self.0.keys()
+    }
+
     /// Sets or removes a key, given what it held before this step.
     pub(super) fn replace(
         &mut self,

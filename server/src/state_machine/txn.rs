@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use super::keys::appended;
 use super::overlay::{Overlay, Staged};
 use super::store::{StateStore, StateStoreError};
+use crate::bug::Bug;
 use crate::command::{Append, Comparison, Delete, Operand, Outcome, OutcomeKind, Put, Relation};
 use crate::command::{StepResult, Txn, TxnStep, Versioned};
 
@@ -17,6 +18,9 @@ pub(super) fn perform<S: StateStore>(
     for comparison in &txn.compare {
         if !holds(comparison, overlay.key(&comparison.key)?.as_ref()) {
             kind = OutcomeKind::Mismatch;
+            break;
+        }
+        if overlay.has(Bug::TxnOneCondition) {
             break;
         }
     }
@@ -48,12 +52,23 @@ fn step<S: StateStore>(
                 return Ok(Err(OutcomeKind::LeaseNotFound));
             }
             let before = overlay.staged_key(staged, &key)?;
-            let now = overlay.written(value, lease, before.as_ref());
+            let is_dropped = overlay.has(Bug::TxnWritesDropped) && staged.keys().count() >= 4
+                || overlay.has(Bug::TxnFirstWriteWins) && staged.keys().any(|it| *it == key);
+            if is_dropped {
+                return Ok(Ok(before));
+            }
+            let mut now = overlay.written(value, lease, before.as_ref());
+            if overlay.has(Bug::TxnOldRevision) && now.revision % 2 == 0 {
+                now.revision = now.revision.saturating_sub(16).max(1);
+            }
             staged.replace(key, before.clone(), Some(now));
             Ok(Ok(before))
         }
         Some(TxnStep::Delete(Delete { key })) => {
             let before = overlay.staged_key(staged, &key)?;
+            if overlay.has(Bug::TxnDeleteLost) && overlay.revision() % 8 == 0 {
+                return Ok(Ok(before));
+            }
             staged.replace(key, before.clone(), None);
             Ok(Ok(before))
         }
