@@ -3,6 +3,7 @@
 //! A system is known by its processes and its wire protocol only. A new one is one file and one
 //! line in [`SYSTEMS`].
 
+mod admin;
 #[cfg(feature = "store")]
 mod store;
 
@@ -19,6 +20,8 @@ use workloads::workload::Interface;
 
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
+
+pub use admin::{Admin, AdminAction, AdminError, MemberChange, MemberRole, Members};
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -113,6 +116,8 @@ pub struct NodeContext {
     pub data: PathBuf,
     /// Where its output goes.
     pub log: PathBuf,
+    /// Does it lack its data, so that it waits to be added to the cluster again?
+    pub joins: bool,
 }
 
 /// How an operation ended.
@@ -145,6 +150,11 @@ pub trait Nodes: Send + Sync {
 
     /// Asks a node about itself; none if it does not answer in time.
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>>;
+
+    /// What operators can do to it, if it has commands for that.
+    fn admin(&self) -> Option<&dyn Admin> {
+        None
+    }
 }
 
 /// A system under test.
