@@ -21,7 +21,7 @@ use crate::budget::CheckBudget;
 use crate::cluster::{Cluster, ClusterControl, ClusterError};
 use crate::exit_code;
 use crate::judge;
-use crate::nemesis::plan::{PlanOptions, plan};
+use crate::nemesis::plan::{PlanOptions, left_out, plan};
 use crate::nemesis::record::FaultRecord;
 use crate::node_id::NodeId;
 use crate::options::RunOptions;
@@ -202,14 +202,24 @@ async fn record(
     let args = &options.args;
     let history = HistoryRecorder::create(&store.file("history.jsonl"))?;
     let schedule = Recorder::create(&store.file("schedule.jsonl"))?;
-    let plan = plan(&PlanOptions {
+    let plan_options = PlanOptions {
         kinds: options.faults.clone(),
         interval: args.interval,
         time_limit: args.time_limit,
         nodes: args.nodes,
         keep_quorum: args.keep_quorum,
+        program: args.program,
+        at_once_max: args.faults_at_once,
         seed: stream(options.seed, "plan"),
-    });
+    };
+    let plan = plan(&plan_options);
+    let left_out = left_out(&plan_options, &plan);
+    if !left_out.is_empty() {
+        output::note(&format!(
+            "there is no room for {}\nhint: a longer --time-limit, or more --faults-at-once",
+            left_out.join(", ")
+        ));
+    }
     let generator = (options.workload.generator)(&GeneratorOptions {
         concurrency: options.concurrency,
         keys: usize::from(args.keys),

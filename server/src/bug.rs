@@ -50,6 +50,13 @@ bugs! {
     SelfDoubleCount, "self-double-count", "a leader counts itself twice among those that have an entry";
     LogKeyOrder, "log-key-order", "the log is read back in the order of its indices as text";
     DoubleVote, "double-vote", "a node votes as often in a term as it is asked";
+    RemovedReads, "removed-reads", "a node that was removed from its group goes on answering reads";
+    TransferAcks, "transfer-acks", "a write that comes while leadership is handed over is acknowledged and dropped";
+    SnapshotAcks, "snapshot-acks", "a write that comes while an operator's snapshot is taken is acknowledged and dropped";
+    EndingAcks, "ending-acks", "a leader that was told to end acknowledges writes that it drops";
+    OverloadAcks, "overload-acks", "a leader whose clock was often late acknowledges writes that it drops";
+    InterruptedStart, "interrupted-start", "after a start that was cut short, a node starts without the end of its log";
+    FoundersForget, "founders-forget", "a first member that lost its data is let in again as the voter it was";
     UncheckedError, "unchecked-error", "a write that was refused is reported as done";
     CasZeroIsAbsent, "cas-zero-is-absent", "a compare-and-set that expects 0 succeeds on a key that does not exist";
     CasPrefix, "cas-prefix", "a compare-and-set compares the first 64 bytes only";

@@ -15,7 +15,7 @@ use super::background::Background;
 use super::roster::Roster;
 use crate::nemesis::fault::{ActiveFault, Fault};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{NodeControl, Operator, Seen, Surroundings};
+use crate::nemesis::surroundings::{NodeControl, Seen, Surroundings};
 use crate::node_id::NodeId;
 use crate::system::AdminAction;
 
