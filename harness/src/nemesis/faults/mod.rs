@@ -25,6 +25,8 @@ mod roster;
 mod selector;
 mod slow;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod wipe;
 
