@@ -306,7 +306,8 @@ mod tests {
 
     /// At most so many faults of a plan are in force at once.
     fn at_once(faults: &[PlannedFault]) -> usize {
-        let in_force = |at: Duration| faults.iter().filter(|it| it.start <= at && at < it.stop);
+        let in_force =
+            |at: Duration| faults.iter().filter(move |it| it.start <= at && at < it.stop);
         faults.iter().map(|fault| in_force(fault.start).count()).max().unwrap_or(0)
     }
 
