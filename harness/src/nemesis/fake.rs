@@ -26,7 +26,7 @@ pub(super) struct FakeCluster {
     /// Does every command of an operator fail?
     pub(super) refuses: AtomicBool,
     /// Does each node know the others by addresses of its own?
-    pub(super) has_proxies: bool,
+    has_proxies: bool,
 }
 
 impl FakeCluster {
@@ -40,7 +40,12 @@ impl FakeCluster {
         fake
     }
 
-    pub(super) fn nodes(&self) -> Vec<NodeId> {
+    /// Each of its nodes knows the others by addresses of its own.
+    pub(super) fn with_proxies(nodes: u16) -> FakeCluster {
+        FakeCluster { has_proxies: true, ..FakeCluster::new(nodes) }
+    }
+
+    fn nodes(&self) -> Vec<NodeId> {
         self.states().keys().copied().collect()
     }
 

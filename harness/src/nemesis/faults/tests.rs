@@ -108,7 +108,7 @@ fn no_majority_is_ever_wiped_or_out() {
 
 #[test]
 fn members_are_not_changed_where_nodes_have_addresses_of_their_own_for_each_other() {
-    let cluster = Arc::new(FakeCluster { has_proxies: true, ..FakeCluster::new(5) });
+    let cluster = Arc::new(FakeCluster::with_proxies(5));
     let plan = planned(&[&WIPE, &MEMBERSHIP]);
     let mut injector = cluster.injector(plan.clone());
     for index in 0..plan.len() {
