@@ -153,15 +153,22 @@ impl<'a> Drawing<'a> {
         let PlanOptions { interval, time_limit, .. } = *self.options;
         let end = time_limit.saturating_sub(LEAD_OUT);
         let mut start = LEAD_IN;
+        let mut drawn = BTreeSet::new();
         while start + interval / 2 < end {
             let length = interval.mul_f64(self.rng.random_range(3.0..6.0));
             let stop = (start + length).min(end);
-            let size = self.rng.random_range(1..=(self.at_once_max() + 2).min(self.decks.len()));
+            // Mixes are as large as it takes for every kind to have been in one at the end.
+            let epochs_left = (end - start).div_duration_f64(interval.mul_f64(5.5)).ceil() as usize;
+            let kinds_left = self.decks.len() - drawn.len();
+            let least = kinds_left.div_ceil(epochs_left.max(1)).max(1);
+            let most = (self.at_once_max() + 2).min(self.decks.len()).max(least);
+            let size = self.rng.random_range(least..=most);
             let mut mix: Vec<(usize, u32)> = Vec::new();
             for _ in 0..size {
                 let chosen: Vec<usize> = mix.iter().map(|(kind, _)| *kind).collect();
                 let kind = self.kinds.draw_other_than(&chosen, &mut self.rng);
                 mix.push((kind, self.rng.random_range(1..=4)));
+                drawn.insert(kind);
             }
             self.epoch(&mix, start, stop);
             start = stop + interval;
