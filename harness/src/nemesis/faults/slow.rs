@@ -86,8 +86,9 @@ impl Fault for Slow {
             self.period(surroundings.platform.as_ref(), &nodes, &stop, &mut first);
         }
         let (slow, platform, its_nodes) = (*self, Arc::clone(surroundings.platform), nodes.clone());
+        let seen = first.seen("stopped and going on in turn");
         let background = Background::start("slow", move |stop| {
-            let mut done = Done::default();
+            let mut done = first;
             let began = Instant::now();
             while !stop.wait(Duration::ZERO) {
                 slow.period(platform.as_ref(), &its_nodes, stop, &mut done);
@@ -95,7 +96,6 @@ impl Fault for Slow {
             done.lasted_ms = began.elapsed().as_millis() as u64;
             done
         });
-        let seen = first.seen("stopped and going on in turn");
         let (background, seen) = match background {
             Ok(background) => (Some(background), seen),
             Err(error) => {
