@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::check::args::{CheckArgs, ConvertArgs, VerifyArgs};
+use crate::nemesis::plan::Program;
 use crate::platform::{FabricChoice, PlatformChoice};
 use crate::system::{FsyncMode, ReadMode, SNAPSHOT_ENTRIES, StorageMode};
 use crate::usage::{bytes, duration};
@@ -143,6 +144,12 @@ pub struct RunArgs {
     #[arg(long, default_value = "9s", value_parser = duration, value_name = "TIME")]
     #[serde(serialize_with = "serialize_duration")]
     pub interval: Duration,
+    /// How faults follow each other
+    #[arg(long, value_enum, default_value_t = Program::Mix)]
+    pub program: Program,
+    /// Faults in force at once, at most; one with --keep-quorum
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub faults_at_once: u8,
     /// Never leave fewer than a majority of the nodes connected and running
     #[arg(long)]
     pub keep_quorum: bool,

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
-use crate::nemesis::NodeControl;
+use crate::nemesis::{NodeControl, Operator};
 use crate::node_id::NodeId;
 use crate::platform::{Endpoint, Platform, PlatformError, ProcessState};
-use crate::system::{NodeContext, NodeStatus, Nodes};
+use crate::system::{Admin, AdminAction, AdminError, Members, NodeContext, NodeStatus, Nodes};
 
 /// A node that does not answer a status request by then counts as not answering.
 const STATUS_PATIENCE: Duration = Duration::from_millis(400);
@@ -20,6 +20,8 @@ const STATUS_PATIENCE: Duration = Duration::from_millis(400);
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// A node gets this long to end by itself at the end of a run.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+/// A command of an operator takes no longer than this.
+const OPERATOR_PATIENCE: Duration = Duration::from_secs(3);
 /// Pause between looks at a cluster that is starting.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -65,6 +67,8 @@ pub struct Cluster {
     root: PathBuf,
     /// Nodes that the nemesis killed and could not start again: not their fault.
     killed: Mutex<BTreeSet<NodeId>>,
+    /// Nodes that lost their data, and were told to join anew.
+    joining: Mutex<BTreeSet<NodeId>>,
     runtime: Handle,
 }
 
@@ -78,7 +82,8 @@ impl Cluster {
         runtime: Handle,
     ) -> Cluster {
         let nodes = (1..=nodes).map(NodeId).collect();
-        Cluster { platform, system, nodes, root, killed: Mutex::default(), runtime }
+        let (killed, joining) = (Mutex::default(), Mutex::default());
+        Cluster { platform, system, nodes, root, killed, joining, runtime }
     }
 
     /// All nodes, ascending.
@@ -89,6 +94,17 @@ impl Cluster {
     /// Where a client finds a node.
     pub fn address(&self, node: NodeId) -> SocketAddr {
         self.platform.address(Endpoint::Client, node)
+    }
+
+    fn addresses(&self) -> BTreeMap<NodeId, SocketAddr> {
+        self.nodes.iter().map(|&node| (node, self.address(node))).collect()
+    }
+
+    fn admin(&self, what: &str) -> Result<&dyn Admin, AdminError> {
+        self.system.admin().ok_or_else(|| AdminError {
+            what: what.to_owned(),
+            reason: format!("{} has no commands for operators", self.system.name()),
+        })
     }
 
     /// The processes of the nodes that run, each with what it is doing.
@@ -207,6 +223,7 @@ impl Cluster {
                 .collect(),
             data: self.data(node),
             log: self.log(node),
+            joins: locked(&self.joining).contains(&node),
         };
         self.system.prepare(&context).map_err(|source| PlatformError::Os {
             what: format!("prepare {node} in {}", folder.display()),
@@ -217,8 +234,8 @@ impl Cluster {
         Ok(state)
     }
 
-    fn killed(&self) -> std::sync::MutexGuard<'_, BTreeSet<NodeId>> {
-        self.killed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn killed(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
+        locked(&self.killed)
     }
 
     fn folder(&self, node: NodeId) -> PathBuf {
@@ -251,6 +268,70 @@ impl NodeControl for ClusterControl {
         self.0.killed().insert(node);
         self.0.start_node(node)
     }
+
+    fn restart_joining(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
+        locked(&self.0.joining).insert(node);
+        self.restart(node)
+    }
+
+    fn wipe(&self, node: NodeId) -> Result<u64, PlatformError> {
+        if !matches!(self.0.platform.process().state(node), ProcessState::Gone { .. }) {
+            return Err(PlatformError::Unsupported(format!("{node} runs, and uses its data")));
+        }
+        self.0.killed().insert(node);
+        let data = self.0.data(node);
+        empty_folder(&data).map_err(|source| PlatformError::Os {
+            what: format!("remove what is in {}", data.display()),
+            source,
+        })
+    }
+
+    fn serves(&self, node: NodeId) -> bool {
+        let status = self.0.system.status(self.0.address(node), STATUS_PATIENCE);
+        self.0.runtime.block_on(status).is_some()
+    }
+
+    fn operator(&self) -> Option<&dyn Operator> {
+        self.0.system.admin().map(|_| self as &dyn Operator)
+    }
+}
+
+impl Operator for ClusterControl {
+    fn groups(&self) -> u32 {
+        self.0.system.admin().map_or(0, Admin::groups)
+    }
+
+    fn members(&self, group: u32) -> Result<Members, AdminError> {
+        let admin = self.0.admin("list the members")?;
+        let nodes = self.0.addresses();
+        self.0.runtime.block_on(admin.members(&nodes, group, OPERATOR_PATIENCE))
+    }
+
+    fn perform(&self, group: u32, action: AdminAction) -> Result<String, AdminError> {
+        let admin = self.0.admin(&action.to_string())?;
+        let nodes = self.0.addresses();
+        self.0.runtime.block_on(admin.perform(&nodes, group, action, OPERATOR_PATIENCE))
+    }
+}
+
+fn locked<T>(set: &Mutex<T>) -> MutexGuard<'_, T> {
+    set.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes everything in a folder, which itself may be a mount point. Returns the bytes that were there.
+fn empty_folder(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            bytes += empty_folder(&entry.path())?;
+            std::fs::remove_dir(entry.path())?;
+        } else {
+            bytes += entry.metadata()?.len();
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(bytes)
 }
 
 /// How many findings of one node are told.

@@ -22,6 +22,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod compare;
+mod cpu;
 pub mod exec;
 pub mod exit_code;
 pub mod host;

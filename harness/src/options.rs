@@ -6,7 +6,7 @@ use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
 use crate::nemesis::fault::{FaultKind, Situation, parse_faults};
-use crate::nemesis::plan::{PlanOptions, PlannedFault, plan};
+use crate::nemesis::plan::{PlanOptions, PlannedFault, left_out, plan};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::runner::FailFast;
@@ -143,6 +143,11 @@ impl RunOptions {
         Ok(RunOptions { args, workload, faults, plan, system, adapter, concurrency, seed })
     }
 
+    /// Names of kinds for which the time was too short.
+    pub fn left_out(&self) -> Vec<&'static str> {
+        left_out(&plan_options(&self.faults, &self.args, self.seed), &self.plan)
+    }
+
     /// The faults, as they are written in names: `kill+pause`, or `none`.
     pub fn fault_names(&self) -> String {
         if self.faults.is_empty() {
@@ -186,14 +191,20 @@ fn drawn_plan(
             humantime::format_duration(args.interval)
         )));
     }
-    Ok(plan(&PlanOptions {
+    Ok(plan(&plan_options(faults, args, seed)))
+}
+
+fn plan_options(faults: &[&'static FaultKind], args: &RunArgs, seed: u64) -> PlanOptions {
+    PlanOptions {
         kinds: faults.to_vec(),
         interval: args.interval,
         time_limit: args.time_limit,
         nodes: args.nodes,
         keep_quorum: args.keep_quorum,
+        program: args.program,
+        at_once_max: args.faults_at_once,
         seed: stream(seed, "plan"),
-    }))
+    }
 }
 
 /// The adapter of the system `command`, and of no other.

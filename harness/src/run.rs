@@ -207,6 +207,13 @@ async fn record(
     let history = HistoryRecorder::create(&store.file("history.jsonl"))?;
     let schedule = Recorder::create(&store.file("schedule.jsonl"))?;
     let plan = options.plan.clone();
+    let left_out = options.left_out();
+    if args.scenario.is_none() && !left_out.is_empty() {
+        output::note(&format!(
+            "there is no room for {}\nhint: a longer --time-limit, or more --faults-at-once",
+            left_out.join(", ")
+        ));
+    }
     let generator = (options.workload.generator)(&GeneratorOptions {
         concurrency: options.concurrency,
         keys: usize::from(args.keys),

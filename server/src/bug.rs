@@ -52,6 +52,13 @@ bugs! {
     DoubleVote, "double-vote", "a node votes as often in a term as it is asked";
     UncheckedError, "unchecked-error", "a write that was refused is reported as done";
     CasZeroUnchecked, "cas-zero-unchecked", "a compare-and-set that expects 0 succeeds whatever the key holds";
+    RemovedReads, "removed-reads", "a node that was removed from its group goes on answering reads";
+    TransferAcks, "transfer-acks", "a write that comes while leadership is handed over is acknowledged and dropped";
+    SnapshotAcks, "snapshot-acks", "a write that comes while an operator's snapshot is taken is acknowledged and dropped";
+    EndingAcks, "ending-acks", "a leader that was told to end acknowledges writes that it drops";
+    OverloadAcks, "overload-acks", "a leader whose clock was often late acknowledges writes that it drops";
+    InterruptedStart, "interrupted-start", "after a start that was cut short, a node starts without the end of its log";
+    FoundersForget, "founders-forget", "a first member that lost its data is let in again as the voter it was";
     CasPrefix, "cas-prefix", "a compare-and-set compares the first 64 bytes only";
     TxnWritesDropped, "txn-writes-dropped", "a transaction loses the writes behind its fourth one";
     TxnFirstWriteWins, "txn-first-write-wins", "of two writes of one key in a transaction the first one stays";

@@ -38,6 +38,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::bug::{Bug, Bugs};
 use crate::data_dir::DataDirError;
 use crate::types::NodeId;
 
@@ -119,6 +120,7 @@ pub struct Founders {
     state: Mutex<State>,
     standing: watch::Sender<Standing>,
     keep: Keep,
+    bugs: Bugs,
 }
 
 struct State {
@@ -140,7 +142,8 @@ impl Founders {
         first.remove(&node);
         let standing = watch::Sender::new(record.standing);
         let state = Mutex::new(State { record, known_to: BTreeSet::new() });
-        let founders = Founders { node, incarnation, others: first, state, standing, keep };
+        let bugs = Bugs::NONE;
+        let founders = Founders { node, incarnation, others: first, state, standing, keep, bugs };
         // From now on it is what it is, whatever the next start says.
         (founders.keep)(&founders.lock().record)?;
         founders.begin(&mut founders.lock())?;
@@ -153,6 +156,11 @@ impl Founders {
             );
         }
         Ok(founders)
+    }
+
+    /// With planted bugs.
+    pub fn with_bugs(self, bugs: Bugs) -> Founders {
+        Founders { bugs, ..self }
     }
 
     /// What this node says of itself.
@@ -182,6 +190,7 @@ impl Founders {
             // It has no vote that it could have lost.
             (_, Standing::Joined) => Ok(()),
             _ if known == Some(incarnation) => Ok(()),
+            _ if self.bugs.has(Bug::FoundersForget) => self.write_down(&mut state, peer),
             (Standing::Gathering, _) if self.others.contains(&node) => {
                 // Whatever was there before has taken part in nothing that this node knows of.
                 state.known_to.remove(&node);

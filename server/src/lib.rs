@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod bug;
+mod bug_state;
 pub mod cli;
 pub mod command;
 pub mod config;

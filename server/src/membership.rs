@@ -53,6 +53,12 @@ impl Configuration {
         all.into_iter().flatten().map(|&node| NodeId(node)).collect()
     }
 
+    /// Is this node a member when the change that is under way, if any, is complete?
+    pub fn keeps(&self, node: NodeId) -> bool {
+        let kept = [&self.voters, &self.learners, &self.learners_next];
+        self.members().is_empty() || kept.into_iter().flatten().any(|&member| member == node.0)
+    }
+
     /// Is a change under way?
     pub fn is_joint(&self) -> bool {
         !self.voters_outgoing.is_empty()

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+#[cfg(feature = "rocksdb")]
+use crate::bug::Bug;
+#[cfg(feature = "rocksdb")]
+use crate::bug_state;
 use crate::config::{Mode, ServerConfig, Storage};
 use crate::consensus::EngineKind;
 use crate::data_dir::{DataDir, new_incarnation};
@@ -44,7 +48,7 @@ pub(crate) fn open_directory(
             let (incarnation, keep) = (data.incarnation(), data.keep_founders());
             let record = data.read_founders()?.unwrap_or(new);
             let founders = Founders::new(config.node, incarnation, first, record, keep)?;
-            Ok((Some(data), founders))
+            Ok((Some(data), founders.with_bugs(config.bugs)))
         }
         #[cfg(not(feature = "rocksdb"))]
         Storage::Rocksdb { data: _ } => Err(ServerError::NoRocksdb),
@@ -68,6 +72,9 @@ pub(crate) fn open(
         }
         #[cfg(feature = "rocksdb")]
         Some(data) => {
+            if config.bugs.has(Bug::InterruptedStart) {
+                bug_state::start(&data.log());
+            }
             let known = data.read_shards()?;
             let log = Box::new(crate::log_store::SegmentLogStore::open(&data.log())?);
             let states =

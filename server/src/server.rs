@@ -8,6 +8,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::api::{Api, ApiConfig, Readiness};
+use crate::bug::{Bug, Bugs};
+use crate::bug_state;
 use crate::config::{ConfigError, ServerConfig};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::driver::{Node, NodeHandle, StartError};
@@ -40,6 +42,7 @@ pub struct Server {
     /// Ends the peers' streams, without which no write can end well.
     stop_peers: watch::Sender<bool>,
     serving: Vec<JoinHandle<()>>,
+    bugs: Bugs,
     // The order of the fields counts: the stores are closed before the directory is given back.
     node: Node,
     data: Option<DataDir>,
@@ -223,6 +226,7 @@ impl Server {
             stop_accepting,
             stop_peers,
             serving,
+            bugs: config.bugs,
             node,
             data,
         })
@@ -261,6 +265,9 @@ impl Server {
 
     /// Stops accepting, lets running requests end, and closes the stores.
     pub async fn shutdown(mut self) {
+        if self.bugs.has(Bug::EndingAcks) {
+            bug_state::end().await;
+        }
         self.readiness.drain();
         self.stop_accepting.send_replace(true);
         if tokio::time::timeout(DRAIN_TIMEOUT, self.api.drain()).await.is_err() {

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cpu;
 use super::disk::{DiskProbe, FileSystem};
 use super::load::{Data, LoadPlan, Window};
 use super::options::{BenchArgs, Operation};
 use super::report::{self, FORMAT, Measurement, Report, ServerUsage, SystemInfo, rounded};
 use super::subject::{Kind, Subject, SubjectError};
 use super::table;
+use crate::cpu;
 use crate::output;
 use crate::report::files::{self, WriteError};
 use crate::run_store::{RunStore, RunStoreError};

@@ -29,7 +29,6 @@
 
 mod client;
 mod command;
-mod cpu;
 mod disk;
 mod load;
 mod options;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::cpu::ProcessUsage;
 use super::disk::FileSystem;
 use super::options::{BenchArgs, Operation};
+use crate::cpu::ProcessUsage;
 use crate::exit_code;
 use crate::latency::LatencyPercentiles;
 use crate::node_id::NodeId;

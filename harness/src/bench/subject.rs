@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::{EtcdClient, StoreClient};
-use super::cpu::{self, ProcessUsage};
 use super::load::{self, Data, Load, LoadFailure, LoadPlan};
 use super::options::{BenchArgs, Compared};
 use crate::cluster::{Cluster, ClusterError};
+use crate::cpu::{self, ProcessUsage};
 use crate::node_id::NodeId;
 use crate::platform::loopback::Direct;
 use crate::platform::{PlatformError, ProcessState};

@@ -10,13 +10,29 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::faults::{KILL, PARTITION, PAUSE};
+use super::faults::{
+    CRASH_LOOP, KILL, MEMBERSHIP, PARTITION, PAUSE, PAUSE_KILL, RESTART, ROLLING_RESTART, SLOW,
+    SNAPSHOT, TRANSFER, WIPE,
+};
 use super::record::FaultRecord;
 use super::surroundings::{Seen, Surroundings};
 use crate::node_id::NodeId;
 
 /// All kinds of fault.
-pub const FAULTS: &[&FaultKind] = &[&PARTITION, &KILL, &PAUSE];
+pub const FAULTS: &[&FaultKind] = &[
+    &PARTITION,
+    &KILL,
+    &PAUSE,
+    &CRASH_LOOP,
+    &RESTART,
+    &ROLLING_RESTART,
+    &PAUSE_KILL,
+    &SLOW,
+    &WIPE,
+    &MEMBERSHIP,
+    &TRANSFER,
+    &SNAPSHOT,
+];
 
 /// One line of the table of faults.
 pub struct FaultKind {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::fault::ActiveFault;
 use super::plan::PlannedFault;
-use super::record::{FaultOutcome, FaultRecord};
+use super::record::{FaultOutcome, FaultRecord, replace_or_push};
 use super::surroundings::{NodeControl, Seen, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::Platform;
@@ -34,7 +34,12 @@ pub struct Injector {
     plan: Vec<PlannedFault>,
     began: Instant,
     active: BTreeMap<usize, (Box<dyn ActiveFault>, FaultRecord)>,
+    /// Those of them that could not be healed yet.
+    postponed: BTreeSet<usize>,
 }
+
+/// How often all that is left is healed again at the end, where other faults were in the way.
+const FINAL_ROUNDS_MAX: u32 = 4;
 
 impl Injector {
     /// An injector that has done nothing yet. Times count from `began`.
@@ -45,7 +50,15 @@ impl Injector {
         plan: Vec<PlannedFault>,
         began: Instant,
     ) -> Injector {
-        Injector { platform, control, nodes, plan, began, active: BTreeMap::new() }
+        Injector {
+            platform,
+            control,
+            nodes,
+            plan,
+            began,
+            active: BTreeMap::new(),
+            postponed: BTreeSet::new(),
+        }
     }
 
     /// Performs one action. Returns the records of the faults that it began or ended: one in force has no
@@ -53,12 +66,33 @@ impl Injector {
     pub fn perform(&mut self, action: Action) -> Vec<FaultRecord> {
         match action {
             Action::Install(index) => self.install(index).into_iter().collect(),
-            Action::Heal(index) => self.heal(index).into_iter().collect(),
-            Action::HealAll => {
-                let active: Vec<usize> = self.active.keys().copied().collect();
-                active.into_iter().filter_map(|index| self.heal(index)).collect()
+            Action::Heal(index) => {
+                let mut records: Vec<FaultRecord> = self.heal(index).into_iter().collect();
+                // What this one was in the way of may be possible now.
+                let postponed: Vec<usize> = self.postponed.iter().copied().collect();
+                for earlier in postponed.into_iter().filter(|earlier| *earlier != index) {
+                    records.extend(self.heal(earlier));
+                }
+                records
+            }
+            Action::HealAll => self.heal_all(),
+        }
+    }
+
+    fn heal_all(&mut self) -> Vec<FaultRecord> {
+        let mut records = Vec::new();
+        for _ in 0..FINAL_ROUNDS_MAX {
+            let active: Vec<usize> = self.active.keys().copied().collect();
+            for index in active {
+                if let Some(record) = self.heal(index) {
+                    replace_or_push(&mut records, record);
+                }
             }
         }
+        // What it is good for is over; that the system does not serve is found by who looks for that.
+        self.active.clear();
+        self.postponed.clear();
+        records
     }
 
     /// Short descriptions of the faults in force.
@@ -103,6 +137,17 @@ impl Injector {
         let (fault, mut record) = self.active.remove(&index)?;
         let surroundings = self.surroundings();
         let seen = fault.heal(&surroundings, &mut record);
+        if let Seen::Later { reason, fault } = seen {
+            tracing::info!(fault = %record.description, reason, "fault cannot be undone yet");
+            let unclear = Seen::Unclear { reason: reason.clone(), evidence: json!({}) };
+            let before = record.clone();
+            note(&mut record, "heal", unclear);
+            // When it is undone at last, the record says nothing of the attempts.
+            self.active.insert(index, (fault, before));
+            self.postponed.insert(index);
+            return Some(record);
+        }
+        self.postponed.remove(&index);
         note(&mut record, "heal", seen);
         tracing::info!(fault = %record.description, outcome = ?record.outcome, "fault off");
         Some(record)
@@ -147,7 +192,7 @@ fn note(record: &mut FaultRecord, phase: &str, seen: Seen) {
             });
             (evidence, sentence)
         }
-        Seen::Skipped { reason } => {
+        Seen::Skipped { reason } | Seen::Later { reason, .. } => {
             record.outcome = FaultOutcome::Skipped;
             record.reason = Some(reason.clone());
             (json!({}), reason)

@@ -9,6 +9,8 @@
 //! and the record says what was seen: packets that stopped and flowed again, pids that went away.
 //! Dropping the nemesis heals everything.
 
+#[cfg(test)]
+mod fake;
 pub mod fault;
 pub mod faults;
 mod injector;
@@ -17,4 +19,4 @@ pub mod record;
 mod surroundings;
 
 pub use injector::{Action, Injector};
-pub use surroundings::NodeControl;
+pub use surroundings::{NodeControl, Operator};

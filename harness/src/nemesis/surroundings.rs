@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::fault::ActiveFault;
 use crate::node_id::NodeId;
 use crate::platform::{Platform, PlatformError, ProcessState};
+use crate::system::{AdminAction, AdminError, Members};
 
 /// How long probes wait for packets.
 pub(super) const PROBE_PATIENCE: Duration = Duration::from_millis(250);
@@ -17,6 +19,30 @@ pub trait NodeControl: Send + Sync {
 
     /// Starts a node again after a kill, on its old data.
     fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
+
+    /// Starts a node that lost its data, now and from now on as one that waits to be added.
+    fn restart_joining(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
+
+    /// Removes the data of a node that is gone. Returns how many bytes they were.
+    fn wipe(&self, node: NodeId) -> Result<u64, PlatformError>;
+
+    /// Does the node answer clients?
+    fn serves(&self, node: NodeId) -> bool;
+
+    /// The commands of operators, if the system has any.
+    fn operator(&self) -> Option<&dyn Operator>;
+}
+
+/// What an operator can do to the system. Calls block, each bounded to seconds.
+pub trait Operator: Send + Sync {
+    /// Groups, numbered from 0, each with members of its own.
+    fn groups(&self) -> u32;
+
+    /// The members of a group, as its leader knows them.
+    fn members(&self, group: u32) -> Result<Members, AdminError>;
+
+    /// Asks for this once. Returns what came of it, in words.
+    fn perform(&self, group: u32, action: AdminAction) -> Result<String, AdminError>;
 }
 
 /// What a fault found when it was put in force or undone.
@@ -27,6 +53,8 @@ pub enum Seen {
     Unclear { reason: String, evidence: serde_json::Value },
     /// It was not attempted.
     Skipped { reason: String },
+    /// It cannot be undone as long as other faults are in force; to be tried again.
+    Later { reason: String, fault: Box<dyn ActiveFault> },
 }
 
 /// The surroundings of a fault.

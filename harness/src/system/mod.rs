@@ -3,6 +3,7 @@
 //! A system is known by its processes and its wire protocol only. A new one is one file and one
 //! line in [`SYSTEMS`].
 
+mod admin;
 mod command;
 pub(crate) mod etcd;
 mod installed;
@@ -27,6 +28,8 @@ pub use self::command::{Adapter, AdapterError};
 pub use self::installed::NotInstalled;
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
+
+pub use admin::{Admin, AdminAction, AdminError, MemberChange, MemberRole, Members};
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -137,6 +140,8 @@ pub struct NodeContext {
     pub data: PathBuf,
     /// Where its output goes.
     pub log: PathBuf,
+    /// Does it lack its data, so that it waits to be added to the cluster again?
+    pub joins: bool,
 }
 
 /// How an operation ended.
@@ -191,6 +196,11 @@ pub trait Nodes: Send + Sync {
 
     /// Asks a node about itself; none if it does not answer in time.
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>>;
+
+    /// What operators can do to it, if it has commands for that.
+    fn admin(&self) -> Option<&dyn Admin> {
+        None
+    }
 }
 
 /// A system under test.

@@ -13,6 +13,8 @@ use std::time::Instant;
 
 use raft::eraftpb;
 
+use crate::bug::Bug;
+use crate::bug_state;
 use crate::metrics::Metrics;
 use crate::replica::{CommittedEntry, Input, Persist, SendSnapshot};
 use crate::types::{GroupId, NodeId, RequestId};
@@ -26,7 +28,7 @@ use super::lulls::Lulls;
 use super::node::NodeError;
 use super::reception::{OutgoingSnapshot, SentSnapshot};
 use super::reply_to::Bells;
-use super::ticker::Ticker;
+use super::ticker::{CATCH_UP_TICKS_MAX, Ticker};
 
 /// Entries that may wait for the log thread before the core takes no more work.
 const LOG_BACKLOG_BYTES_MAX: usize = 64 << 20;
@@ -149,6 +151,9 @@ impl CoreThread {
             }
         }
         let ticks = self.ticker.due(now);
+        if self.changes.replica.bugs.has(Bug::OverloadAcks) {
+            bug_state::ticks_came(ticks, CATCH_UP_TICKS_MAX);
+        }
         for _ in 0..ticks {
             self.groups.tick_all();
         }

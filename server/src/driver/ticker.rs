@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// After a pause of the process, only so many of the missed ticks are delivered: the messages that
 /// waited meanwhile must be seen before an election timeout passes.
-const CATCH_UP_TICKS_MAX: u32 = 3;
+pub(super) const CATCH_UP_TICKS_MAX: u32 = 3;
 
 /// Counts ticks that are due.
 #[derive(Debug)]

@@ -11,11 +11,12 @@ use super::leases::Leases;
 use super::members::Members;
 use super::proposals::Proposals;
 use super::reads::{Purpose, Reads};
-use super::recovery::{fit, in_order_of_text};
+use super::recovery::{fit, in_order_of_text, up_to};
 use super::snapshots::Snapshots;
 use super::status::{MemberStatus, ReplicaStatus};
 use super::transfer::{Transfer, candidate};
 use crate::bug::Bug;
+use crate::bug_state;
 use crate::command::{Command, LogCommand, Outcome, OutcomeKind};
 use crate::consensus::{Engine, EngineConfig, ProposeError};
 use crate::log_store::{LogPosition, RecoveredLog};
@@ -55,9 +56,12 @@ impl Replica {
         recovered: RecoveredLog,
         state: &AppliedState,
     ) -> Result<Replica, ReplicaError> {
-        let recovered = match config.bugs.has(Bug::LogKeyOrder) {
-            false => recovered,
-            true => in_order_of_text(recovered),
+        let recovered = match config.bugs {
+            bugs if bugs.has(Bug::LogKeyOrder) => in_order_of_text(recovered),
+            bugs if bugs.has(Bug::InterruptedStart) && bug_state::was_interrupted() => {
+                up_to(recovered, state.position.index)
+            }
+            _ => recovered,
         };
         let fitting = fit(recovered, state)?;
         let engine_config = EngineConfig {
@@ -266,6 +270,10 @@ impl Replica {
     }
 
     fn write(&mut self, request: RequestId, command: &LogCommand) {
+        if self.engine.is_leader() && self.drops_writes() && can_be_answered_unapplied(command) {
+            self.effects.replies.push((request, self.done(self.applied)));
+            return;
+        }
         let rejection = if let Some((limit, max)) = self.limit_reached(command) {
             match self.engine.is_leader() {
                 true => Rejection::AtLimit { limit, max },
@@ -305,6 +313,15 @@ impl Replica {
         }
     }
 
+    /// Does a planted bug acknowledge writes now, and drop them?
+    fn drops_writes(&self) -> bool {
+        let bugs = self.config.bugs;
+        (bugs.has(Bug::TransferAcks) && self.engine.transferee().is_some())
+            || (bugs.has(Bug::SnapshotAcks) && self.snapshots.is_awaited())
+            || (bugs.has(Bug::EndingAcks) && bug_state::is_ending())
+            || (bugs.has(Bug::OverloadAcks) && bug_state::is_overloaded())
+    }
+
     /// The answer to a write that nobody looked at; for planted bugs.
     fn done(&self, index: LogIndex) -> Reply {
         let kind = OutcomeKind::Done as i32;
@@ -323,7 +340,9 @@ impl Replica {
     }
 
     fn read(&mut self, request: RequestId) {
-        if self.config.bugs.has(Bug::LocalReads) {
+        let bugs = self.config.bugs;
+        let is_out = || !self.engine.configuration().keeps(self.config.id);
+        if bugs.has(Bug::LocalReads) || (bugs.has(Bug::RemovedReads) && is_out()) {
             self.effects.reads.push(request);
             return;
         }

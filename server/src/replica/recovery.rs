@@ -13,7 +13,7 @@
 
 use super::config::{AppliedState, ReplicaError};
 use crate::log_store::{LogPosition, RecoveredLog};
-use crate::types::Term;
+use crate::types::{LogIndex, Term};
 
 /// A log that fits its state.
 #[derive(Debug)]
@@ -62,6 +62,13 @@ pub(super) fn in_order_of_text(mut log: RecoveredLog) -> RecoveredLog {
     log
 }
 
+/// The log without what is behind this entry: a planted bug.
+pub(super) fn up_to(mut log: RecoveredLog, last: LogIndex) -> RecoveredLog {
+    log.entries.retain(|entry| entry.index <= last.0);
+    log.hard_state.commit = log.hard_state.commit.min(log.last_index().0);
+    log
+}
+
 /// The snapshot came from a leader of at least its term; a vote of an older term counts no more.
 fn reset(log: RecoveredLog, position: LogPosition) -> RecoveredLog {
     let mut hard_state = log.hard_state;
@@ -78,7 +85,6 @@ mod tests {
     use raft::eraftpb::Entry;
 
     use super::*;
-    use crate::types::LogIndex;
 
     fn position(index: u64, term: u64) -> LogPosition {
         LogPosition { index: LogIndex(index), term: Term(term) }

@@ -60,6 +60,11 @@ impl Snapshots {
         None
     }
 
+    /// Does an operator wait for one?
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
     /// Entries of so many bytes were handed out for application.
     pub(super) fn handed_out(&mut self, bytes: u64) {
         self.bytes += bytes;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -85,12 +86,20 @@ impl<A: NodeAction> Fault for OnNodes<A> {
         let mut before = BTreeMap::new();
         let mut states = BTreeMap::new();
         let mut problems = Vec::new();
-        for &node in &chosen {
+        let began = Instant::now();
+        // At once, so that no node sees another one go first.
+        let results = each_at_once(&chosen, |node| {
             let ProcessState::Running { pid } = surroundings.platform.process().state(node) else {
+                return None;
+            };
+            Some((pid, self.action.act(node, surroundings)))
+        });
+        record.parameters["within_ms"] = json!(began.elapsed().as_millis() as u64);
+        for (node, result) in results {
+            let Some((pid, result)) = result else {
                 problems.push(format!("{node} was not running"));
                 continue;
             };
-            let result = self.action.act(node, surroundings);
             // Even if the call failed it may have acted, so that the heal must undo it.
             before.insert(node, pid);
             match result {
@@ -119,6 +128,19 @@ impl<A: NodeAction> Fault for OnNodes<A> {
     }
 }
 
+/// Does something to all nodes at the same time. A node for which it panicked is left out.
+fn each_at_once<T: Send>(nodes: &[NodeId], what: impl Fn(NodeId) -> T + Sync) -> Vec<(NodeId, T)> {
+    std::thread::scope(|scope| {
+        let what = &what;
+        let threads: Vec<_> =
+            nodes.iter().map(|&node| (node, scope.spawn(move || what(node)))).collect();
+        let join = |(node, thread): (NodeId, std::thread::ScopedJoinHandle<'_, T>)| {
+            Some((node, thread.join().ok()?))
+        };
+        threads.into_iter().filter_map(join).collect()
+    })
+}
+
 /// Nodes on which the action is in force.
 struct ActiveOnNodes<A> {
     action: A,
@@ -136,8 +158,10 @@ impl<A: NodeAction> ActiveFault for ActiveOnNodes<A> {
         let mut states = BTreeMap::new();
         let mut problems = Vec::new();
         let mut pids = Vec::new();
-        for (&node, &before) in &self.before {
-            match self.action.undo(node, surroundings) {
+        let undone = each_at_once(&self.nodes, |node| self.action.undo(node, surroundings));
+        for (node, result) in undone {
+            let before = self.before[&node];
+            match result {
                 Ok(ProcessState::Running { pid }) if self.action.is_undone(before, pid) => {
                     pids.push(format!("{node} (pid {pid})"));
                     states.insert(node.to_string(), json!({ "before": before, "after": pid }));

@@ -152,6 +152,7 @@ run = ["python3", "{here}/client.py"]
             peers: [(NodeId(1), at(1)), (NodeId(2), at(2))].into(),
             data: "/data/n2".into(),
             log: "/log".into(),
+            joins: false,
         };
         let expected = [
             &format!("{here}/store"),

@@ -1,10 +1,12 @@
 //! The Breakwater store: real processes of this very binary, spoken to over gRPC.
 //!
 //! ```text
+//! admin.rs       the commands of operators
 //! client.rs      a worker's connection and its session
 //! operations/    what each interface of a workload means here: one file each
 //! ```
 
+mod admin;
 mod client;
 mod operations;
 
@@ -17,8 +19,8 @@ use workloads::workload::Interface;
 
 use self::client::StoreClient;
 use super::{
-    BoxFuture, Client, FsyncMode, NodeContext, NodeStatus, Nodes, StorageMode, System, SystemEntry,
-    SystemOptions,
+    Admin, BoxFuture, Client, FsyncMode, NodeContext, NodeStatus, Nodes, StorageMode, System,
+    SystemEntry, SystemOptions,
 };
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
@@ -59,6 +61,9 @@ impl Nodes for Store {
         push(&context.listen.to_string());
         push("--peers");
         push(&peers.join(","));
+        if context.joins {
+            push("--join");
+        }
         push("--storage");
         push(match self.options.storage {
             StorageMode::Rocksdb => "rocksdb",
@@ -96,6 +101,10 @@ impl Nodes for Store {
                 committed: Some(status.committed),
             })
         })
+    }
+
+    fn admin(&self) -> Option<&dyn Admin> {
+        Some(self)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::bug::{Bug, Bugs};
 use crate::config::{Limits, Mode};
 use crate::driver::{Answered, Leadership, NodeError, NodeHandle};
 use crate::metrics::{GroupMetrics, Metrics};
+use crate::replica::{MemberRole, MemberStatus};
 use crate::resharding::{Resharding, ShardsView};
 use crate::shard::Shards;
 use crate::transport::{Directory, PeerConnections};
@@ -218,9 +219,10 @@ impl Api {
                 None => Route::Nowhere { leader: member },
             };
         };
-        // With this planted bug every node answers reads.
-        let astray =
-            self.config.bugs.has(Bug::LocalReads) && operation::access(request) == Access::Read;
+        // With these planted bugs nodes that do not lead answer reads.
+        let bugs = self.config.bugs;
+        let astray = operation::access(request) == Access::Read
+            && (bugs.has(Bug::LocalReads) || (bugs.has(Bug::RemovedReads) && self.is_out(group)));
         match place {
             Place::Member | Place::Here => Route::Here,
             Place::Leader | Place::LeaderHere if astray || replica.role == Role::Leader => {
@@ -235,6 +237,16 @@ impl Api {
                 Route::Nowhere { leader }
             }
         }
+    }
+
+    /// Has this node been removed from the group, as far as it knows?
+    fn is_out(&self, group: GroupId) -> bool {
+        self.node.status(group).is_some_and(|it| {
+            let here = |member: &MemberStatus| {
+                member.node == self.config.node && member.role != MemberRole::OutgoingVoter
+            };
+            !it.members.is_empty() && !it.members.iter().any(here)
+        })
     }
 
     /// The replica of a group that requests go by, if there is one here. One that waits to be added to

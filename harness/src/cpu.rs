@@ -8,26 +8,25 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 /// What a process has used since it started.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ProcessUsage {
+pub(crate) struct ProcessUsage {
     /// User and system time.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// The same by the names of its threads; those that have ended are missing.
-    pub(super) threads: BTreeMap<String, ThreadUsage>,
+    pub(crate) threads: BTreeMap<String, ThreadUsage>,
 }
 
 /// What the threads of one name have used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct ThreadUsage {
+pub(crate) struct ThreadUsage {
     /// Time on a core.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// How often they were taken from a core, mostly because they had to wait.
-    pub(super) switches: u64,
+    pub(crate) switches: u64,
 }
 
 /// What a process has used so far; nothing if it is gone.
-pub(super) fn of_process(pid: i32) -> ProcessUsage {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let cpu = cpu_of_stat(&stat, ticks_per_second()).unwrap_or_default();
+pub(crate) fn of_process(pid: i32) -> ProcessUsage {
+    let cpu = time_of_process(pid);
     let mut threads: BTreeMap<String, ThreadUsage> = BTreeMap::new();
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return ProcessUsage { cpu, threads };
@@ -43,8 +42,14 @@ pub(super) fn of_process(pid: i32) -> ProcessUsage {
     ProcessUsage { cpu, threads }
 }
 
+/// User and system time of a process so far, in whole ticks of the kernel; none if it is gone.
+pub(crate) fn time_of_process(pid: i32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    cpu_of_stat(&stat, ticks_per_second()).unwrap_or_default()
+}
+
 /// User and system time of this process.
-pub(super) fn of_self() -> Duration {
+pub(crate) fn of_self() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Duration::ZERO };
     [usage.user_time(), usage.system_time()]
         .iter()
@@ -56,7 +61,7 @@ pub(super) fn of_self() -> Duration {
 
 impl ProcessUsage {
     /// What was used from `before` to this.
-    pub(super) fn since(&self, before: &ProcessUsage) -> ProcessUsage {
+    pub(crate) fn since(&self, before: &ProcessUsage) -> ProcessUsage {
         let threads = self.threads.iter().map(|(name, now)| {
             let then = before.threads.get(name).copied().unwrap_or_default();
             let usage = ThreadUsage {

@@ -1,0 +1,119 @@
+//! The kinds of fault on a cluster without processes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::*;
+use crate::nemesis::Action;
+use crate::nemesis::fake::FakeCluster;
+use crate::nemesis::fault::{FaultKind, Situation};
+use crate::nemesis::plan::PlannedFault;
+use crate::nemesis::record::{FaultOutcome, FaultRecord};
+use crate::node_id::NodeId;
+
+const SITUATION: Situation = Situation { nodes: 5, keep_quorum: false };
+
+/// Each variant of these kinds once. Nothing looks at their times.
+fn planned(kinds: &[&'static FaultKind]) -> Vec<PlannedFault> {
+    let of_kind = |kind: &&'static FaultKind| {
+        let kind = *kind;
+        (kind.variants)(SITUATION).into_iter().map(move |fault| PlannedFault {
+            start: Duration::ZERO,
+            stop: Duration::ZERO,
+            kind,
+            fault,
+            seed: 7,
+        })
+    };
+    kinds.iter().flat_map(of_kind).collect()
+}
+
+fn only(records: Vec<FaultRecord>) -> FaultRecord {
+    let [record] = <[_; 1]>::try_from(records).expect("one record");
+    record
+}
+
+#[test]
+fn every_variant_is_seen_to_act_and_leaves_the_cluster_as_it_was() {
+    let kinds = [
+        &KILL,
+        &PAUSE,
+        &CRASH_LOOP,
+        &RESTART,
+        &ROLLING_RESTART,
+        &PAUSE_KILL,
+        &SLOW,
+        &WIPE,
+        &MEMBERSHIP,
+        &TRANSFER,
+        &SNAPSHOT,
+    ];
+    let plan = planned(&kinds);
+    let cluster = Arc::new(FakeCluster::new(5));
+    let mut injector = cluster.injector(plan.clone());
+    for index in 0..plan.len() {
+        for action in [Action::Install(index), Action::Heal(index)] {
+            let record = only(injector.perform(action));
+            assert_eq!(record.outcome, FaultOutcome::Installed, "{record:#?}");
+            assert!(record.installed_time.is_some(), "{record:#?}");
+            assert_eq!(record.healed_time.is_some(), action == Action::Heal(index), "{record:#?}");
+        }
+        let name = (plan[index].kind, plan[index].fault.variant());
+        assert!(cluster.all_run(), "{name:?}");
+        assert!(cluster.members().values().all(|role| role.votes()), "{name:?}");
+        assert_eq!(cluster.members().len(), 5, "{name:?}");
+        assert!(cluster.wiped.lock().unwrap().is_empty(), "{name:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_undone_yet_is_undone_when_others_are_healed() {
+    let cluster = Arc::new(FakeCluster::new(5));
+    let shrink = planned(&[&MEMBERSHIP]).swap_remove(0);
+    let pause = planned(&[&PAUSE]).swap_remove(0);
+    let mut injector = cluster.injector(vec![shrink, pause]);
+    injector.perform(Action::Install(0));
+    injector.perform(Action::Install(1));
+    cluster.refuses.store(true, Ordering::Relaxed);
+    let record = only(injector.perform(Action::Heal(0)));
+    assert_eq!(record.outcome, FaultOutcome::Indeterminate);
+    assert_eq!(record.healed_time, None);
+    assert_eq!(injector.in_force().len(), 2);
+    cluster.refuses.store(false, Ordering::Relaxed);
+    let records = injector.perform(Action::Heal(1));
+    assert!(records.iter().all(|it| it.outcome == FaultOutcome::Installed), "{records:#?}");
+    assert_eq!((records.len(), cluster.members().len()), (2, 5));
+    assert!(injector.in_force().is_empty());
+}
+
+#[test]
+fn no_majority_is_ever_wiped_or_out() {
+    let cluster = Arc::new(FakeCluster::new(5));
+    let plan: Vec<PlannedFault> = planned(&[&WIPE, &MEMBERSHIP])
+        .into_iter()
+        .filter(|planned| planned.fault.variant().contains("minority"))
+        .collect();
+    let mut injector = cluster.injector(plan.clone());
+    let first = only(injector.perform(Action::Install(0)));
+    assert_eq!((first.outcome, first.targets.len()), (FaultOutcome::Installed, 2));
+    for index in 1..plan.len() {
+        let record = only(injector.perform(Action::Install(index)));
+        assert_eq!(record.outcome, FaultOutcome::Skipped, "{record:#?}");
+    }
+    assert_eq!(cluster.wiped.lock().unwrap().len(), 2);
+    drop(injector);
+    assert!(cluster.all_run() && cluster.members().contains_key(&NodeId(5)));
+}
+
+#[test]
+fn members_are_not_changed_where_nodes_have_addresses_of_their_own_for_each_other() {
+    let cluster = Arc::new(FakeCluster::with_proxies(5));
+    let plan = planned(&[&WIPE, &MEMBERSHIP]);
+    let mut injector = cluster.injector(plan.clone());
+    for index in 0..plan.len() {
+        let record = only(injector.perform(Action::Install(index)));
+        assert_eq!(record.outcome, FaultOutcome::Skipped);
+        assert!(record.reason.expect("a reason").contains("platform fake"));
+    }
+}
