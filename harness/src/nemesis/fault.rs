@@ -10,13 +10,19 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::faults::{KILL, PARTITION, PAUSE};
+use super::faults::{
+    BANDWIDTH, CORRUPT, DELAY, DUPLICATE, FLAPPING, HALF_OPEN, KILL, LOSS, PARTIAL, PARTITION,
+    PAUSE, REORDER, RESET, SWIZZLE,
+};
 use super::record::FaultRecord;
 use super::surroundings::{Seen, Surroundings};
 use crate::node_id::NodeId;
 
 /// All kinds of fault.
-pub const FAULTS: &[&FaultKind] = &[&PARTITION, &KILL, &PAUSE];
+pub const FAULTS: &[&FaultKind] = &[
+    &PARTITION, &KILL, &PAUSE, &PARTIAL, &FLAPPING, &SWIZZLE, &DELAY, &LOSS, &DUPLICATE, &REORDER,
+    &CORRUPT, &BANDWIDTH, &RESET, &HALF_OPEN,
+];
 
 /// One line of the table of faults.
 pub struct FaultKind {

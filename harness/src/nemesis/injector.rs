@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::fault::ActiveFault;
+use super::network::Network;
 use super::plan::PlannedFault;
 use super::record::{FaultOutcome, FaultRecord};
 use super::surroundings::{NodeControl, Seen, Surroundings};
@@ -29,6 +30,7 @@ pub enum Action {
 /// The nemesis' hands. Runs on a thread of its own, because every call blocks.
 pub struct Injector {
     platform: Arc<dyn Platform>,
+    network: Arc<Network>,
     control: Arc<dyn NodeControl>,
     nodes: Vec<NodeId>,
     plan: Vec<PlannedFault>,
@@ -45,7 +47,8 @@ impl Injector {
         plan: Vec<PlannedFault>,
         began: Instant,
     ) -> Injector {
-        Injector { platform, control, nodes, plan, began, active: BTreeMap::new() }
+        let network = Network::new(Arc::clone(&platform));
+        Injector { platform, network, control, nodes, plan, began, active: BTreeMap::new() }
     }
 
     /// Performs one action. Returns the records of the faults that it began or ended: one in force has no
@@ -113,6 +116,7 @@ impl Injector {
             self.active.values().flat_map(|(fault, _)| fault.holds()).copied().collect();
         Surroundings {
             platform: &self.platform,
+            network: &self.network,
             control: &self.control,
             nodes: &self.nodes,
             held,

@@ -12,6 +12,7 @@
 pub mod fault;
 pub mod faults;
 mod injector;
+mod network;
 pub mod plan;
 pub mod record;
 mod surroundings;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::network::Network;
 use crate::node_id::NodeId;
 use crate::platform::{Platform, PlatformError, ProcessState};
 
@@ -32,6 +33,8 @@ pub enum Seen {
 /// The surroundings of a fault.
 pub struct Surroundings<'a> {
     pub(super) platform: &'a Arc<dyn Platform>,
+    /// Cuts and conditions of links, of all faults together.
+    pub(super) network: &'a Arc<Network>,
     pub(super) control: &'a Arc<dyn NodeControl>,
     pub(super) nodes: &'a [NodeId],
     /// Nodes that another fault holds.

@@ -12,6 +12,7 @@
 mod common;
 
 mod cases;
+mod links;
 mod node;
 mod runner;
 mod scenario;

@@ -18,13 +18,14 @@ use harness::platform::{
 };
 
 use crate::common::witness::{eventually, processes, state};
+use crate::links;
 use crate::runner::SKIPPED;
 
 const NODES: u16 = 5;
 /// Long enough to arrive on a busy machine.
-const ARRIVES: Duration = Duration::from_secs(5);
+pub(crate) const ARRIVES: Duration = Duration::from_secs(5);
 /// Long enough to believe that nothing comes.
-const SILENCE: Duration = Duration::from_millis(100);
+pub(crate) const SILENCE: Duration = Duration::from_millis(100);
 
 /// One scenario: a platform, and where its logs go.
 struct Scenario {
@@ -75,6 +76,12 @@ pub(crate) fn run(name: &str, folder: &Path) {
         "nftables_cut_and_heal" | "iptables_cut_and_heal" | "cut_and_heal" => {
             scenario.cut_and_heal();
         }
+        "packets_meet_conditions" => links::packets_meet_conditions(&*scenario.platform),
+        "a_cut_wins_over_a_shape" => links::a_cut_wins_over_a_shape(&*scenario.platform),
+        "connections_meet_conditions" => scenario.connections_meet_conditions(),
+        "shapes_are_refused" | "iptables_shapes_are_refused" => {
+            links::shapes_are_refused(&*scenario.platform);
+        }
         "bytes_wait_and_arrive_in_order" => scenario.bytes_wait_and_arrive_in_order(),
         "clients_are_never_cut_off" => scenario.clients_are_never_cut_off(),
         "whole_trees_pause_and_resume" => scenario.whole_trees_pause_and_resume(),
@@ -107,7 +114,7 @@ fn n(id: u16) -> NodeId {
     NodeId(id)
 }
 
-fn all_links() -> Vec<Link> {
+pub(crate) fn all_links() -> Vec<Link> {
     let nodes = || (1..=NODES).map(NodeId);
     nodes().flat_map(|a| nodes().map(move |b| (a, b))).filter(|(a, b)| a != b).collect()
 }
@@ -244,6 +251,11 @@ impl Scenario {
         // The end of a node is seen at the other end.
         self.platform.process().kill(n(2)).expect("kills");
         assert!(!matches!(late.read(&mut answer), Ok(1..)), "closed or reset");
+    }
+
+    fn connections_meet_conditions(&self) {
+        let pids = [n(1), n(2)].map(|node| self.start(node, "stubborn"));
+        links::connections_meet_conditions(&*self.platform, pids).expect("the fabric works");
     }
 
     fn clients_are_never_cut_off(&self) {
