@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::platform::{Fabric, Link, LinkConditions, Platform, PlatformError};
 
 /// The network between the nodes, shared by all faults.
-pub struct Network {
+pub(super) struct Network {
     platform: Arc<dyn Platform>,
     claims: Mutex<Claims>,
 }

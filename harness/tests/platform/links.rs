@@ -27,6 +27,8 @@ const TRAIN: Train = Train {
     spacing: Duration::from_millis(1),
     patience: Duration::from_millis(500),
 };
+/// What a busy machine may add to a delay.
+const LATE: Duration = Duration::from_millis(150);
 const NONE: LinkConditions = LinkConditions::NONE;
 
 /// Measures one link under some conditions and after them, while all others stay as they are.
@@ -49,7 +51,7 @@ pub(crate) fn packets_meet_conditions(platform: &dyn Platform) {
     let delay = Duration::from_millis(40);
     let seen = under(fabric, LinkConditions { delay, ..NONE }, TRAIN);
     assert_eq!(seen.arrived, seen.sent);
-    assert!(seen.delay >= Some(delay) && seen.delay < Some(delay * 3), "{seen:?}");
+    assert!(seen.delay >= Some(delay) && seen.delay < Some(delay + LATE), "{seen:?}");
 
     let seen = under(fabric, LinkConditions { loss: 0.3, ..NONE }, TRAIN);
     assert!((50..90).contains(&seen.arrived), "{seen:?}");
@@ -69,7 +71,7 @@ pub(crate) fn packets_meet_conditions(platform: &dyn Platform) {
     let burst = Train { packets: 20, size: 1_000, spacing: Duration::ZERO, ..TRAIN };
     let seen = under(fabric, LinkConditions { rate: Some(rate), ..NONE }, burst);
     assert!(seen.arrived > 10, "{seen:?}");
-    assert!(seen.rate > Some(rate / 4) && seen.rate < Some(rate * 3 / 2), "{seen:?}");
+    assert!(seen.rate > Some(rate / 4) && seen.rate < Some(rate * 4), "{seen:?}");
 }
 
 pub(crate) fn a_cut_wins_over_a_shape(platform: &dyn Platform) {

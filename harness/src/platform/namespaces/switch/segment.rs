@@ -58,9 +58,9 @@ impl<'a> Segment<'a> {
         Connection(from.min(to), from.max(to))
     }
 
-    /// Does it ask for a new connection?
+    /// Does it ask for a new connection, or agree to one?
     pub(super) fn is_opening(&self) -> bool {
-        self.flags() & (SYN | ACK) == SYN
+        self.flags() & SYN != 0
     }
 
     /// A reset to whoever sent it, as an unwilling receiver would answer (RFC 9293, 3.10.7.1).
@@ -187,7 +187,8 @@ pub(super) mod tests {
         assert_eq!(forth.connection(), back.connection());
         assert_eq!((back.sender(), back.receiver()), (N2, N1));
         assert!(Segment::of(&segment(SYN, 1, 0)).unwrap().is_opening());
-        assert!(!Segment::of(&segment(SYN | ACK, 1, 0)).unwrap().is_opening());
+        assert!(Segment::of(&segment(SYN | ACK, 1, 0)).unwrap().is_opening());
+        assert!(!forth.is_opening());
     }
 
     #[test]
