@@ -193,7 +193,7 @@ pub trait Fabric: Send + Sync {
         if conditions.is_empty() {
             return Ok(());
         }
-        Err(self.carries_no_packets("shape links"))
+        Err(carries_no_packets(self.name(), "shape links"))
     }
 
     /// What befell the packets of shaped links since the start of the run.
@@ -203,22 +203,21 @@ pub trait Fabric: Send + Sync {
 
     /// Sends a train of packets over each link and says what became of it.
     fn measure(&self, _: &[Link], _: Train) -> Result<Vec<Measured>, PlatformError> {
-        Err(self.carries_no_packets("measure links"))
+        Err(carries_no_packets(self.name(), "measure links"))
     }
 
     /// What the node's TCP has counted.
     fn tcp_counters(&self, _: NodeId) -> Result<TcpCounters, PlatformError> {
-        Err(self.carries_no_packets("read the TCP counters of a node"))
+        Err(carries_no_packets(self.name(), "read the TCP counters of a node"))
     }
+}
 
-    /// The error of a fabric that cannot do `what`.
-    fn carries_no_packets(&self, what: &str) -> PlatformError {
-        PlatformError::Unsupported(format!(
-            "the fabric {} cannot {what}: it does not carry the packets itself\n\
-             hint: --platform namespaces --fabric nftables can",
-            self.name()
-        ))
-    }
+/// The error of a fabric that only cuts.
+fn carries_no_packets(fabric: &str, what: &str) -> PlatformError {
+    PlatformError::Unsupported(format!(
+        "the fabric {fabric} cannot {what}: it does not carry the packets itself\n\
+         hint: --platform namespaces --fabric nftables can"
+    ))
 }
 
 /// What a probe saw on one link.

@@ -332,7 +332,7 @@ mod tests {
     fn a_rate_is_taken_for_a_chance_only_if_it_is_near() {
         assert!(is_about(30, 100, 0.3) && is_about(45, 100, 0.3) && is_about(15, 100, 0.3));
         assert!(!is_about(0, 100, 0.3) && !is_about(60, 100, 0.3));
-        assert!(!is_about(0, 100, 0.1), "no loss at all is not taken for ten percent");
+        assert!(!is_about(0, 200, 0.1), "no loss at all is not taken for ten percent");
     }
 
     #[test]
