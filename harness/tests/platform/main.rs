@@ -13,6 +13,7 @@ mod common;
 
 mod cases;
 mod links;
+mod network_faults;
 mod node;
 mod runner;
 mod scenario;

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,8 @@ use harness::platform::{
 };
 
 use crate::common::witness::{eventually, processes, state};
-use crate::links;
 use crate::runner::SKIPPED;
+use crate::{links, network_faults};
 
 const NODES: u16 = 5;
 /// Long enough to arrive on a busy machine.
@@ -30,7 +31,7 @@ pub(crate) const SILENCE: Duration = Duration::from_millis(100);
 /// One scenario: a platform, and where its logs go.
 struct Scenario {
     folder: PathBuf,
-    platform: Box<dyn Platform>,
+    platform: Arc<dyn Platform>,
 }
 
 /// Runs it; ends the process on failure.
@@ -61,14 +62,14 @@ pub(crate) fn run(name: &str, folder: &Path) {
         }
     }
     let start = Instant::now();
-    let platform: Box<dyn Platform> = if kind == "loopback" {
-        Box::new(Loopback::new(NODES).expect("loopback works"))
+    let platform: Arc<dyn Platform> = if kind == "loopback" {
+        Arc::new(Loopback::new(NODES).expect("loopback works"))
     } else {
         enter(&EnterOptions { user_namespace: UserNamespace::WhenNeeded }).expect("entered");
         let entered = start.elapsed();
         let place = Namespaces::new(NODES, fabric).expect("namespaces work");
         eprintln!("measured: entered in {entered:?}, network of {NODES} in {:?}", start.elapsed());
-        Box::new(place)
+        Arc::new(place)
     };
     let scenario = Scenario { folder: folder.to_owned(), platform };
     let rest = name.split_once('_').map_or("", |(_, rest)| rest);
@@ -81,6 +82,11 @@ pub(crate) fn run(name: &str, folder: &Path) {
         "connections_meet_conditions" => scenario.connections_meet_conditions(),
         "shapes_are_refused" | "iptables_shapes_are_refused" => {
             links::shapes_are_refused(&*scenario.platform);
+        }
+        "cuts_are_seen" => network_faults::cuts_are_seen(scenario.talking(), NODES),
+        "conditions_are_seen" => network_faults::conditions_are_seen(scenario.talking(), NODES),
+        "conditions_are_skipped" => {
+            network_faults::conditions_are_skipped(scenario.talking(), NODES);
         }
         "bytes_wait_and_arrive_in_order" => scenario.bytes_wait_and_arrive_in_order(),
         "clients_are_never_cut_off" => scenario.clients_are_never_cut_off(),
@@ -256,6 +262,18 @@ impl Scenario {
     fn connections_meet_conditions(&self) {
         let pids = [n(1), n(2)].map(|node| self.start(node, "stubborn"));
         links::connections_meet_conditions(&*self.platform, pids).expect("the fabric works");
+    }
+
+    /// The platform, with a node everywhere that talks to all others.
+    fn talking(&self) -> Arc<dyn Platform> {
+        for node in (1..=NODES).map(NodeId) {
+            let mut addresses = vec![self.platform.listen_address(node).to_string()];
+            for peer in (1..=NODES).map(NodeId).filter(|&peer| peer != node) {
+                addresses.push(self.platform.address(Endpoint::Node(node), peer).to_string());
+            }
+            self.start(node, &format!("talk-{}", addresses.join("+")));
+        }
+        Arc::clone(&self.platform)
     }
 
     fn clients_are_never_cut_off(&self) {

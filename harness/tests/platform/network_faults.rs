@@ -1,0 +1,82 @@
+//! Every fault of the network, installed and healed among nodes that talk: seen to act, and to be over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use harness::nemesis::fault::{FaultKind, Situation, fault_kind};
+use harness::nemesis::plan::PlannedFault;
+use harness::nemesis::record::{FaultOutcome, FaultRecord};
+use harness::nemesis::{Action, Injector, NodeControl};
+use harness::node_id::NodeId;
+use harness::platform::{Platform, PlatformError, ProcessState};
+
+const CUTS: &[&str] = &["partition", "partial", "flapping", "swizzle"];
+const CONDITIONS: &[&str] =
+    &["delay", "loss", "duplicate", "reorder", "corrupt", "bandwidth", "reset", "half-open"];
+
+/// A cluster whose first node leads.
+struct Talkers;
+
+impl NodeControl for Talkers {
+    fn leader(&self) -> Option<NodeId> {
+        Some(NodeId(1))
+    }
+
+    fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
+        Err(PlatformError::Unsupported(format!("{node} is not killed here")))
+    }
+}
+
+/// The first and the last variant of each kind of cut.
+pub(crate) fn cuts_are_seen(platform: Arc<dyn Platform>, nodes: u16) {
+    perform(platform, nodes, CUTS, expect_installed);
+}
+
+/// The first and the last variant of each kind of condition.
+pub(crate) fn conditions_are_seen(platform: Arc<dyn Platform>, nodes: u16) {
+    perform(platform, nodes, CONDITIONS, expect_installed);
+}
+
+/// Where packets are not carried by the fabric, conditions are skipped, and the reason says so.
+pub(crate) fn conditions_are_skipped(platform: Arc<dyn Platform>, nodes: u16) {
+    perform(platform, nodes, CONDITIONS, |record| {
+        assert_eq!(record.outcome, FaultOutcome::Skipped, "{record:?}");
+        assert!(record.reason.as_deref().is_some_and(|reason| reason.contains("hint: ")));
+    });
+}
+
+fn expect_installed(record: &FaultRecord) {
+    eprintln!("measured: {}: {}", record.description, record.evidence["summary"]);
+    assert_eq!(record.outcome, FaultOutcome::Installed, "{record:?}");
+    let healed = record.healed_time.expect("it was healed");
+    assert!(record.installed_time.is_some_and(|installed| installed < healed));
+}
+
+fn perform(platform: Arc<dyn Platform>, nodes: u16, kinds: &[&str], check: fn(&FaultRecord)) {
+    let kinds: Vec<&'static FaultKind> =
+        kinds.iter().map(|name| fault_kind(name).expect("it is in the table")).collect();
+    let situation = Situation { nodes, keep_quorum: false };
+    let plan: Vec<PlannedFault> = kinds
+        .into_iter()
+        .flat_map(|kind| {
+            let variants = (kind.variants)(situation);
+            let ends = [variants.first().cloned(), variants.last().cloned()];
+            ends.into_iter().flatten().map(move |fault| PlannedFault {
+                start: Duration::ZERO,
+                stop: Duration::ZERO,
+                kind,
+                fault,
+                seed: 11,
+            })
+        })
+        .collect();
+    let count = plan.len();
+    let node_ids = (1..=nodes).map(NodeId).collect();
+    let mut injector = Injector::new(platform, Arc::new(Talkers), node_ids, plan, Instant::now());
+    for index in 0..count {
+        let installed = injector.perform(Action::Install(index));
+        let healed = injector.perform(Action::Heal(index));
+        // One that was skipped has nothing to heal.
+        check(healed.last().or(installed.last()).expect("every fault leaves a record"));
+    }
+}
