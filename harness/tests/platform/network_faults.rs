@@ -10,9 +10,15 @@ use harness::nemesis::{Action, Injector, NodeControl};
 use harness::node_id::NodeId;
 use harness::platform::{Platform, PlatformError, ProcessState};
 
+use crate::common::witness::eventually;
+use crate::scenario::{SILENCE, all_links};
+
 const CUTS: &[&str] = &["partition", "partial", "flapping", "swizzle"];
 const CONDITIONS: &[&str] =
     &["delay", "loss", "duplicate", "reorder", "corrupt", "bandwidth", "reset", "half-open"];
+
+/// Those that cut other links while they last.
+const MOVING: &[&str] = &["flapping", "swizzle"];
 
 /// A cluster whose first node leads.
 struct Talkers;
@@ -29,7 +35,12 @@ impl NodeControl for Talkers {
 
 /// The first and the last variant of each kind of cut.
 pub(crate) fn cuts_are_seen(platform: Arc<dyn Platform>, nodes: u16) {
-    perform(platform, nodes, CUTS, expect_installed);
+    perform(platform, nodes, CUTS, |record| {
+        expect_installed(record);
+        if MOVING.contains(&record.kind.as_str()) {
+            assert!(record.parameters["steps"].as_u64() > Some(1), "{record:?}");
+        }
+    });
 }
 
 /// The first and the last variant of each kind of condition.
@@ -52,6 +63,12 @@ fn expect_installed(record: &FaultRecord) {
     assert!(record.installed_time.is_some_and(|installed| installed < healed));
 }
 
+/// Do packets arrive over every link?
+fn all_arrive(platform: &dyn Platform) -> bool {
+    let results = platform.fabric().probe(&all_links(), SILENCE).expect("probes");
+    results.iter().all(|result| result.arrived > 0)
+}
+
 fn perform(platform: Arc<dyn Platform>, nodes: u16, kinds: &[&str], check: fn(&FaultRecord)) {
     let kinds: Vec<&'static FaultKind> =
         kinds.iter().map(|name| fault_kind(name).expect("it is in the table")).collect();
@@ -72,9 +89,15 @@ fn perform(platform: Arc<dyn Platform>, nodes: u16, kinds: &[&str], check: fn(&F
         .collect();
     let count = plan.len();
     let node_ids = (1..=nodes).map(NodeId).collect();
-    let mut injector = Injector::new(platform, Arc::new(Talkers), node_ids, plan, Instant::now());
+    let moving: Vec<bool> = plan.iter().map(|it| MOVING.contains(&it.kind.name)).collect();
+    let control = Arc::new(Talkers);
+    let mut injector =
+        Injector::new(Arc::clone(&platform), control, node_ids, plan, Instant::now());
     for index in 0..count {
         let installed = injector.perform(Action::Install(index));
+        if moving[index] {
+            eventually("all links are back by themselves", || all_arrive(&*platform));
+        }
         let healed = injector.perform(Action::Heal(index));
         // One that was skipped has nothing to heal.
         check(healed.last().or(installed.last()).expect("every fault leaves a record"));

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use super::on_links::{LinkFault, Look, on_links};
 use crate::nemesis::fault::FaultKind;
 use crate::platform::{Connections, LinkConditions};
+use crate::plural::counted;
 
 /// Half-open connections.
 pub const HALF_OPEN: FaultKind = FaultKind {
@@ -45,8 +46,10 @@ impl LinkFault for HalfOpen {
         let seen = look.sample(50)?;
         let dropped = look.await_counts(|counts| counts.carried.forgotten > 0).carried.forgotten;
         let sentence = format!(
-            "{dropped} segments of old connections dropped, {} of {} probes arrived",
-            seen.arrived, seen.sent
+            "{} of old connections dropped, {} of {} probes arrived",
+            counted(dropped, "segment"),
+            seen.arrived,
+            seen.sent
         );
         if dropped > 0 && seen.arrived > 0 { Ok(sentence) } else { Err(sentence) }
     }

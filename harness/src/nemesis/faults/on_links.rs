@@ -18,6 +18,7 @@ use crate::nemesis::record::FaultRecord;
 use crate::nemesis::surroundings::{Seen, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{Carried, Link, LinkConditions, Measured, PlatformError, Train};
+use crate::plural::counted;
 
 /// How long to wait for the first packet of the nodes that meets the conditions.
 const TRAFFIC_PATIENCE: Duration = Duration::from_secs(2);
@@ -265,15 +266,20 @@ impl Counts {
             (reset, "answered by resets"),
             (forgotten, "of old connections dropped"),
             (overflowed, "dropped from full queues"),
-            (self.connections_reset, "connections reset"),
-            (self.checksum_errors, "wrong checksums seen by nodes"),
         ];
-        let parts: Vec<String> = parts
+        let mut parts: Vec<String> = parts
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
-        let packets = crate::plural::counted(packets, "packet");
+        if self.connections_reset > 0 {
+            parts.push(format!("{} reset", counted(self.connections_reset, "connection")));
+        }
+        if self.checksum_errors > 0 {
+            let errors = counted(self.checksum_errors, "wrong checksum");
+            parts.push(format!("{errors} seen by nodes"));
+        }
+        let packets = counted(packets, "packet");
         if parts.is_empty() {
             format!("{packets} met it")
         } else {

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use super::on_links::{LinkFault, Look, on_links, one_of, percent};
 use crate::nemesis::fault::FaultKind;
 use crate::platform::LinkConditions;
+use crate::plural::counted;
 
 /// TCP resets.
 pub const RESET: FaultKind = FaultKind {
@@ -44,7 +45,8 @@ impl LinkFault for Reset {
     fn look(self, _: &LinkConditions, look: &mut Look<'_>) -> Result<String, String> {
         let counts = look.await_counts(|counts| counts.connections_reset > 0);
         let (answered, lost) = (counts.carried.reset, counts.connections_reset);
-        let sentence = format!("{answered} segments answered by resets, {lost} connections lost");
+        let (segments, connections) = (counted(answered, "segment"), counted(lost, "connection"));
+        let sentence = format!("{segments} answered by resets, {connections} lost");
         if answered > 0 && lost > 0 { Ok(sentence) } else { Err(sentence) }
     }
 }
