@@ -87,15 +87,14 @@ fn perform(platform: Arc<dyn Platform>, nodes: u16, kinds: &[&str], check: fn(&F
             })
         })
         .collect();
-    let count = plan.len();
     let node_ids = (1..=nodes).map(NodeId).collect();
     let moving: Vec<bool> = plan.iter().map(|it| MOVING.contains(&it.kind.name)).collect();
     let control = Arc::new(Talkers);
     let mut injector =
         Injector::new(Arc::clone(&platform), control, node_ids, plan, Instant::now());
-    for index in 0..count {
+    for (index, moves) in moving.into_iter().enumerate() {
         let installed = injector.perform(Action::Install(index));
-        if moving[index] {
+        if moves {
             eventually("all links are back by themselves", || all_arrive(&*platform));
         }
         let healed = injector.perform(Action::Heal(index));
