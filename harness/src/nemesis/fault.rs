@@ -11,8 +11,9 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 
 use super::faults::{
-    CRASH_LOOP, KILL, MEMBERSHIP, PARTITION, PAUSE, PAUSE_KILL, RESTART, ROLLING_RESTART, SLOW,
-    SNAPSHOT, TRANSFER, WIPE,
+    BANDWIDTH, CORRUPT, CRASH_LOOP, DELAY, DUPLICATE, FLAPPING, HALF_OPEN, KILL, LOSS, MEMBERSHIP,
+    PARTIAL, PARTITION, PAUSE, PAUSE_KILL, REORDER, RESET, RESTART, ROLLING_RESTART, SLOW,
+    SNAPSHOT, SWIZZLE, TRANSFER, WIPE,
 };
 use super::record::FaultRecord;
 use super::surroundings::{Seen, Surroundings};
@@ -32,6 +33,17 @@ pub const FAULTS: &[&FaultKind] = &[
     &MEMBERSHIP,
     &TRANSFER,
     &SNAPSHOT,
+    &PARTIAL,
+    &FLAPPING,
+    &SWIZZLE,
+    &DELAY,
+    &LOSS,
+    &DUPLICATE,
+    &REORDER,
+    &CORRUPT,
+    &BANDWIDTH,
+    &RESET,
+    &HALF_OPEN,
 ];
 
 /// One line of the table of faults.

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::fault::ActiveFault;
+use super::network::Network;
 use super::plan::PlannedFault;
 use super::record::{FaultOutcome, FaultRecord, replace_or_push};
 use super::surroundings::{NodeControl, Seen, Surroundings};
@@ -29,6 +30,7 @@ pub enum Action {
 /// The nemesis' hands. Runs on a thread of its own, because every call blocks.
 pub struct Injector {
     platform: Arc<dyn Platform>,
+    network: Arc<Network>,
     control: Arc<dyn NodeControl>,
     nodes: Vec<NodeId>,
     plan: Vec<PlannedFault>,
@@ -50,8 +52,10 @@ impl Injector {
         plan: Vec<PlannedFault>,
         began: Instant,
     ) -> Injector {
+        let network = Network::new(Arc::clone(&platform));
         Injector {
             platform,
+            network,
             control,
             nodes,
             plan,
@@ -158,6 +162,7 @@ impl Injector {
             self.active.values().flat_map(|(fault, _)| fault.holds()).copied().collect();
         Surroundings {
             platform: &self.platform,
+            network: &self.network,
             control: &self.control,
             nodes: &self.nodes,
             held,

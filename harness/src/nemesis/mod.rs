@@ -14,6 +14,7 @@ mod fake;
 pub mod fault;
 pub mod faults;
 mod injector;
+mod network;
 pub mod plan;
 pub mod record;
 mod surroundings;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::fault::ActiveFault;
+use super::network::Network;
 use crate::node_id::NodeId;
 use crate::platform::{Platform, PlatformError, ProcessState};
 use crate::system::{AdminAction, AdminError, Members};
@@ -60,6 +61,8 @@ pub enum Seen {
 /// The surroundings of a fault.
 pub struct Surroundings<'a> {
     pub(super) platform: &'a Arc<dyn Platform>,
+    /// Cuts and conditions of links, of all faults together.
+    pub(super) network: &'a Arc<Network>,
     pub(super) control: &'a Arc<dyn NodeControl>,
     pub(super) nodes: &'a [NodeId],
     /// Nodes that another fault holds.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Platform ─┬─ ProcessControl   start, kill, pause, resume, terminate a whole node
-//!           └─ Fabric           cut a set of directed pairs atomically, heal, probe, count drops
+//!           └─ Fabric           cut a set of directed pairs atomically, shape others, probe, count
 //! ```
 //!
 //! `namespaces` (default) gives every node its own network and pid namespace, joined by a bridge;
@@ -16,7 +16,7 @@
 //!
 //! `probe` and `enter` need a process with one thread: they come first in `main`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +28,7 @@ use crate::node_id::NodeId;
 
 pub mod capability;
 mod choice;
+mod conditions;
 mod doctor;
 pub mod loopback;
 pub mod namespaces;
@@ -36,6 +37,7 @@ mod wait;
 
 pub use capability::{Capabilities, probe};
 pub use choice::{Chosen, FabricChoice, PlatformChoice, choose};
+pub use conditions::{Carried, Connections, LinkConditions, Measured, TcpCounters, Train};
 pub use doctor::doctor;
 
 /// Who opens a connection to a node.
@@ -179,6 +181,43 @@ pub trait Fabric: Send + Sync {
 
     /// Packets dropped by cuts since the start of the run, where the fabric can count them.
     fn dropped(&self) -> Option<u64>;
+
+    /// Packets of exactly these links meet these conditions from now on, those of others none. A link
+    /// that is also cut is cut. Chances are drawn from `seed`, on each link apart; a link whose
+    /// conditions do not change goes on drawing.
+    fn shape(
+        &self,
+        conditions: &BTreeMap<Link, LinkConditions>,
+        _seed: u64,
+    ) -> Result<(), PlatformError> {
+        if conditions.is_empty() {
+            return Ok(());
+        }
+        Err(carries_no_packets(self.name(), "shape links"))
+    }
+
+    /// What befell the packets of shaped links since the start of the run.
+    fn carried(&self) -> Carried {
+        Carried::default()
+    }
+
+    /// Sends a train of packets over each link and says what became of it.
+    fn measure(&self, _: &[Link], _: Train) -> Result<Vec<Measured>, PlatformError> {
+        Err(carries_no_packets(self.name(), "measure links"))
+    }
+
+    /// What the node's TCP has counted.
+    fn tcp_counters(&self, _: NodeId) -> Result<TcpCounters, PlatformError> {
+        Err(carries_no_packets(self.name(), "read the TCP counters of a node"))
+    }
+}
+
+/// The error of a fabric that only cuts.
+fn carries_no_packets(fabric: &str, what: &str) -> PlatformError {
+    PlatformError::Unsupported(format!(
+        "the fabric {fabric} cannot {what}: it does not carry the packets itself\n\
+         hint: --platform namespaces --fabric nftables can"
+    ))
 }
 
 /// What a probe saw on one link.

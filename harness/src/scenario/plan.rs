@@ -165,7 +165,7 @@ mod tests {
             interval: Duration::from_secs(9),
             time_limit: Duration::from_secs(120),
             nodes: 5,
-            program: crate::nemesis::program::Program::Mix,
+            program: crate::nemesis::plan::Program::Mix,
             at_once_max: 2,
             keep_quorum: false,
             seed: 7,

@@ -12,6 +12,8 @@
 mod common;
 
 mod cases;
+mod links;
+mod network_faults;
 mod node;
 mod runner;
 mod scenario;

@@ -1,9 +1,10 @@
 //! What runs as a node.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, exit};
+use std::time::Duration;
 
 /// Plays a role. The token is only there to be found in the command line.
 pub(crate) fn run(role: &str, token: &str) {
@@ -30,9 +31,10 @@ pub(crate) fn run(role: &str, token: &str) {
             print_facts();
             wait_for_ever()
         }
-        _ => match role.strip_prefix("echo-") {
-            Some(address) => echo(address),
-            None => panic!("no role {role}"),
+        _ => match (role.strip_prefix("echo-"), role.strip_prefix("talk-")) {
+            (Some(address), _) => echo(address),
+            (_, Some(addresses)) => talk(addresses),
+            (None, None) => panic!("no role {role}"),
         },
     }
 }
@@ -69,6 +71,32 @@ fn print_facts() {
     let open = std::fs::read_dir("/proc/self/fd").expect("/proc is mounted").count() - 1;
     eprintln!("descriptors: {open}");
     eprintln!("ready");
+}
+
+/// Answers as an echo at the first address, and keeps talking to the others, on new connections if need be.
+fn talk(addresses: &str) -> ! {
+    const PAUSE: Duration = Duration::from_millis(10);
+    const PATIENCE: Duration = Duration::from_millis(500);
+    let mut addresses = addresses.split('+');
+    let own = addresses.next().expect("its own address comes first");
+    for peer in addresses {
+        let peer = peer.parse().expect("an address");
+        std::thread::spawn(move || {
+            loop {
+                if let Ok(mut stream) = TcpStream::connect_timeout(&peer, PATIENCE) {
+                    let patient = stream.set_read_timeout(Some(PATIENCE));
+                    patient.expect("a valid timeout");
+                    while stream.write_all(b"word").is_ok()
+                        && stream.read_exact(&mut [0; 4]).is_ok()
+                    {
+                        std::thread::park_timeout(PAUSE);
+                    }
+                }
+                std::thread::park_timeout(PAUSE);
+            }
+        });
+    }
+    echo(own)
 }
 
 /// Answers every connection with what it says.

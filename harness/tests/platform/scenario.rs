@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,17 +20,18 @@ use harness::platform::{
 
 use crate::common::witness::{eventually, processes, state};
 use crate::runner::SKIPPED;
+use crate::{links, network_faults};
 
 const NODES: u16 = 5;
 /// Long enough to arrive on a busy machine.
-const ARRIVES: Duration = Duration::from_secs(5);
+pub(crate) const ARRIVES: Duration = Duration::from_secs(5);
 /// Long enough to believe that nothing comes.
-const SILENCE: Duration = Duration::from_millis(100);
+pub(crate) const SILENCE: Duration = Duration::from_millis(100);
 
 /// One scenario: a platform, and where its logs go.
 struct Scenario {
     folder: PathBuf,
-    platform: Box<dyn Platform>,
+    platform: Arc<dyn Platform>,
 }
 
 /// Runs it; ends the process on failure.
@@ -60,20 +62,31 @@ pub(crate) fn run(name: &str, folder: &Path) {
         }
     }
     let start = Instant::now();
-    let platform: Box<dyn Platform> = if kind == "loopback" {
-        Box::new(Loopback::new(NODES).expect("loopback works"))
+    let platform: Arc<dyn Platform> = if kind == "loopback" {
+        Arc::new(Loopback::new(NODES).expect("loopback works"))
     } else {
         enter(&EnterOptions { user_namespace: UserNamespace::WhenNeeded }).expect("entered");
         let entered = start.elapsed();
         let place = Namespaces::new(NODES, fabric).expect("namespaces work");
         eprintln!("measured: entered in {entered:?}, network of {NODES} in {:?}", start.elapsed());
-        Box::new(place)
+        Arc::new(place)
     };
     let scenario = Scenario { folder: folder.to_owned(), platform };
     let rest = name.split_once('_').map_or("", |(_, rest)| rest);
     match rest {
         "nftables_cut_and_heal" | "iptables_cut_and_heal" | "cut_and_heal" => {
             scenario.cut_and_heal();
+        }
+        "packets_meet_conditions" => links::packets_meet_conditions(&*scenario.platform),
+        "a_cut_wins_over_a_shape" => links::a_cut_wins_over_a_shape(&*scenario.platform),
+        "connections_meet_conditions" => scenario.connections_meet_conditions(),
+        "shapes_are_refused" | "iptables_shapes_are_refused" => {
+            links::shapes_are_refused(&*scenario.platform);
+        }
+        "cuts_are_seen" => network_faults::cuts_are_seen(scenario.talking(), NODES),
+        "conditions_are_seen" => network_faults::conditions_are_seen(scenario.talking(), NODES),
+        "conditions_are_skipped" => {
+            network_faults::conditions_are_skipped(scenario.talking(), NODES);
         }
         "bytes_wait_and_arrive_in_order" => scenario.bytes_wait_and_arrive_in_order(),
         "clients_are_never_cut_off" => scenario.clients_are_never_cut_off(),
@@ -107,7 +120,7 @@ fn n(id: u16) -> NodeId {
     NodeId(id)
 }
 
-fn all_links() -> Vec<Link> {
+pub(crate) fn all_links() -> Vec<Link> {
     let nodes = || (1..=NODES).map(NodeId);
     nodes().flat_map(|a| nodes().map(move |b| (a, b))).filter(|(a, b)| a != b).collect()
 }
@@ -244,6 +257,23 @@ impl Scenario {
         // The end of a node is seen at the other end.
         self.platform.process().kill(n(2)).expect("kills");
         assert!(!matches!(late.read(&mut answer), Ok(1..)), "closed or reset");
+    }
+
+    fn connections_meet_conditions(&self) {
+        let pids = [n(1), n(2)].map(|node| self.start(node, "stubborn"));
+        links::connections_meet_conditions(&*self.platform, pids).expect("the fabric works");
+    }
+
+    /// The platform, with a node everywhere that talks to all others.
+    fn talking(&self) -> Arc<dyn Platform> {
+        for node in (1..=NODES).map(NodeId) {
+            let mut addresses = vec![self.platform.listen_address(node).to_string()];
+            for peer in (1..=NODES).map(NodeId).filter(|&peer| peer != node) {
+                addresses.push(self.platform.address(Endpoint::Node(node), peer).to_string());
+            }
+            self.start(node, &format!("talk-{}", addresses.join("+")));
+        }
+        Arc::clone(&self.platform)
     }
 
     fn clients_are_never_cut_off(&self) {

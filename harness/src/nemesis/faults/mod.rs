@@ -1,7 +1,9 @@
 //! The kinds of fault, one file each; what several of them need is here too.
 //!
 //! ```text
-//! partition ── grudge                     who must not hear whom
+//! partition, flapping ── grudge            who must not hear whom ──┐
+//! partial, swizzle ─────────────────────────────────────────────────┴─ cut, moving_cut
+//! delay, loss, reset, ... ── on_links     conditions on some links ── link_selector   which links
 //! kill, pause, pause_kill ── on_nodes     one thing done to some nodes ── selector   which nodes
 //! crash_loop, restart ── cycles           nodes that end and start again ── selector, background
 //! slow ── selector, background            what is done over and over until the fault is healed
@@ -11,33 +13,59 @@
 
 mod admin_loop;
 mod background;
+mod bandwidth;
+mod corrupt;
 mod crash_loop;
+mod cut;
 mod cycles;
+mod delay;
+mod duplicate;
+mod flapping;
 mod grudge;
+mod half_open;
 mod kill;
+mod link_selector;
+mod loss;
 mod membership;
+mod moving_cut;
+mod on_links;
 mod on_nodes;
+mod partial;
 mod partition;
 mod pause;
 mod pause_kill;
+mod reorder;
+mod reset;
 mod restart;
 mod roster;
 mod selector;
 mod slow;
 mod snapshot;
+mod swizzle;
 #[cfg(test)]
 mod tests;
 mod transfer;
 mod wipe;
 
+pub use bandwidth::BANDWIDTH;
+pub use corrupt::CORRUPT;
 pub use crash_loop::CRASH_LOOP;
+pub use delay::DELAY;
+pub use duplicate::DUPLICATE;
+pub use flapping::FLAPPING;
+pub use half_open::HALF_OPEN;
 pub use kill::KILL;
+pub use loss::LOSS;
 pub use membership::MEMBERSHIP;
+pub use partial::PARTIAL;
 pub use partition::PARTITION;
 pub use pause::PAUSE;
 pub use pause_kill::PAUSE_KILL;
+pub use reorder::REORDER;
+pub use reset::RESET;
 pub use restart::{RESTART, ROLLING_RESTART};
 pub use slow::SLOW;
 pub use snapshot::SNAPSHOT;
+pub use swizzle::SWIZZLE;
 pub use transfer::TRANSFER;
 pub use wipe::WIPE;

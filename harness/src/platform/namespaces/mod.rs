@@ -3,6 +3,7 @@
 //! ```text
 //! main ── enter() ──> Namespaces::new() ── topology (bridge, cables, addresses)
 //!                                       ── fabric   (nftables on the bridge, or iptables)
+//!                                          └─ switch  (carries the packets of shaped links)
 //!                                       ── process  (stub = pid 1 of each node)
 //! ```
 //!
@@ -16,6 +17,7 @@ mod netlink;
 mod nftables;
 mod place;
 mod prober;
+mod switch;
 mod topology;
 
 pub use enter::{EnterError, EnterOptions, Entered, UserNamespace, enter};

@@ -1,26 +1,36 @@
-//! Fabric `nftables`: one rule on the bridge, and a set of directed pairs that it drops.
+//! Fabric `nftables`: two rules on the bridge, and the sets of directed pairs that they drop.
 //!
 //! ```text
 //! table bridge breakwater {
 //!   set cut { type ipv4_addr . ipv4_addr }
-//!   chain forward { hook forward; meta protocol ip, ip saddr . ip daddr @cut, counter, drop }
+//!   set shaped { type ipv4_addr . ipv4_addr }
+//!   chain forward {
+//!     hook forward
+//!     meta protocol ip, ip saddr . ip daddr @cut, counter, drop
+//!     meta protocol ip, ip saddr . ip daddr @shaped, drop      (the switch carries these)
+//!   }
 //! }
 //! ```
 //!
-//! A cut replaces the contents of the set in one transaction, so any partition, however many
+//! A cut replaces the contents of a set in one transaction, so any partition, however many
 //! pairs it has, comes into force between two packets. Spoken to the kernel directly: no `nft`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::netlink::{ACK, APPEND, CREATE, DUMP, Message, Socket, attributes};
 use super::prober::Prober;
+use super::switch::Switch;
 use super::topology::Topology;
-use crate::platform::{Fabric, Link, PlatformError, ProbeResult};
+use crate::node_id::NodeId;
+use crate::platform::{
+    Carried, Fabric, Link, LinkConditions, Measured, PlatformError, ProbeResult, TcpCounters, Train,
+};
 
 const TABLE: &str = "breakwater";
-const SET: &str = "cut";
+const CUT: Set = Set { name: "cut", id: 1 };
+const SHAPED: Set = Set { name: "shaped", id: 2 };
 const CHAIN: &str = "forward";
 
 /// Elements in one message; a nest holds less than 64 KiB and an element takes 20 bytes.
@@ -75,25 +85,58 @@ mod nft {
     pub(super) const ELEMENT_KEY: u16 = 1;
 }
 
-/// The set and its rule.
+/// A set of directed pairs.
+#[derive(Debug, Clone, Copy)]
+struct Set {
+    name: &'static str,
+    /// Tells it from the others of one transaction.
+    id: u32,
+}
+
+/// What is done to links.
+#[derive(Debug, Default)]
+struct Links {
+    cut: BTreeSet<Link>,
+    /// Started by the first link that is shaped.
+    switch: Option<Switch>,
+}
+
+/// The sets and their rules.
 #[derive(Debug)]
 pub(crate) struct Nftables {
     socket: Mutex<Socket>,
+    /// Locked before `socket`, never after it.
+    links: Mutex<Links>,
     topology: Arc<Topology>,
     prober: Prober,
 }
 
 impl Nftables {
-    /// Installs the empty set and the rule in this thread's network namespace.
+    /// Installs the empty sets and the rules in this thread's network namespace.
     pub(crate) fn new(topology: Arc<Topology>) -> Result<Nftables, PlatformError> {
         let mut socket = Socket::open(libc::NETLINK_NETFILTER)?;
         install(&mut socket)?;
         let prober = Prober::new(Arc::clone(&topology));
-        Ok(Nftables { socket: Mutex::new(socket), topology, prober })
+        let (socket, links) = (Mutex::new(socket), Mutex::default());
+        Ok(Nftables { socket, links, topology, prober })
     }
 
     fn socket(&self) -> MutexGuard<'_, Socket> {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(
+        &self,
+        set: Set,
+        links: impl ExactSizeIterator<Item = Link>,
+    ) -> Result<(), PlatformError> {
+        let what = format!("replace the set of {} {} links", links.len(), set.name);
+        let elements: Vec<_> = links.map(|link| self.element(link)).collect::<Result<_, _>>()?;
+        self.socket().transact(&what, replace(set, &elements))
     }
 
     fn element(&self, (from, to): Link) -> Result<[u8; 8], PlatformError> {
@@ -112,10 +155,13 @@ impl Fabric for Nftables {
     }
 
     fn cut(&self, links: &BTreeSet<Link>) -> Result<(), PlatformError> {
-        let elements: Vec<_> =
-            links.iter().map(|&link| self.element(link)).collect::<Result<_, _>>()?;
-        let what = format!("replace the set of {} cut links", elements.len());
-        self.socket().transact(&what, replace(&elements))
+        let mut state = self.links();
+        self.replace(CUT, links.iter().copied())?;
+        state.cut.clone_from(links);
+        if let Some(switch) = &state.switch {
+            switch.cut(links);
+        }
+        Ok(())
     }
 
     fn probe(&self, links: &[Link], patience: Duration) -> Result<Vec<ProbeResult>, PlatformError> {
@@ -128,18 +174,65 @@ impl Fabric for Nftables {
         let rules = self.socket().dump("read the drop counter", request).ok()?;
         rules.iter().find_map(|rule| counted_packets(rule))
     }
+
+    fn shape(
+        &self,
+        conditions: &BTreeMap<Link, LinkConditions>,
+        seed: u64,
+    ) -> Result<(), PlatformError> {
+        let mut state = self.links();
+        let Links { cut, switch } = &mut *state;
+        let switch = match switch {
+            Some(switch) => switch,
+            None if conditions.is_empty() => return Ok(()),
+            None => {
+                let started = switch.insert(Switch::start(&self.topology)?);
+                started.cut(cut);
+                started
+            }
+        };
+        // In the moment between the two a packet may be carried twice or not at all.
+        switch.shape(conditions, seed)?;
+        self.replace(SHAPED, conditions.keys().copied())
+    }
+
+    fn carried(&self) -> Carried {
+        self.links().switch.as_ref().map_or_else(Carried::default, Switch::carried)
+    }
+
+    fn measure(&self, links: &[Link], train: Train) -> Result<Vec<Measured>, PlatformError> {
+        self.prober.measure(links, train)
+    }
+
+    fn tcp_counters(&self, node: NodeId) -> Result<TcpCounters, PlatformError> {
+        let text = self.topology.node(node)?.read_proc_net("snmp")?;
+        tcp_counters(&text).ok_or_else(|| {
+            PlatformError::Unsupported("this kernel does not count what TCP does".to_owned())
+        })
+    }
 }
 
-/// Installs table, set, chain and rule. Also what a capability probe tries.
+/// `Tcp:` is there twice: names, and numbers in the same order.
+fn tcp_counters(snmp: &str) -> Option<TcpCounters> {
+    let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp:"));
+    let (names, numbers) = (lines.next()?.split_whitespace(), lines.next()?.split_whitespace());
+    let counters: BTreeMap<&str, &str> = names.zip(numbers).collect();
+    let counter = |name: &str| counters.get(name)?.parse().ok();
+    Some(TcpCounters { resets: counter("EstabResets")?, checksum_errors: counter("InCsumErrors")? })
+}
+
+/// Installs table, sets, chain and rules. Also what a capability probe tries.
 pub(crate) fn install(socket: &mut Socket) -> Result<(), PlatformError> {
     let table = message(nft::NEWTABLE, ACK | CREATE).text(nft::TABLE_NAME, TABLE);
-    let set = message(nft::NEWSET, ACK | CREATE)
-        .text(nft::SET_TABLE, TABLE)
-        .text(nft::SET_NAME, SET)
-        .be32(nft::SET_FLAGS, 0)
-        .be32(nft::SET_KEY_TYPE, 0)
-        .be32(nft::SET_KEY_LENGTH, 8)
-        .be32(nft::SET_ID, 1);
+    let set = |set: Set| {
+        message(nft::NEWSET, ACK | CREATE)
+            .text(nft::SET_TABLE, TABLE)
+            .text(nft::SET_NAME, set.name)
+            .be32(nft::SET_FLAGS, 0)
+            .be32(nft::SET_KEY_TYPE, 0)
+            .be32(nft::SET_KEY_LENGTH, 8)
+            .be32(nft::SET_ID, set.id)
+    };
     let chain = message(nft::NEWCHAIN, ACK | CREATE)
         .text(nft::CHAIN_TABLE, TABLE)
         .text(nft::CHAIN_NAME, CHAIN)
@@ -148,15 +241,20 @@ pub(crate) fn install(socket: &mut Socket) -> Result<(), PlatformError> {
         })
         .text(nft::CHAIN_TYPE, "filter")
         .be32(nft::CHAIN_POLICY, libc::NF_ACCEPT as u32);
-    install_batch(socket, vec![table, set, chain, rule()])
+    let rules = [rule(CUT, Counted::Yes), rule(SHAPED, Counted::No)];
+    let messages = [table, set(CUT), set(SHAPED), chain].into_iter().chain(rules).collect();
+    socket.transact("install the nftables sets and their rules", batch(messages))
 }
 
-fn install_batch(socket: &mut Socket, messages: Vec<Message>) -> Result<(), PlatformError> {
-    socket.transact("install the nftables set and its rule", batch(messages))
+/// Does a rule count what it drops?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Yes,
+    No,
 }
 
-/// `meta protocol ip, ip saddr . ip daddr @cut, counter, drop`.
-fn rule() -> Message {
+/// `meta protocol ip, ip saddr . ip daddr @set, counter, drop`.
+fn rule(set: Set, counted: Counted) -> Message {
     const REGISTER: u32 = 1;
     const META_PROTOCOL: u32 = 1;
     const NETWORK_HEADER: u32 = 1;
@@ -182,8 +280,12 @@ fn rule() -> Message {
                     .be32(3, ADDRESSES.0)
                     .be32(4, ADDRESSES.1)
             });
-            let m = expression(m, "lookup", |m| m.text(1, SET).be32(2, REGISTER).be32(4, 1));
-            let m = expression(m, "counter", |m| m);
+            let m =
+                expression(m, "lookup", |m| m.text(1, set.name).be32(2, REGISTER).be32(4, set.id));
+            let m = match counted {
+                Counted::Yes => expression(m, "counter", |m| m),
+                Counted::No => m,
+            };
             expression(m, "immediate", |m| {
                 m.be32(1, VERDICT_REGISTER)
                     .nested(2, |m| m.nested(nft::DATA_VERDICT, |m| m.be32(1, DROP)))
@@ -198,9 +300,9 @@ fn expression(m: Message, name: &str, data: impl FnOnce(Message) -> Message) -> 
 }
 
 /// Empties the set and fills it again, in one transaction.
-fn replace(elements: &[[u8; 8]]) -> Vec<Message> {
+fn replace(set: Set, elements: &[[u8; 8]]) -> Vec<Message> {
     let head = |kind, flags| {
-        message(kind, flags).text(nft::ELEMENTS_TABLE, TABLE).text(nft::ELEMENTS_SET, SET)
+        message(kind, flags).text(nft::ELEMENTS_TABLE, TABLE).text(nft::ELEMENTS_SET, set.name)
     };
     let mut messages = vec![head(nft::DELSETELEM, ACK)];
     for chunk in elements.chunks(ELEMENTS_MAX) {

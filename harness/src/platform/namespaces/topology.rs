@@ -27,6 +27,8 @@ const HUB: u8 = 254;
 const PREFIX: u8 = 24;
 /// Chosen, because then nobody has to ask. Small numbers may belong to tunnels of the kernel.
 const NODE_INTERFACE: u32 = 77;
+/// The node's end of its cable.
+pub(crate) const NODE_INTERFACE_NAME: &str = "eth0";
 const CABLES: u32 = 1000;
 
 /// One node's part of the network.
@@ -38,6 +40,8 @@ pub(crate) struct NodeNetwork {
     pub(crate) address: Ipv4Addr,
     /// A socket in its namespace, for probes.
     pub(crate) probe_socket: UdpSocket,
+    /// The hub's end of its cable.
+    pub(crate) cable: String,
 }
 
 /// All of it. Gone with the process.
@@ -88,19 +92,19 @@ fn join(hub: &mut Route, bridge: u32, host: u8, all: &[u8]) -> Result<NodeNetwor
         name: &cable,
         index: CABLES + u32::from(host),
         peer_namespace: namespace.as_fd(),
-        peer_name: "eth0",
+        peer_name: NODE_INTERFACE_NAME,
         peer_index: NODE_INTERFACE,
         peer_mac: mac(host),
     })?;
     route.add_address(NODE_INTERFACE, address(host), PREFIX)?;
-    route.link_up("eth0")?;
+    route.link_up(NODE_INTERFACE_NAME)?;
     hub.link_up(&cable)?;
     // Last, because a bridge forwards at once only to a port that has a carrier.
     hub.set_master(&cable, bridge)?;
     let others = all.iter().filter(|&&other| other != host).chain([&HUB]);
     let neighbours: Vec<_> = others.map(|&other| neighbour(NODE_INTERFACE, other)).collect();
     route.add_neighbours(&neighbours)?;
-    Ok(NodeNetwork { namespace, address: address(host), probe_socket })
+    Ok(NodeNetwork { namespace, address: address(host), probe_socket, cable })
 }
 
 /// Makes a network namespace for this thread, and sockets that stay in it.
@@ -144,8 +148,18 @@ fn neighbour(interface: u32, host: u8) -> Neighbour {
     Neighbour { interface, address: address(host), mac: mac(host) }
 }
 
-/// The descriptor of each node's namespace, for whoever starts processes there.
+/// Ways into each node's namespace.
 impl NodeNetwork {
+    /// Reads a file under `/proc/net`, as seen in the namespace.
+    pub(crate) fn read_proc_net(&self, name: &str) -> Result<String, PlatformError> {
+        let path = format!("/proc/thread-self/net/{name}");
+        in_thread(|| {
+            enter_network(self.namespace.as_fd())
+                .and_then(|()| std::fs::read_to_string(&path))
+                .map_err(|error| PlatformError::os(format!("read a node's {path}"), error))
+        })
+    }
+
     /// A copy of the descriptor.
     pub(crate) fn clone_namespace(&self) -> Result<OwnedFd, PlatformError> {
         self.namespace.try_clone().map_err(|error| {
