@@ -21,6 +21,7 @@ mod child_runs;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod disk;
 pub mod exec;
 pub mod exit_code;
 pub mod host;

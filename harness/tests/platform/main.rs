@@ -12,6 +12,7 @@
 mod common;
 
 mod cases;
+mod disk;
 mod node;
 mod runner;
 mod scenario;

@@ -30,9 +30,10 @@ pub(crate) fn run(role: &str, token: &str) {
             print_facts();
             wait_for_ever()
         }
-        _ => match role.strip_prefix("echo-") {
-            Some(address) => echo(address),
-            None => panic!("no role {role}"),
+        _ => match role.split_once('-') {
+            Some(("echo", address)) => echo(address),
+            Some(("writer", path)) => crate::disk::write_for_ever(path),
+            _ => panic!("no role {role}"),
         },
     }
 }
