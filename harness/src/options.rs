@@ -3,7 +3,7 @@
 use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
-use crate::nemesis::fault::{FaultKind, parse_faults};
+use crate::nemesis::fault::{Arrangement, FaultKind, parse_faults};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::system::{StorageMode, SystemEntry};
@@ -109,6 +109,11 @@ impl RunOptions {
         }
         let seed = args.seed.unwrap_or_else(random_seed);
         Ok(RunOptions { args, workload, faults, system, concurrency, seed })
+    }
+
+    /// Does a fault of this run need it?
+    pub fn needs(&self, arrangement: Arrangement) -> bool {
+        self.faults.iter().any(|kind| kind.arrangements.contains(&arrangement))
     }
 
     /// The faults, as they are written in names: `kill+pause`, or `none`.

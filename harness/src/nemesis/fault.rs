@@ -10,13 +10,25 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::faults::{KILL, PARTITION, PAUSE};
+use super::faults::{
+    CORRUPT_FILE, DISK_ERROR, DISK_FULL, KILL, PARTITION, PAUSE, POWER_LOSS, SLOW_DISK, STUCK_DISK,
+};
 use super::record::FaultRecord;
 use super::surroundings::{Seen, Surroundings};
 use crate::node_id::NodeId;
 
 /// All kinds of fault.
-pub const FAULTS: &[&FaultKind] = &[&PARTITION, &KILL, &PAUSE];
+pub const FAULTS: &[&FaultKind] = &[
+    &PARTITION,
+    &KILL,
+    &PAUSE,
+    &POWER_LOSS,
+    &DISK_FULL,
+    &DISK_ERROR,
+    &SLOW_DISK,
+    &STUCK_DISK,
+    &CORRUPT_FILE,
+];
 
 /// One line of the table of faults.
 pub struct FaultKind {

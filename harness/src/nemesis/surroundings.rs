@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::disk::Disk;
 use crate::node_id::NodeId;
 use crate::platform::{Platform, PlatformError, ProcessState};
 
@@ -17,6 +18,15 @@ pub trait NodeControl: Send + Sync {
 
     /// Starts a node again after a kill, on its old data.
     fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
+
+    /// The disk of a node, if it can fail.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn disk(&self, node: NodeId) -> Result<Arc<Disk>, String>;
+
+    /// Errors that the node logs from now on, until it is called with false, are no findings.
+    fn excuse_errors(&self, node: NodeId, excused: bool);
 }
 
 /// What a fault found when it was put in force or undone.
