@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
+use crate::disk::{Disk, Disks};
 use crate::nemesis::{NodeControl, Operator};
 use crate::node_id::NodeId;
 use crate::platform::{Endpoint, Platform, PlatformError, ProcessState};
@@ -69,6 +71,9 @@ pub struct Cluster {
     killed: Mutex<BTreeSet<NodeId>>,
     /// Nodes that lost their data, and were told to join anew.
     joining: Mutex<BTreeSet<NodeId>>,
+    disks: Disks,
+    /// Parts of the nodes' logs in which errors are no findings, in bytes.
+    excused: Mutex<BTreeMap<NodeId, Vec<Range<u64>>>>,
     runtime: Handle,
 }
 
@@ -82,8 +87,22 @@ impl Cluster {
         runtime: Handle,
     ) -> Cluster {
         let nodes = (1..=nodes).map(NodeId).collect();
-        let (killed, joining) = (Mutex::default(), Mutex::default());
-        Cluster { platform, system, nodes, root, killed, joining, runtime }
+        Cluster {
+            platform,
+            system,
+            nodes,
+            root,
+            killed: Mutex::default(),
+            joining: Mutex::default(),
+            disks: Disks::none("this cluster has no disks that can fail"),
+            excused: Mutex::default(),
+            runtime,
+        }
+    }
+
+    /// The same cluster with its data on these disks, before it is started.
+    pub fn on_disks(self, disks: Disks) -> Cluster {
+        Cluster { disks, ..self }
     }
 
     /// All nodes, ascending.
@@ -190,12 +209,14 @@ impl Cluster {
             }
         });
         for &node in &self.nodes {
-            findings.extend(findings_in_log(node, &self.log(node)));
+            let excused = self.excused().get(&node).cloned().unwrap_or_default();
+            findings.extend(findings_in_log(node, &self.log(node), &excused));
         }
+        findings.extend(self.disks.remove());
         findings
     }
 
-    /// Removes the data directories.
+    /// Removes the data directories, once the nodes have ended.
     pub fn remove_data(&self) {
         for &node in &self.nodes {
             // What cannot be removed stays where the user finds it.
@@ -209,6 +230,8 @@ impl Cluster {
             what: format!("create {}", folder.display()),
             source,
         })?;
+        let disk = self.disks.get(node).ok();
+        disk.map_or(Ok(()), |disk| disk.check_mounted())?;
         let from = Endpoint::Node(node);
         let context = NodeContext {
             node,
@@ -221,7 +244,7 @@ impl Cluster {
                     false => (peer, self.platform.address(from, peer)),
                 })
                 .collect(),
-            data: self.data(node),
+            data: disk.map_or_else(|| self.data(node), |disk| disk.data()),
             log: self.log(node),
             joins: locked(&self.joining).contains(&node),
         };
@@ -236,6 +259,10 @@ impl Cluster {
 
     fn killed(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
         locked(&self.killed)
+    }
+
+    fn excused(&self) -> MutexGuard<'_, BTreeMap<NodeId, Vec<Range<u64>>>> {
+        locked(&self.excused)
     }
 
     fn folder(&self, node: NodeId) -> PathBuf {
@@ -279,11 +306,17 @@ impl NodeControl for ClusterControl {
             return Err(PlatformError::Unsupported(format!("{node} runs, and uses its data")));
         }
         self.0.killed().insert(node);
-        let data = self.0.data(node);
-        empty_folder(&data).map_err(|source| PlatformError::Os {
+        let disk = self.0.disks.get(node).ok();
+        let data = disk.map_or_else(|| self.0.data(node), |disk| disk.data());
+        let removed = empty_folder(&data).map_err(|source| PlatformError::Os {
             what: format!("remove what is in {}", data.display()),
             source,
-        })
+        })?;
+        if let Some(disk) = disk {
+            // Otherwise the next power loss would bring the data back.
+            disk.sync_all();
+        }
+        Ok(removed)
     }
 
     fn serves(&self, node: NodeId) -> bool {
@@ -293,6 +326,22 @@ impl NodeControl for ClusterControl {
 
     fn operator(&self) -> Option<&dyn Operator> {
         self.0.system.admin().map(|_| self as &dyn Operator)
+    }
+
+    fn disk(&self, node: NodeId) -> Result<Arc<Disk>, String> {
+        self.0.disks.get(node).cloned()
+    }
+
+    fn excuse_errors(&self, node: NodeId, excused: bool) {
+        // Without a length nothing is excused, or all that follows.
+        let length = std::fs::metadata(self.0.log(node)).map(|log| log.len());
+        let mut all = self.0.excused();
+        let parts = all.entry(node).or_default();
+        match (excused, parts.last_mut()) {
+            (true, _) => parts.push(length.unwrap_or(u64::MAX)..u64::MAX),
+            (false, Some(part)) => part.end = length.unwrap_or(u64::MAX),
+            (false, None) => {}
+        }
     }
 }
 
@@ -337,14 +386,22 @@ fn empty_folder(folder: &Path) -> std::io::Result<u64> {
 /// How many findings of one node are told.
 const FINDINGS_MAX: usize = 3;
 
-/// What no sound node writes; panics first.
-fn findings_in_log(node: NodeId, log: &Path) -> Vec<String> {
+/// What no sound node writes; panics first. Errors in the excused parts are left out.
+fn findings_in_log(node: NodeId, log: &Path, excused: &[Range<u64>]) -> Vec<String> {
     let Ok(bytes) = std::fs::read(log) else { return Vec::new() };
-    let text = String::from_utf8_lossy(&bytes);
-    let (panics, errors): (Vec<&str>, Vec<&str>) = text
-        .lines()
-        .filter(|line| is_panic(line) || is_error(line))
-        .partition(|line| is_panic(line));
+    let mut end = 0;
+    let mut panics = Vec::new();
+    let mut errors = Vec::new();
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let begin = end;
+        end += line.len() as u64;
+        let line = String::from_utf8_lossy(line);
+        if is_panic(&line) {
+            panics.push(line);
+        } else if is_error(&line) && !excused.iter().any(|part| part.contains(&begin)) {
+            errors.push(line);
+        }
+    }
     panics
         .into_iter()
         .chain(errors)
@@ -388,8 +445,11 @@ mod tests {
         ];
         std::fs::write(&log, lines.join("\n")).unwrap();
         assert_eq!(
-            findings_in_log(NodeId(2), &log),
+            findings_in_log(NodeId(2), &log, &[]),
             [format!("n2 logged: {}", lines[3]), format!("n2 logged: {}", lines[2])]
         );
+        // While its disk fails a node may say so, but never panic.
+        let panic = [format!("n2 logged: {}", lines[3])];
+        assert_eq!(findings_in_log(NodeId(2), &log, &[10..u64::MAX]), panic);
     }
 }

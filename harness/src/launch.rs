@@ -195,7 +195,9 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 /// Diagnostics go to stderr; `RUST_LOG` chooses how much.
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // fuser warns of every request that is left to the kernel, and of replies to those who died.
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,fuser=off"));
     // A second subscriber in one process is no reason to fail.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -23,6 +23,7 @@ pub mod cluster;
 pub mod commands;
 pub mod compare;
 mod cpu;
+pub mod disk;
 pub mod exec;
 pub mod exit_code;
 pub mod host;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
-use crate::nemesis::fault::{FaultKind, Situation, parse_faults};
+use crate::nemesis::fault::{Arrangement, FaultKind, Situation, parse_faults};
 use crate::nemesis::plan::{PlanOptions, PlannedFault, left_out, plan};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
@@ -146,6 +146,11 @@ impl RunOptions {
     /// Names of kinds for which the time was too short.
     pub fn left_out(&self) -> Vec<&'static str> {
         left_out(&plan_options(&self.faults, &self.args, self.seed), &self.plan)
+    }
+
+    /// Does a fault of this run need it?
+    pub fn needs(&self, arrangement: Arrangement) -> bool {
+        self.faults.iter().any(|kind| kind.arrangements.contains(&arrangement))
     }
 
     /// The faults, as they are written in names: `kill+pause`, or `none`.

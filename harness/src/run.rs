@@ -18,8 +18,10 @@ use workloads::history::Event;
 
 use crate::budget::CheckBudget;
 use crate::cluster::{Cluster, ClusterControl, ClusterError};
+use crate::disk::Disks;
 use crate::exit_code;
 use crate::judge;
+use crate::nemesis::fault::Arrangement;
 use crate::nemesis::record::FaultRecord;
 use crate::node_id::NodeId;
 use crate::options::RunOptions;
@@ -110,13 +112,15 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
 
     let progress = ProgressPrinter::new(args.quiet || args.json, args.time_limit);
     progress.header(&info);
-    let cluster = Arc::new(Cluster::new(
+    let cluster = Cluster::new(
         chosen.platform.clone(),
         system.clone(),
         args.nodes,
         store.file("nodes"),
         tokio::runtime::Handle::current(),
-    ));
+    );
+    let disks = disks(&options, &chosen, cluster.nodes(), &store.file("nodes"));
+    let cluster = Arc::new(cluster.on_disks(disks));
     let started = tokio::select! {
         started = cluster.start() => started,
         () = stop.wait() => {
@@ -170,6 +174,28 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
             Ok(exit_code::worst([results.exit_code, exit_code::HARNESS_FAILURE]))
         }
     }
+}
+
+/// Disks that can fail, if a fault of the run needs them and this machine can have them.
+fn disks(
+    options: &RunOptions,
+    chosen: &ChosenPlatform,
+    nodes: &[NodeId],
+    root: &std::path::Path,
+) -> Disks {
+    if !options.needs(Arrangement::Disk) {
+        return Disks::none("this run has no disks that can fail");
+    }
+    let disks = match chosen.namespaces {
+        Some(_) => Disks::new(nodes, root).unwrap_or_else(|error| Disks::none(error.to_string())),
+        None => Disks::none("the platform has no mounts of its own"),
+    };
+    if let Some(why) = disks.missing() {
+        output::note(&format!(
+            "the faults of disks are skipped: {why}\nhint: `harness doctor` says what would help"
+        ));
+    }
+    disks
 }
 
 /// Tells other processes how to reach the nodes.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::fault::ActiveFault;
 use super::network::Network;
+use crate::disk::Disk;
 use crate::node_id::NodeId;
 use crate::platform::{Platform, PlatformError, ProcessState};
 use crate::system::{AdminAction, AdminError, Members};
@@ -32,6 +33,17 @@ pub trait NodeControl: Send + Sync {
 
     /// The commands of operators, if the system has any.
     fn operator(&self) -> Option<&dyn Operator>;
+
+    /// The disk of a node, if it can fail.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn disk(&self, node: NodeId) -> Result<Arc<Disk>, String> {
+        Err(format!("{node} has no disk that can fail"))
+    }
+
+    /// Errors that the node logs from now on, until it is called with false, are no findings.
+    fn excuse_errors(&self, _node: NodeId, _excused: bool) {}
 }
 
 /// What an operator can do to the system. Calls block, each bounded to seconds.

@@ -25,6 +25,7 @@ use super::PlatformError;
 use super::namespaces::enter::{UserNamespace, furnish, unshare_all};
 use super::namespaces::{Route, Socket, VethPair, install_nftables, try_iptables};
 use super::wait::wait_readable;
+use crate::disk::try_fuse;
 
 /// Far more than the tens of milliseconds it takes.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,18 +44,21 @@ pub enum Capability {
     Nftables,
     /// The `iptables` program, run in a network namespace.
     Iptables,
+    /// File systems in user space (FUSE), by /dev/fuse.
+    Fuse,
     /// Addresses such as 127.77.0.1.
     Loopback,
 }
 
 impl Capability {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Capability; 6] = [
+    pub const ALL: [Capability; 7] = [
         Capability::Namespaces,
         Capability::Mounts,
         Capability::Network,
         Capability::Nftables,
         Capability::Iptables,
+        Capability::Fuse,
         Capability::Loopback,
     ];
 
@@ -66,6 +70,7 @@ impl Capability {
             Capability::Network => "bridge and cables",
             Capability::Nftables => "nftables",
             Capability::Iptables => "iptables",
+            Capability::Fuse => "FUSE",
             Capability::Loopback => "loopback addresses",
         }
     }
@@ -155,6 +160,7 @@ fn try_all(sink: &File) {
             let _ = prctl::set_pdeathsig(Signal::SIGKILL);
             report(sink, Capability::Namespaces, Ok(()));
             report(sink, Capability::Mounts, furnish());
+            report(sink, Capability::Fuse, try_fuse());
             report(sink, Capability::Network, try_network());
             report(sink, Capability::Nftables, try_nftables());
             report(sink, Capability::Iptables, try_iptables());

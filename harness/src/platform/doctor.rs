@@ -49,6 +49,7 @@ fn cost(capability: Capability) -> &'static str {
             "the fabric nftables; --fabric iptables may work, rule by rule instead of atomically"
         }
         Capability::Iptables => "only --fabric iptables; the default fabric does not need it",
+        Capability::Fuse => "the faults of disks: power-loss, disk-full and the like are skipped",
         Capability::Loopback => "platform loopback, the fallback",
     }
 }
@@ -62,6 +63,10 @@ pub(super) fn remedy(capability: Capability) -> String {
         Capability::Nftables => "sudo modprobe nf_tables",
         Capability::Iptables if find_iptables().is_ok() => "sudo modprobe iptable_filter",
         Capability::Iptables => "install the iptables package of the distribution",
+        Capability::Fuse if Path::new("/dev/fuse").exists() => {
+            "run the harness as root (sudo), or sudo chmod 666 /dev/fuse"
+        }
+        Capability::Fuse => "sudo modprobe fuse (in a container: --device /dev/fuse)",
         Capability::Loopback => "sudo ip link set lo up",
     };
     line.to_owned()

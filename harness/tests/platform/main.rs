@@ -12,6 +12,7 @@
 mod common;
 
 mod cases;
+mod disk;
 mod links;
 mod network_faults;
 mod node;

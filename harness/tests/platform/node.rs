@@ -34,7 +34,10 @@ pub(crate) fn run(role: &str, token: &str) {
         _ => match (role.strip_prefix("echo-"), role.strip_prefix("talk-")) {
             (Some(address), _) => echo(address),
             (_, Some(addresses)) => talk(addresses),
-            (None, None) => panic!("no role {role}"),
+            (None, None) => match role.strip_prefix("writer-") {
+                Some(path) => crate::disk::write_for_ever(path),
+                None => panic!("no role {role}"),
+            },
         },
     }
 }

@@ -19,6 +19,7 @@ use harness::platform::{
 };
 
 use crate::common::witness::{eventually, processes, state};
+use crate::disk::DiskScenario;
 use crate::runner::SKIPPED;
 use crate::{links, network_faults};
 
@@ -55,7 +56,8 @@ pub(crate) fn run(name: &str, folder: &Path) {
         eprintln!("measured: probed in {:?}", start.elapsed());
         return doctor_agrees_with_auto(&capabilities);
     }
-    for &capability in needed {
+    let fuse = if name.contains("_disk_") { &[Capability::Fuse][..] } else { &[] };
+    for &capability in needed.iter().chain(fuse) {
         if let Some(reason) = capabilities.missing(capability) {
             eprintln!("{}: {}", capability.name(), reason.replace('\n', "; "));
             std::process::exit(SKIPPED);
@@ -96,6 +98,9 @@ pub(crate) fn run(name: &str, folder: &Path) {
         "a_death_of_its_own_is_noticed" => scenario.a_death_of_its_own_is_noticed(),
         "nodes_inherit_nothing" => scenario.nodes_inherit_nothing(),
         "two_runs_do_not_collide" => scenario.two_runs_do_not_collide(),
+        "disk_power_is_lost" => scenario.disk().power_is_lost(),
+        "disk_trouble_comes_and_goes" => scenario.disk().trouble_comes_and_goes(),
+        "disk_nobody_waits_for_ever" => scenario.disk().nobody_waits_for_ever(),
         "count_interrupts" => count_interrupts(),
         hold if hold.starts_with("hold_") => scenario.hold(),
         other => panic!("no scenario {other}"),
@@ -128,6 +133,11 @@ pub(crate) fn all_links() -> Vec<Link> {
 impl Scenario {
     fn token(&self) -> String {
         self.folder.file_name().expect("it has a name").to_string_lossy().into_owned()
+    }
+
+    fn disk(&self) -> DiskScenario<'_> {
+        let platform = self.platform.as_ref();
+        DiskScenario { platform, folder: &self.folder, token: self.token() }
     }
 
     fn log(&self, node: NodeId) -> PathBuf {

@@ -9,16 +9,20 @@
 //! slow ── selector, background            what is done over and over until the fault is healed
 //! wipe, membership ── roster              who belongs to the cluster ── selector
 //! transfer, snapshot ── admin_loop        commands of operators ── background
+//! power_loss, disk_full, ... ── on_disks  disks of some nodes ── selector
 //! ```
 
 mod admin_loop;
 mod background;
 mod bandwidth;
 mod corrupt;
+mod corrupt_file;
 mod crash_loop;
 mod cut;
 mod cycles;
 mod delay;
+mod disk_error;
+mod disk_full;
 mod duplicate;
 mod flapping;
 mod grudge;
@@ -28,19 +32,23 @@ mod link_selector;
 mod loss;
 mod membership;
 mod moving_cut;
+mod on_disks;
 mod on_links;
 mod on_nodes;
 mod partial;
 mod partition;
 mod pause;
 mod pause_kill;
+mod power_loss;
 mod reorder;
 mod reset;
 mod restart;
 mod roster;
 mod selector;
 mod slow;
+mod slow_disk;
 mod snapshot;
+mod stuck_disk;
 mod swizzle;
 #[cfg(test)]
 mod tests;
@@ -49,8 +57,11 @@ mod wipe;
 
 pub use bandwidth::BANDWIDTH;
 pub use corrupt::CORRUPT;
+pub use corrupt_file::CORRUPT_FILE;
 pub use crash_loop::CRASH_LOOP;
 pub use delay::DELAY;
+pub use disk_error::DISK_ERROR;
+pub use disk_full::DISK_FULL;
 pub use duplicate::DUPLICATE;
 pub use flapping::FLAPPING;
 pub use half_open::HALF_OPEN;
@@ -61,11 +72,14 @@ pub use partial::PARTIAL;
 pub use partition::PARTITION;
 pub use pause::PAUSE;
 pub use pause_kill::PAUSE_KILL;
+pub use power_loss::POWER_LOSS;
 pub use reorder::REORDER;
 pub use reset::RESET;
 pub use restart::{RESTART, ROLLING_RESTART};
 pub use slow::SLOW;
+pub use slow_disk::SLOW_DISK;
 pub use snapshot::SNAPSHOT;
+pub use stuck_disk::STUCK_DISK;
 pub use swizzle::SWIZZLE;
 pub use transfer::TRANSFER;
 pub use wipe::WIPE;
