@@ -1,9 +1,11 @@
 //! The options of a run, checked: what cannot work is refused before anything starts.
 
+use std::collections::BTreeSet;
+
 use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
-use crate::nemesis::fault::{FaultKind, parse_faults};
+use crate::nemesis::fault::{Arrangement, FaultKind, parse_faults};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::system::{StorageMode, SystemEntry};
@@ -109,6 +111,11 @@ impl RunOptions {
         }
         let seed = args.seed.unwrap_or_else(random_seed);
         Ok(RunOptions { args, workload, faults, system, concurrency, seed })
+    }
+
+    /// What has to be there before the nodes start.
+    pub fn arrangements(&self) -> BTreeSet<Arrangement> {
+        self.faults.iter().flat_map(|kind| kind.arrangements).copied().collect()
     }
 
     /// The faults, as they are written in names: `kill+pause`, or `none`.

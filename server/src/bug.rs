@@ -39,6 +39,8 @@ pub enum Bug {
     DoubleVote,
     /// A write that was refused is reported as done.
     UncheckedError,
+    /// A leader that was confirmed answers reads alone for a while, measured on the wall clock.
+    WallClockLease,
 }
 
 /// Every bug, in the order in which it is listed.
@@ -58,6 +60,7 @@ pub const BUGS: &[Bug] = &[
     Bug::LogKeyOrder,
     Bug::DoubleVote,
     Bug::UncheckedError,
+    Bug::WallClockLease,
 ];
 
 impl Bug {
@@ -79,6 +82,7 @@ impl Bug {
             Bug::LogKeyOrder => "log-key-order",
             Bug::DoubleVote => "double-vote",
             Bug::UncheckedError => "unchecked-error",
+            Bug::WallClockLease => "wall-clock-lease",
         }
     }
 
@@ -117,6 +121,9 @@ impl Bug {
             Bug::LogKeyOrder => "the log is read back in the order of its indices as text",
             Bug::DoubleVote => "a node votes as often in a term as it is asked",
             Bug::UncheckedError => "a write that was refused is reported as done",
+            Bug::WallClockLease => {
+                "a leader answers reads alone while a lease on the wall clock lasts"
+            }
         }
     }
 }

@@ -79,7 +79,11 @@ impl Nodes for EtcdNodes {
                 let mut client = wire::maintenance_client::MaintenanceClient::new(channel);
                 let status = client.status(wire::StatusRequest {}).await.ok()?.into_inner();
                 let own = status.header?.member_id;
-                Some(NodeStatus { leads: status.leader == own, term: status.raft_term })
+                Some(NodeStatus {
+                    leads: status.leader == own,
+                    term: status.raft_term,
+                    wall_clock: None,
+                })
             };
             tokio::time::timeout(patience, asked).await.ok()?
         })

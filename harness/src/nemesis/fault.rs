@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::faults::{KILL, PARTITION, PAUSE};
+use super::faults::{CLOCK_DRIFT, CLOCK_JUMP, CLOCK_STROBE, KILL, PARTITION, PAUSE};
 use super::record::FaultRecord;
 use super::surroundings::{Seen, Surroundings};
 use crate::node_id::NodeId;
 
 /// All kinds of fault.
-pub const FAULTS: &[&FaultKind] = &[&PARTITION, &KILL, &PAUSE];
+pub const FAULTS: &[&FaultKind] =
+    &[&PARTITION, &KILL, &PAUSE, &CLOCK_JUMP, &CLOCK_DRIFT, &CLOCK_STROBE];
 
 /// One line of the table of faults.
 pub struct FaultKind {

@@ -17,4 +17,4 @@ pub mod record;
 mod surroundings;
 
 pub use injector::{Action, Injector};
-pub use surroundings::NodeControl;
+pub use surroundings::{ClockReading, NodeControl};

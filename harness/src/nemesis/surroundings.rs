@@ -15,8 +15,23 @@ pub trait NodeControl: Send + Sync {
     /// The node that leads now, if there is one.
     fn leader(&self) -> Option<NodeId>;
 
+    /// What a running node says that its wall clock shows; none if it does not say.
+    fn wall_clock(&self, node: NodeId) -> Option<ClockReading>;
+
     /// Starts a node again after a kill, on its old data.
     fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
+}
+
+/// What a node's wall clock shows, seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockReading {
+    /// When it was asked: the harness's clock (nanoseconds since 1970), half-way between question
+    /// and answer.
+    pub at: i64,
+    /// Nanoseconds that the node was ahead then ...
+    pub ahead: i64,
+    /// ... give or take so many.
+    pub uncertainty: i64,
 }
 
 /// What a fault found when it was put in force or undone.

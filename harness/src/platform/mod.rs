@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Platform ─┬─ ProcessControl   start, kill, pause, resume, terminate a whole node
-//!           └─ Fabric           cut a set of directed pairs atomically, heal, probe, count drops
+//!           ├─ Fabric           cut a set of directed pairs atomically, heal, probe, count drops
+//!           └─ Clocks           move what a node's wall clock shows, if that was arranged
 //! ```
 //!
 //! `namespaces` (default) gives every node its own network and pid namespace, joined by a bridge;
@@ -28,6 +29,7 @@ use crate::node_id::NodeId;
 
 pub mod capability;
 mod choice;
+mod clock;
 mod doctor;
 pub mod loopback;
 pub mod namespaces;
@@ -36,6 +38,7 @@ mod wait;
 
 pub use capability::{Capabilities, probe};
 pub use choice::{Chosen, FabricChoice, PlatformChoice, choose};
+pub use clock::{ClockSetting, Clocks, SetClock, Strobe, real_time};
 pub use doctor::doctor;
 
 /// Who opens a connection to a node.
@@ -137,6 +140,11 @@ pub trait Platform: Send + Sync {
 
     /// Control of the network between the nodes.
     fn fabric(&self) -> &dyn Fabric;
+
+    /// Control of the nodes' wall clocks; none unless that was arranged before the nodes started.
+    fn clocks(&self) -> Option<&dyn Clocks> {
+        None
+    }
 }
 
 /// Starts and stops whole nodes (the process and all it forked). Blocking calls, each bounded to seconds.

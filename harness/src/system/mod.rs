@@ -133,6 +133,8 @@ pub struct NodeStatus {
     pub leads: bool,
     /// Its logical clock; the leader with the highest one is the leader.
     pub term: u64,
+    /// What its wall clock shows (nanoseconds since 1970), if it says so.
+    pub wall_clock: Option<i64>,
 }
 
 /// How the nodes of a system are started, and asked about themselves.

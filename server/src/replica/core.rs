@@ -15,6 +15,7 @@ use super::recovery::{fit, in_order_of_text};
 use super::snapshots::Snapshots;
 use super::status::{MemberStatus, ReplicaStatus};
 use super::transfer::{Transfer, candidate};
+use super::wall_clock_lease::WallClockLease;
 use crate::bug::Bug;
 use crate::command::{Command, LogCommand, Outcome, OutcomeKind};
 use crate::consensus::{Engine, EngineConfig, ProposeError};
@@ -30,6 +31,7 @@ pub struct Replica {
     pub(super) engine: Engine,
     proposals: Proposals,
     reads: Reads,
+    wall_clock_lease: WallClockLease,
     members: Members,
     transfer: Transfer,
     pub(super) leases: Leases,
@@ -75,6 +77,7 @@ impl Replica {
             engine,
             proposals: Proposals::default(),
             reads: Reads::new(config.boot),
+            wall_clock_lease: WallClockLease::default(),
             members: Members::new(config.election_ticks),
             transfer: Transfer::default(),
             leases: Leases::new(&state.leases),
@@ -154,6 +157,9 @@ impl Replica {
                 true => LogIndex(0),
             };
             self.reads.confirm(&context, index);
+            if self.config.bugs.has(Bug::WallClockLease) {
+                self.wall_clock_lease.confirmed(&context, index);
+            }
         }
         self.release_reads();
         if self.seen.key != self.seen_key() {
@@ -323,7 +329,11 @@ impl Replica {
     }
 
     fn read(&mut self, request: RequestId) {
-        if self.config.bugs.has(Bug::LocalReads) {
+        let answers_alone = self.config.bugs.has(Bug::LocalReads)
+            || self.config.bugs.has(Bug::WallClockLease)
+                && self.engine.is_leader()
+                && self.wall_clock_lease.holds(self.engine.term(), self.applied);
+        if answers_alone {
             self.effects.reads.push(request);
             return;
         }
@@ -388,6 +398,9 @@ impl Replica {
         if self.engine.can_read_index() {
             let reuse = self.config.bugs.has(Bug::ReusedReadContext);
             if let Some(context) = self.reads.next_batch(self.engine.term(), reuse) {
+                if self.config.bugs.has(Bug::WallClockLease) {
+                    self.wall_clock_lease.asks(&context, self.engine.term());
+                }
                 self.engine.read_index(context);
             }
         }

@@ -86,7 +86,8 @@ impl Nodes for Store {
             let options = ClientOptions::single_attempt(patience);
             let mut client = KvClient::new(vec![address.to_string()], options);
             let status = client.status().await.ok()?;
-            Some(NodeStatus { leads: status.role == "leader", term: status.term })
+            let wall_clock = (status.wall_clock != 0).then_some(status.wall_clock);
+            Some(NodeStatus { leads: status.role == "leader", term: status.term, wall_clock })
         })
     }
 }
