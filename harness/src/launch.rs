@@ -147,7 +147,7 @@ fn run_command(args: RunArgs) -> i32 {
 fn one_run(options: RunOptions) -> anyhow::Result<i32> {
     let capabilities = platform::probe()?;
     let chosen = platform::choose(options.args.platform, options.args.fabric, &capabilities)?;
-    let sets_clocks = options.arrangements().contains(&Arrangement::Clock)
+    let sets_clocks = options.needs(Arrangement::Clock)
         && is_there(Capability::Clocks, "clock faults", &capabilities);
     let chosen = match chosen {
         Chosen::Namespaces { fabric, why } => {

@@ -1,7 +1,5 @@
 //! The options of a run, checked: what cannot work is refused before anything starts.
 
-use std::collections::BTreeSet;
-
 use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
@@ -113,9 +111,9 @@ impl RunOptions {
         Ok(RunOptions { args, workload, faults, system, concurrency, seed })
     }
 
-    /// What has to be there before the nodes start.
-    pub fn arrangements(&self) -> BTreeSet<Arrangement> {
-        self.faults.iter().flat_map(|kind| kind.arrangements).copied().collect()
+    /// Does a fault of this run need it?
+    pub fn needs(&self, arrangement: Arrangement) -> bool {
+        self.faults.iter().any(|kind| kind.arrangements.contains(&arrangement))
     }
 
     /// The faults, as they are written in names: `kill+pause`, or `none`.

@@ -48,6 +48,8 @@ pub(crate) const CASES: &[Case] = &[
     inside("namespaces_nodes_inherit_nothing"),
     inside("loopback_nodes_inherit_nothing"),
     inside("loopback_two_runs_do_not_collide"),
+    inside("namespaces_clocks_move_alone"),
+    inside("loopback_clocks_move_alone"),
     outside("namespaces_hold_outer_killed", outer_killed),
     outside("namespaces_hold_inner_killed", inner_killed),
     outside("namespaces_hold_terminated", terminated),

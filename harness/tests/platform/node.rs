@@ -30,9 +30,10 @@ pub(crate) fn run(role: &str, token: &str) {
             print_facts();
             wait_for_ever()
         }
-        _ => match role.strip_prefix("echo-") {
-            Some(address) => echo(address),
-            None => panic!("no role {role}"),
+        _ => match role.split_once('-') {
+            Some(("echo", address)) => echo(address),
+            Some(("clock", address)) => tell_time(address),
+            _ => panic!("no role {role}"),
         },
     }
 }
@@ -69,6 +70,17 @@ fn print_facts() {
     let open = std::fs::read_dir("/proc/self/fd").expect("/proc is mounted").count() - 1;
     eprintln!("descriptors: {open}");
     eprintln!("ready");
+}
+
+/// Tells every connection what the wall clock and the monotonic one show, in nanoseconds.
+fn tell_time(address: &str) -> ! {
+    let listener = TcpListener::bind(address).expect("the address is free");
+    for stream in listener.incoming() {
+        let times = [libc::CLOCK_REALTIME, libc::CLOCK_MONOTONIC].map(crate::common::witness::time);
+        // Whoever has gone away does not need it.
+        let _ = writeln!(stream.expect("accepts"), "{} {}", times[0], times[1]);
+    }
+    unreachable!("a listener never ends")
 }
 
 /// Answers every connection with what it says.

@@ -20,6 +20,8 @@ use harness::platform::{
 use crate::common::witness::{eventually, processes, state};
 use crate::runner::SKIPPED;
 
+mod clocks;
+
 const NODES: u16 = 5;
 /// Long enough to arrive on a busy machine.
 const ARRIVES: Duration = Duration::from_secs(5);
@@ -53,6 +55,8 @@ pub(crate) fn run(name: &str, folder: &Path) {
         eprintln!("measured: probed in {:?}", start.elapsed());
         return doctor_agrees_with_auto(&capabilities);
     }
+    let clocks = name.ends_with("clocks_move_alone");
+    let needed = needed.iter().chain(clocks.then_some(&Capability::Clocks));
     for &capability in needed {
         if let Some(reason) = capabilities.missing(capability) {
             eprintln!("{}: {}", capability.name(), reason.replace('\n', "; "));
@@ -61,11 +65,18 @@ pub(crate) fn run(name: &str, folder: &Path) {
     }
     let start = Instant::now();
     let platform: Box<dyn Platform> = if kind == "loopback" {
-        Box::new(Loopback::new(NODES).expect("loopback works"))
+        let mut place = Loopback::new(NODES).expect("loopback works");
+        if clocks {
+            place.arrange_clocks().expect("clocks work");
+        }
+        Box::new(place)
     } else {
         enter(&EnterOptions { user_namespace: UserNamespace::WhenNeeded }).expect("entered");
         let entered = start.elapsed();
-        let place = Namespaces::new(NODES, fabric).expect("namespaces work");
+        let mut place = Namespaces::new(NODES, fabric).expect("namespaces work");
+        if clocks {
+            place.arrange_clocks().expect("clocks work");
+        }
         eprintln!("measured: entered in {entered:?}, network of {NODES} in {:?}", start.elapsed());
         Box::new(place)
     };
@@ -82,6 +93,7 @@ pub(crate) fn run(name: &str, folder: &Path) {
         "terminate_is_patient_then_not" => scenario.terminate_is_patient_then_not(),
         "a_death_of_its_own_is_noticed" => scenario.a_death_of_its_own_is_noticed(),
         "nodes_inherit_nothing" => scenario.nodes_inherit_nothing(),
+        "clocks_move_alone" => scenario.clocks_move_alone(),
         "two_runs_do_not_collide" => scenario.two_runs_do_not_collide(),
         "count_interrupts" => count_interrupts(),
         hold if hold.starts_with("hold_") => scenario.hold(),
