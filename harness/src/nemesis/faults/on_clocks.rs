@@ -227,6 +227,7 @@ fn watch_one(change: Change, surroundings: &Surroundings<'_>) -> Result<(Value, 
     let deadline = Instant::now() + PATIENCE;
     let mut seen = vec![Vec::new(); change.expected(change.after.since).len()];
     let mut last = None;
+    let mut asked = false;
     while seen.iter().any(|readings| readings.len() < change.readings_min()) {
         if Instant::now() >= deadline {
             return Err(match last {
@@ -238,7 +239,7 @@ fn watch_one(change: Change, surroundings: &Surroundings<'_>) -> Result<(Value, 
                 None => format!("{node} does not say what its wall clock shows"),
             });
         }
-        if last.is_some() {
+        if std::mem::replace(&mut asked, true) {
             std::thread::sleep(ASK_AGAIN);
         }
         let Some(reading) = surroundings.control.wall_clock(node) else { continue };

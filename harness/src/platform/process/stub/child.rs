@@ -2,7 +2,7 @@
 //!
 //! Every function here may only make async-signal-safe calls: no allocation, no locks, no panics.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::{Isolation, StubPlan, inherited};
 use crate::platform::clock::inject;
@@ -153,6 +153,8 @@ fn arrange_descriptors(plan: &StubPlan) -> i32 {
                 return -1;
             }
         }
+        let copied = |it: &OwnedFd| libc::fcntl(it.as_raw_fd(), libc::F_DUPFD_CLOEXEC, HIGH);
+        let clock = plan.clock.as_ref().map(copied);
         for standard in 0..=2 {
             if libc::dup2(plan.null.as_raw_fd(), standard) < 0 {
                 return -1;
@@ -163,9 +165,8 @@ fn arrange_descriptors(plan: &StubPlan) -> i32 {
                 return -1;
             }
         }
-        let Some(clock) = &plan.clock else { return close_range(LOG + 1, libc::c_uint::MAX) };
-        let copy = libc::fcntl(clock.as_raw_fd(), libc::F_DUPFD_CLOEXEC, HIGH);
-        if copy < 0 || libc::dup2(copy, CLOCK) < 0 || close_range(LOG + 1, CLOCK as u32 - 1) < 0 {
+        let Some(clock) = clock else { return close_range(LOG + 1, libc::c_uint::MAX) };
+        if clock < 0 || libc::dup2(clock, CLOCK) < 0 || close_range(LOG + 1, CLOCK as u32 - 1) < 0 {
             return -1;
         }
         close_range(CLOCK + 1, libc::c_uint::MAX)
