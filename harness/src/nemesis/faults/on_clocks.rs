@@ -26,11 +26,11 @@ pub(super) const MILLISECOND: i64 = 1_000_000;
 pub(super) const SECOND: i64 = 1000 * MILLISECOND;
 
 /// How long a node is asked until it has shown what was set.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two questions to a node, so that it answers clients too.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
-/// Readings in a row that a clock which still strobes gives once in a thousand times.
-const STROBE_READINGS: usize = 10;
+/// Readings in a row that a clock which still strobes gives once in thirty times.
+const STROBE_READINGS: usize = 5;
 /// What a reading may be off besides its own uncertainty: the resolution of coarse clocks.
 const SLACK: i64 = 5 * MILLISECOND;
 
