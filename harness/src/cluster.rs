@@ -11,9 +11,9 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
 use crate::disk::{Disk, Disks};
-use crate::nemesis::{NodeControl, Operator};
+use crate::nemesis::{ClockReading, NodeControl, Operator};
 use crate::node_id::NodeId;
-use crate::platform::{Endpoint, Platform, PlatformError, ProcessState};
+use crate::platform::{Endpoint, Platform, PlatformError, ProcessState, real_time};
 use crate::system::{Admin, AdminAction, AdminError, Members, NodeContext, NodeStatus, Nodes};
 
 /// A node that does not answer a status request by then counts as not answering.
@@ -190,6 +190,16 @@ impl Cluster {
             .collect()
     }
 
+    /// Asks a node what its wall clock shows.
+    pub async fn wall_clock(&self, node: NodeId) -> Option<ClockReading> {
+        let asked = real_time();
+        let status = self.system.status(self.address(node), STATUS_PATIENCE).await?;
+        let answered = real_time();
+        let at = asked + (answered - asked) / 2;
+        let ahead = status.wall_clock? - at;
+        Some(ClockReading { at, ahead, uncertainty: (answered - asked) / 2 + 1 })
+    }
+
     /// Ends all nodes. Returns one sentence for each that had ended by itself, or said something
     /// that a sound node never says.
     pub fn stop(&self) -> Vec<String> {
@@ -289,6 +299,10 @@ impl NodeControl for ClusterControl {
             .filter(|(_, status)| status.leads)
             .max_by_key(|(_, status)| status.term)
             .map(|(node, _)| node)
+    }
+
+    fn wall_clock(&self, node: NodeId) -> Option<ClockReading> {
+        self.0.runtime.block_on(self.0.wall_clock(node))
     }
 
     fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
@@ -450,6 +464,7 @@ mod tests {
         );
         // While its disk fails a node may say so, but never panic.
         let panic = [format!("n2 logged: {}", lines[3])];
-        assert_eq!(findings_in_log(NodeId(2), &log, &[10..u64::MAX]), panic);
+        let excused = std::slice::from_ref(&(10..u64::MAX));
+        assert_eq!(findings_in_log(NodeId(2), &log, excused), panic);
     }
 }

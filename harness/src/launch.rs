@@ -11,10 +11,12 @@ use crate::check;
 use crate::cli::{Cli, Command, RunArgs};
 use crate::commands;
 use crate::exit_code;
+use crate::nemesis::fault::Arrangement;
 use crate::options::RunOptions;
+use crate::platform::capability::Capability;
 use crate::platform::loopback::Loopback;
 use crate::platform::namespaces::{EnterOptions, Namespaces, UserNamespace, enter};
-use crate::platform::{self, Chosen, Platform};
+use crate::platform::{self, Capabilities, Chosen};
 use crate::run::{self, ChosenPlatform};
 use crate::usage::BadUsage;
 use crate::{output, scenario, several_runs};
@@ -165,12 +167,16 @@ fn run_command(args: RunArgs) -> i32 {
 fn one_run(options: RunOptions) -> anyhow::Result<i32> {
     let capabilities = platform::probe()?;
     let chosen = platform::choose(options.args.platform, options.args.fabric, &capabilities)?;
+    let sets_clocks = options.needs(Arrangement::Clock)
+        && is_there(Capability::Clocks, "clock faults", &capabilities);
     let chosen = match chosen {
         Chosen::Namespaces { fabric, why } => {
             let entered = enter(&EnterOptions { user_namespace: UserNamespace::WhenNeeded })?;
-            let platform: Arc<dyn Platform> =
-                Arc::new(Namespaces::new(options.args.nodes, fabric)?);
-            ChosenPlatform { platform, why, namespaces: Some(entered) }
+            let mut place = Namespaces::new(options.args.nodes, fabric)?;
+            if sets_clocks {
+                place.arrange_clocks()?;
+            }
+            ChosenPlatform { platform: Arc::new(place), why, namespaces: Some(entered) }
         }
         Chosen::Loopback { why } if options.system.has_own_ports => {
             let name = options.system.name;
@@ -180,12 +186,26 @@ fn one_run(options: RunOptions) -> anyhow::Result<i32> {
             )
         }
         Chosen::Loopback { why } => {
-            let platform: Arc<dyn Platform> = Arc::new(Loopback::new(options.args.nodes)?);
-            ChosenPlatform { platform, why, namespaces: None }
+            let mut place = Loopback::new(options.args.nodes)?;
+            if sets_clocks {
+                place.arrange_clocks()?;
+            }
+            ChosenPlatform { platform: Arc::new(place), why, namespaces: None }
         }
     };
     log_to_stderr();
     Ok(runtime()?.block_on(run::run(options, chosen))?)
+}
+
+/// Says it aloud if something that faults of the run need is missing.
+fn is_there(capability: Capability, faults: &str, capabilities: &Capabilities) -> bool {
+    let Some(reason) = capabilities.missing(capability) else { return true };
+    output::note(&format!(
+        "warning: {faults} will be skipped: {} missing ({reason})\nhint: {}",
+        capability.name(),
+        capabilities.remedy(capability)
+    ));
+    false
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -59,6 +59,7 @@ bugs! {
     OverloadAcks, "overload-acks", "a leader whose clock was often late acknowledges writes that it drops";
     InterruptedStart, "interrupted-start", "after a start that was cut short, a node starts without the end of its log";
     FoundersForget, "founders-forget", "a first member that lost its data is let in again as the voter it was";
+    WallClockLease, "wall-clock-lease", "a leader answers reads alone while a lease on the wall clock lasts";
     CasPrefix, "cas-prefix", "a compare-and-set compares the first 64 bytes only";
     TxnWritesDropped, "txn-writes-dropped", "a transaction loses the writes behind its fourth one";
     TxnFirstWriteWins, "txn-first-write-wins", "of two writes of one key in a transaction the first one stays";

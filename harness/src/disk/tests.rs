@@ -96,7 +96,9 @@ fn one_operation(tree: &mut Tree, model: &mut Model, rng: &mut ChaCha8Rng) {
     let Some(&number) = model.now().get(&name) else {
         let (inode, _) = tree.create(ROOT, name.as_ref(), 0o600).unwrap();
         let number = inode.number;
-        model.rename(|names| drop(names.insert(name, number)));
+        model.rename(|names| {
+            let _ = names.insert(name, number);
+        });
         let empty = Step { state: Vec::new(), offset: 0, data: Vec::new() };
         model.files.insert(number, vec![empty]);
         return;
@@ -123,7 +125,9 @@ fn one_operation(tree: &mut Tree, model: &mut Model, rng: &mut ChaCha8Rng) {
         }
         6 => {
             tree.remove(ROOT, name.as_ref()).unwrap();
-            model.rename(|names| drop(names.remove(&name)));
+            model.rename(|names| {
+                let _ = names.remove(&name);
+            });
         }
         7 | 8 => {
             let other = format!("f{}", rng.random_range(0..5));
@@ -141,7 +145,9 @@ fn one_operation(tree: &mut Tree, model: &mut Model, rng: &mut ChaCha8Rng) {
             let other = format!("f{}", rng.random_range(5..8));
             if !model.now().contains_key(&other) {
                 tree.link(number, ROOT, other.as_ref()).unwrap();
-                model.rename(|names| drop(names.insert(other, number)));
+                model.rename(|names| {
+                    let _ = names.insert(other, number);
+                });
             }
         }
         10 => {

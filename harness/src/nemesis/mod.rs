@@ -20,4 +20,4 @@ pub mod record;
 mod surroundings;
 
 pub use injector::{Action, Injector};
-pub use surroundings::{NodeControl, Operator};
+pub use surroundings::{ClockReading, NodeControl, Operator};

@@ -19,6 +19,11 @@ pub trait NodeControl: Send + Sync {
     /// The node that leads now, if there is one.
     fn leader(&self) -> Option<NodeId>;
 
+    /// What a running node says that its wall clock shows; none if it does not say.
+    fn wall_clock(&self, _node: NodeId) -> Option<ClockReading> {
+        None
+    }
+
     /// Starts a node again after a kill, on its old data.
     fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError>;
 
@@ -56,6 +61,18 @@ pub trait Operator: Send + Sync {
 
     /// Asks for this once. Returns what came of it, in words.
     fn perform(&self, group: u32, action: AdminAction) -> Result<String, AdminError>;
+}
+
+/// What a node's wall clock shows, seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockReading {
+    /// When it was asked: the harness's clock (nanoseconds since 1970), half-way between question
+    /// and answer.
+    pub at: i64,
+    /// Nanoseconds that the node was ahead then ...
+    pub ahead: i64,
+    /// ... give or take so many.
+    pub uncertainty: i64,
 }
 
 /// What a fault found when it was put in force or undone.

@@ -22,6 +22,7 @@ use nix::unistd::{ForkResult, fork, pipe2};
 use serde::{Deserialize, Serialize};
 
 use super::PlatformError;
+use super::clock::try_clocks;
 use super::namespaces::enter::{UserNamespace, furnish, unshare_all};
 use super::namespaces::{Route, Socket, VethPair, install_nftables, try_iptables};
 use super::wait::wait_readable;
@@ -48,11 +49,13 @@ pub enum Capability {
     Fuse,
     /// Addresses such as 127.77.0.1.
     Loopback,
+    /// A clock put into a process by ptrace(2).
+    Clocks,
 }
 
 impl Capability {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Capability; 7] = [
+    pub const ALL: [Capability; 8] = [
         Capability::Namespaces,
         Capability::Mounts,
         Capability::Network,
@@ -60,6 +63,7 @@ impl Capability {
         Capability::Iptables,
         Capability::Fuse,
         Capability::Loopback,
+        Capability::Clocks,
     ];
 
     /// For people.
@@ -72,6 +76,7 @@ impl Capability {
             Capability::Iptables => "iptables",
             Capability::Fuse => "FUSE",
             Capability::Loopback => "loopback addresses",
+            Capability::Clocks => "clocks of nodes",
         }
     }
 }
@@ -146,6 +151,7 @@ pub fn probe() -> Result<Capabilities, PlatformError> {
 /// The probe's child: what needs no namespaces, then those, then what needs them.
 fn try_all(sink: &File) {
     report(sink, Capability::Loopback, try_loopback());
+    report(sink, Capability::Clocks, try_clocks());
     let entered = unshare_all(UserNamespace::WhenNeeded).and_then(|_| {
         // SAFETY: still one thread.
         unsafe { fork() }.map_err(|e| PlatformError::os("fork into a pid namespace", e.into()))

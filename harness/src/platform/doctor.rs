@@ -51,6 +51,9 @@ fn cost(capability: Capability) -> &'static str {
         Capability::Iptables => "only --fabric iptables; the default fabric does not need it",
         Capability::Fuse => "the faults of disks: power-loss, disk-full and the like are skipped",
         Capability::Loopback => "platform loopback, the fallback",
+        Capability::Clocks => {
+            "the faults clock-jump, clock-drift and clock-strobe, which are then skipped"
+        }
     }
 }
 
@@ -68,6 +71,7 @@ pub(super) fn remedy(capability: Capability) -> String {
         }
         Capability::Fuse => "sudo modprobe fuse (in a container: --device /dev/fuse)",
         Capability::Loopback => "sudo ip link set lo up",
+        Capability::Clocks => return clock_remedy(),
     };
     line.to_owned()
 }
@@ -81,13 +85,28 @@ fn namespace_remedy() -> String {
         "sudo sysctl -w kernel.unprivileged_userns_clone=1"
     } else if is("/proc/sys/user/max_user_namespaces", "0") {
         "sudo sysctl -w user.max_user_namespaces=15000"
-    } else if ["/.dockerenv", "/run/.containerenv"].iter().any(|path| Path::new(path).exists()) {
+    } else if in_container() {
         "start the container with --privileged, or with --cap-add SYS_ADMIN \
          --security-opt seccomp=unconfined"
     } else {
         "run the harness as root (sudo), which needs no user namespace"
     };
     remedy.to_owned()
+}
+
+fn clock_remedy() -> String {
+    let remedy = if cfg!(not(target_arch = "x86_64")) {
+        "run the harness on x86-64"
+    } else if in_container() {
+        "start the container with --cap-add SYS_PTRACE, or with --security-opt seccomp=unconfined"
+    } else {
+        "allow ptrace(2): sudo sysctl -w kernel.yama.ptrace_scope=1 (from 3, only after a reboot)"
+    };
+    remedy.to_owned()
+}
+
+fn in_container() -> bool {
+    ["/.dockerenv", "/run/.containerenv"].iter().any(|path| Path::new(path).exists())
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Platform ─┬─ ProcessControl   start, kill, pause, resume, terminate a whole node
-//!           └─ Fabric           cut a set of directed pairs atomically, shape others, probe, count
+//!           ├─ Fabric           cut a set of directed pairs atomically, shape others, probe, count
+//!           └─ Clocks           move what a node's wall clock shows, if that was arranged
 //! ```
 //!
 //! `namespaces` (default) gives every node its own network and pid namespace, joined by a bridge;
@@ -28,6 +29,7 @@ use crate::node_id::NodeId;
 
 pub mod capability;
 mod choice;
+mod clock;
 mod conditions;
 mod doctor;
 pub mod loopback;
@@ -37,6 +39,7 @@ mod wait;
 
 pub use capability::{Capabilities, probe};
 pub use choice::{Chosen, FabricChoice, PlatformChoice, choose};
+pub use clock::{ClockSetting, Clocks, SetClock, Strobe, real_time};
 pub use conditions::{Carried, Connections, LinkConditions, Measured, TcpCounters, Train};
 pub use doctor::doctor;
 
@@ -139,6 +142,11 @@ pub trait Platform: Send + Sync {
 
     /// Control of the network between the nodes.
     fn fabric(&self) -> &dyn Fabric;
+
+    /// Control of the nodes' wall clocks; none unless that was arranged before the nodes started.
+    fn clocks(&self) -> Option<&dyn Clocks> {
+        None
+    }
 }
 
 /// Starts and stops whole nodes (the process and all it forked). Blocking calls, each bounded to seconds.

@@ -166,13 +166,15 @@ pub struct NodeStatus {
     pub role: String,
     /// The last entry of its log that it knows to be committed, if it says so.
     pub committed: Option<u64>,
+    /// What its wall clock shows (nanoseconds since 1970), if it says so.
+    pub wall_clock: Option<i64>,
 }
 
 impl NodeStatus {
     /// Of a node that says no more than whether it leads.
     pub fn leading(leads: bool, term: u64) -> NodeStatus {
         let role = if leads { "leader" } else { "follower" }.to_owned();
-        NodeStatus { leads, term, role, committed: None }
+        NodeStatus { leads, term, role, committed: None, wall_clock: None }
     }
 }
 

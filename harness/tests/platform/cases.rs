@@ -60,6 +60,8 @@ pub(crate) const CASES: &[Case] = &[
     inside("namespaces_disk_power_is_lost"),
     inside("namespaces_disk_trouble_comes_and_goes"),
     inside("namespaces_disk_nobody_waits_for_ever"),
+    inside("namespaces_clocks_move_alone"),
+    inside("loopback_clocks_move_alone"),
     outside("namespaces_hold_outer_killed", outer_killed),
     outside("namespaces_hold_inner_killed", inner_killed),
     outside("namespaces_hold_terminated", terminated),

@@ -34,9 +34,10 @@ pub(crate) fn run(role: &str, token: &str) {
         _ => match (role.strip_prefix("echo-"), role.strip_prefix("talk-")) {
             (Some(address), _) => echo(address),
             (_, Some(addresses)) => talk(addresses),
-            (None, None) => match role.strip_prefix("writer-") {
-                Some(path) => crate::disk::write_for_ever(path),
-                None => panic!("no role {role}"),
+            (None, None) => match (role.strip_prefix("writer-"), role.strip_prefix("clock-")) {
+                (Some(path), _) => crate::disk::write_for_ever(path),
+                (_, Some(address)) => tell_time(address),
+                (None, None) => panic!("no role {role}"),
             },
         },
     }
@@ -102,6 +103,17 @@ fn talk(addresses: &str) -> ! {
     echo(own)
 }
 
+/// Tells every connection what the wall clock and the monotonic one show, in nanoseconds.
+fn tell_time(address: &str) -> ! {
+    let listener = TcpListener::bind(address).expect("the address is free");
+    for stream in listener.incoming() {
+        let times = [libc::CLOCK_REALTIME, libc::CLOCK_MONOTONIC].map(time);
+        // Whoever has gone away does not need it.
+        let _ = writeln!(stream.expect("accepts"), "{} {}", times[0], times[1]);
+    }
+    unreachable!("a listener never ends")
+}
+
 /// Answers every connection with what it says.
 fn echo(address: &str) -> ! {
     let listener = TcpListener::bind(address).expect("the address is free");
@@ -117,4 +129,12 @@ fn echo(address: &str) -> ! {
         });
     }
     unreachable!("a listener never ends")
+}
+
+/// What a clock shows to this process, in nanoseconds.
+pub(crate) fn time(clock: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` can be written to.
+    assert_eq!(unsafe { libc::clock_gettime(clock, &raw mut time) }, 0);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }

@@ -23,6 +23,8 @@ use crate::disk::DiskScenario;
 use crate::runner::SKIPPED;
 use crate::{links, network_faults};
 
+mod clocks;
+
 const NODES: u16 = 5;
 /// Long enough to arrive on a busy machine.
 pub(crate) const ARRIVES: Duration = Duration::from_secs(5);
@@ -57,7 +59,9 @@ pub(crate) fn run(name: &str, folder: &Path) {
         return doctor_agrees_with_auto(&capabilities);
     }
     let fuse = if name.contains("_disk_") { &[Capability::Fuse][..] } else { &[] };
-    for &capability in needed.iter().chain(fuse) {
+    let clocks = name.ends_with("clocks_move_alone");
+    let needed = needed.iter().chain(fuse).chain(clocks.then_some(&Capability::Clocks));
+    for &capability in needed {
         if let Some(reason) = capabilities.missing(capability) {
             eprintln!("{}: {}", capability.name(), reason.replace('\n', "; "));
             std::process::exit(SKIPPED);
@@ -65,11 +69,18 @@ pub(crate) fn run(name: &str, folder: &Path) {
     }
     let start = Instant::now();
     let platform: Arc<dyn Platform> = if kind == "loopback" {
-        Arc::new(Loopback::new(NODES).expect("loopback works"))
+        let mut place = Loopback::new(NODES).expect("loopback works");
+        if clocks {
+            place.arrange_clocks().expect("clocks work");
+        }
+        Arc::new(place)
     } else {
         enter(&EnterOptions { user_namespace: UserNamespace::WhenNeeded }).expect("entered");
         let entered = start.elapsed();
-        let place = Namespaces::new(NODES, fabric).expect("namespaces work");
+        let mut place = Namespaces::new(NODES, fabric).expect("namespaces work");
+        if clocks {
+            place.arrange_clocks().expect("clocks work");
+        }
         eprintln!("measured: entered in {entered:?}, network of {NODES} in {:?}", start.elapsed());
         Arc::new(place)
     };
@@ -97,6 +108,7 @@ pub(crate) fn run(name: &str, folder: &Path) {
         "terminate_is_patient_then_not" => scenario.terminate_is_patient_then_not(),
         "a_death_of_its_own_is_noticed" => scenario.a_death_of_its_own_is_noticed(),
         "nodes_inherit_nothing" => scenario.nodes_inherit_nothing(),
+        "clocks_move_alone" => scenario.clocks_move_alone(),
         "two_runs_do_not_collide" => scenario.two_runs_do_not_collide(),
         "disk_power_is_lost" => scenario.disk().power_is_lost(),
         "disk_trouble_comes_and_goes" => scenario.disk().trouble_comes_and_goes(),

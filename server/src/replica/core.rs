@@ -15,6 +15,7 @@ use super::recovery::{fit, in_order_of_text, up_to};
 use super::snapshots::Snapshots;
 use super::status::{MemberStatus, ReplicaStatus};
 use super::transfer::{Transfer, candidate};
+use super::wall_clock_lease::WallClockLease;
 use crate::bug::Bug;
 use crate::bug_state;
 use crate::command::{Command, LogCommand, Outcome, OutcomeKind};
@@ -31,6 +32,7 @@ pub struct Replica {
     pub(super) engine: Engine,
     proposals: Proposals,
     reads: Reads,
+    wall_clock_lease: WallClockLease,
     members: Members,
     transfer: Transfer,
     pub(super) leases: Leases,
@@ -79,6 +81,7 @@ impl Replica {
             engine,
             proposals: Proposals::default(),
             reads: Reads::new(config.boot),
+            wall_clock_lease: WallClockLease::default(),
             members: Members::new(config.election_ticks),
             transfer: Transfer::default(),
             leases: Leases::new(&state.leases),
@@ -158,6 +161,9 @@ impl Replica {
                 true => LogIndex(0),
             };
             self.reads.confirm(&context, index);
+            if self.config.bugs.has(Bug::WallClockLease) {
+                self.wall_clock_lease.confirmed(&context, index);
+            }
         }
         self.release_reads();
         if self.seen.key != self.seen_key() {
@@ -342,7 +348,13 @@ impl Replica {
     fn read(&mut self, request: RequestId) {
         let bugs = self.config.bugs;
         let is_out = || !self.engine.configuration().keeps(self.config.id);
-        if bugs.has(Bug::LocalReads) || (bugs.has(Bug::RemovedReads) && is_out()) {
+        let holds_lease = || {
+            self.engine.is_leader() && self.wall_clock_lease.holds(self.engine.term(), self.applied)
+        };
+        if bugs.has(Bug::LocalReads)
+            || (bugs.has(Bug::RemovedReads) && is_out())
+            || (bugs.has(Bug::WallClockLease) && holds_lease())
+        {
             self.effects.reads.push(request);
             return;
         }
@@ -407,6 +419,9 @@ impl Replica {
         if self.engine.can_read_index() {
             let reuse = self.config.bugs.has(Bug::ReusedReadContext);
             if let Some(context) = self.reads.next_batch(self.engine.term(), reuse) {
+                if self.config.bugs.has(Bug::WallClockLease) {
+                    self.wall_clock_lease.asks(&context, self.engine.term());
+                }
                 self.engine.read_index(context);
             }
         }

@@ -35,6 +35,7 @@ mod recovery;
 mod snapshots;
 mod status;
 mod transfer;
+mod wall_clock_lease;
 
 pub use change::{MemberChange, MemberError, TransferError};
 pub use config::{AppliedState, CompactionConfig, ReplicaConfig, ReplicaError};

@@ -10,11 +10,15 @@
 //! wipe, membership ── roster              who belongs to the cluster ── selector
 //! transfer, snapshot ── admin_loop        commands of operators ── background
 //! power_loss, disk_full, ... ── on_disks  disks of some nodes ── selector
+//! clock_jump, clock_drift, clock_strobe ── on_clocks   clocks of some nodes ── selector
 //! ```
 
 mod admin_loop;
 mod background;
 mod bandwidth;
+mod clock_drift;
+mod clock_jump;
+mod clock_strobe;
 mod corrupt;
 mod corrupt_file;
 mod crash_loop;
@@ -32,6 +36,7 @@ mod link_selector;
 mod loss;
 mod membership;
 mod moving_cut;
+mod on_clocks;
 mod on_disks;
 mod on_links;
 mod on_nodes;
@@ -56,6 +61,9 @@ mod transfer;
 mod wipe;
 
 pub use bandwidth::BANDWIDTH;
+pub use clock_drift::CLOCK_DRIFT;
+pub use clock_jump::CLOCK_JUMP;
+pub use clock_strobe::CLOCK_STROBE;
 pub use corrupt::CORRUPT;
 pub use corrupt_file::CORRUPT_FILE;
 pub use crash_loop::CRASH_LOOP;

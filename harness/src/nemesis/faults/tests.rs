@@ -52,14 +52,14 @@ fn every_variant_is_seen_to_act_and_leaves_the_cluster_as_it_was() {
     let plan = planned(&kinds);
     let cluster = Arc::new(FakeCluster::new(5));
     let mut injector = cluster.injector(plan.clone());
-    for index in 0..plan.len() {
+    for (index, planned) in plan.iter().enumerate() {
         for action in [Action::Install(index), Action::Heal(index)] {
             let record = only(injector.perform(action));
             assert_eq!(record.outcome, FaultOutcome::Installed, "{record:#?}");
             assert!(record.installed_time.is_some(), "{record:#?}");
             assert_eq!(record.healed_time.is_some(), action == Action::Heal(index), "{record:#?}");
         }
-        let name = (plan[index].kind, plan[index].fault.variant());
+        let name = (planned.kind, planned.fault.variant());
         assert!(cluster.all_run(), "{name:?}");
         assert!(cluster.members().values().all(|role| role.votes()), "{name:?}");
         assert_eq!(cluster.members().len(), 5, "{name:?}");

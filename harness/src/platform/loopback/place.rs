@@ -15,7 +15,7 @@ use super::proxy::Proxy;
 use crate::node_id::NodeId;
 use crate::platform::process::{Containment, NodeProcesses};
 use crate::platform::{
-    Endpoint, Fabric, Link, Platform, PlatformError, ProbeResult, ProcessControl,
+    Clocks, Endpoint, Fabric, Link, Platform, PlatformError, ProbeResult, ProcessControl,
 };
 
 /// The most nodes: each link takes six descriptors of the usual 1024.
@@ -100,6 +100,14 @@ impl Loopback {
         Ok(place)
     }
 
+    /// Gives every node that is started from now on a clock that can be set.
+    ///
+    /// # Errors
+    /// Not on this processor, or no memory.
+    pub fn arrange_clocks(&mut self) -> Result<(), PlatformError> {
+        self.processes.arrange_clocks()
+    }
+
     fn await_proxies(&self) -> Result<(), PlatformError> {
         let links: Vec<Link> = self.proxies.keys().copied().collect();
         let results = self.fabric.probe(&links, READY_TIMEOUT)?;
@@ -179,6 +187,10 @@ impl Platform for Loopback {
 
     fn fabric(&self) -> &dyn Fabric {
         &self.fabric
+    }
+
+    fn clocks(&self) -> Option<&dyn Clocks> {
+        self.processes.clocks()
     }
 }
 

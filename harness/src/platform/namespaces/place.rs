@@ -10,7 +10,7 @@ use super::topology::Topology;
 use crate::node_id::NodeId;
 use crate::platform::process::{Containment, NodeProcesses};
 use crate::platform::{
-    Endpoint, Fabric, FabricChoice, Link, Platform, PlatformError, ProcessControl,
+    Clocks, Endpoint, Fabric, FabricChoice, Link, Platform, PlatformError, ProcessControl,
 };
 
 /// Any port would do: each node has all of them to itself.
@@ -46,6 +46,14 @@ impl Namespaces {
         let place = Namespaces { processes, fabric, topology };
         place.await_network()?;
         Ok(place)
+    }
+
+    /// Gives every node that is started from now on a clock that can be set.
+    ///
+    /// # Errors
+    /// Not on this processor, or no memory.
+    pub fn arrange_clocks(&mut self) -> Result<(), PlatformError> {
+        self.processes.arrange_clocks()
     }
 
     /// Packets flow over every link.
@@ -94,5 +102,9 @@ impl Platform for Namespaces {
 
     fn fabric(&self) -> &dyn Fabric {
         self.fabric.as_ref()
+    }
+
+    fn clocks(&self) -> Option<&dyn Clocks> {
+        self.processes.clocks()
     }
 }

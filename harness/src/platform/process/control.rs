@@ -12,8 +12,9 @@ use super::spawner::Spawner;
 use super::stub::{Isolation, Stub, StubPlan};
 use super::tree;
 use crate::node_id::NodeId;
+use crate::platform::clock::NodeClocks;
 use crate::platform::wait::wait_readable;
-use crate::platform::{NodeCommand, PlatformError, ProcessControl, ProcessState};
+use crate::platform::{Clocks, NodeCommand, PlatformError, ProcessControl, ProcessState};
 
 /// How long a signal may take to show. A thread inside a slow fsync stops only when that returns.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +39,7 @@ pub(crate) struct NodeProcesses {
     containment: Containment,
     spawner: Spawner,
     slots: BTreeMap<NodeId, Mutex<Slot>>,
+    clocks: Option<NodeClocks>,
 }
 
 /// A node's place: a process or the status of the last one.
@@ -70,7 +72,18 @@ impl NodeProcesses {
             Containment::Subreaper(count) => (1..=*count).map(NodeId).collect(),
         };
         let slots = nodes.into_iter().map(|node| (node, Mutex::default())).collect();
-        Ok(NodeProcesses { containment, spawner: Spawner::new()?, slots })
+        Ok(NodeProcesses { containment, spawner: Spawner::new()?, slots, clocks: None })
+    }
+
+    /// Gives every node that is started from now on a clock that can be set.
+    pub(crate) fn arrange_clocks(&mut self) -> Result<(), PlatformError> {
+        self.clocks = Some(NodeClocks::new(self.slots.keys().copied())?);
+        Ok(())
+    }
+
+    /// The clocks of the nodes, if they were arranged.
+    pub(crate) fn clocks(&self) -> Option<&dyn Clocks> {
+        self.clocks.as_ref().map(|clocks| clocks as &dyn Clocks)
     }
 
     fn slot(&self, node: NodeId) -> Result<MutexGuard<'_, Slot>, PlatformError> {
@@ -170,7 +183,8 @@ impl ProcessControl for NodeProcesses {
         if slot.running.is_some() {
             return Err(PlatformError::Unsupported(format!("{node} is running already")));
         }
-        let (plan, ends) = StubPlan::new(self.isolation(node)?, node.to_string(), command)?;
+        let clock = self.clocks.as_ref().map(|clocks| clocks.descriptor(node)).transpose()?;
+        let (plan, ends) = StubPlan::new(self.isolation(node)?, node.to_string(), command, clock)?;
         let forked = self.spawner.fork(plan)?;
         let (stub, main) = Stub::await_start(forked, ends, &format!("start {node}"))?;
         let main = match self.containment {

@@ -51,6 +51,7 @@ pub(crate) struct StubPlan {
     log: OwnedFd,
     orders: OwnedFd,
     answers: OwnedFd,
+    clock: Option<OwnedFd>,
 }
 
 /// A node's first process, as its parent sees it.
@@ -71,11 +72,12 @@ pub(crate) struct StubEnds {
 }
 
 impl StubPlan {
-    /// Opens the log and lays out everything for the fork.
+    /// Opens the log and lays out everything for the fork. `clock` takes the place of the real one.
     pub(crate) fn new(
         isolation: Isolation,
         host_name: String,
         command: &NodeCommand,
+        clock: Option<OwnedFd>,
     ) -> Result<(StubPlan, StubEnds), PlatformError> {
         let image = Image::new(command)?;
         let open = |path: &Path, options: &std::fs::OpenOptions| {
@@ -96,6 +98,7 @@ impl StubPlan {
             log: log.into(),
             orders: orders_end,
             answers: answers_end,
+            clock,
         };
         Ok((plan, StubEnds { orders: orders.into(), answers: answers.into() }))
     }

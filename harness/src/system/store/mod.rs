@@ -94,11 +94,13 @@ impl Nodes for Store {
             let options = ClientOptions::single_attempt(patience);
             let mut client = KvClient::new(vec![address.to_string()], options);
             let status = client.status().await.ok()?;
+            let wall_clock = (status.wall_clock != 0).then_some(status.wall_clock);
             Some(NodeStatus {
                 leads: status.role == "leader",
                 term: status.term,
                 role: status.role,
                 committed: Some(status.committed),
+                wall_clock,
             })
         })
     }

@@ -1,6 +1,6 @@
 //! The service for operators.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::admin::admin_server::{Admin, AdminServer};
 use proto::admin::change_members_request::Change;
@@ -62,6 +62,7 @@ impl Admin for AdminService {
             groups: self.0.node.groups().into_iter().map(|group| group.0).collect(),
             map_version: self.0.shards().map().version,
             migration: self.0.resharding.progress(),
+            wall_clock: wall_clock(),
             ..StatusResponse::default()
         };
         let Some(replica) = self.0.node.status(group) else {
@@ -265,6 +266,12 @@ fn rebalance_refusal(error: &RebalanceError) -> Refusal {
 fn learners(members: &[MemberStatus]) -> Vec<u64> {
     let learners = members.iter().filter(|member| member.role == MemberRole::Learner);
     learners.map(|member| member.node.0).collect()
+}
+
+/// Nanoseconds since 1970; 0 for a clock that is before that.
+fn wall_clock() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn wrong_answer() -> Status {

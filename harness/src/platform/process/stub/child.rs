@@ -2,9 +2,10 @@
 //!
 //! Every function here may only make async-signal-safe calls: no allocation, no locks, no panics.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::{Isolation, StubPlan, inherited};
+use crate::platform::clock::inject;
 
 /// Kinds of answers. All but the first two name the step that failed, with its errno.
 pub(super) const STARTED: i32 = 0;
@@ -20,6 +21,7 @@ const SUBREAPER: i32 = 9;
 const SIGNALS: i32 = 10;
 const FORK: i32 = 11;
 const EXEC: i32 = 12;
+const SET_CLOCK: i32 = 13;
 
 /// What was attempted when a start failed.
 pub(super) fn step_name(kind: i32) -> &'static str {
@@ -35,6 +37,7 @@ pub(super) fn step_name(kind: i32) -> &'static str {
         SIGNALS => "arrange signals",
         FORK => "fork the main process",
         EXEC => "execute the program",
+        SET_CLOCK => "give it a clock",
         _ => "start",
     }
 }
@@ -46,6 +49,8 @@ const LOG: i32 = 5;
 const SIGNAL_FD: i32 = 6;
 const EXEC_READ: i32 = 7;
 const EXEC_WRITE: i32 = 8;
+/// Inherited by the main process, which closes it before its first instruction.
+const CLOCK: i32 = 9;
 /// Copies are made above this number first, so that no original is overwritten.
 const HIGH: i32 = 64;
 
@@ -148,6 +153,8 @@ fn arrange_descriptors(plan: &StubPlan) -> i32 {
                 return -1;
             }
         }
+        let copied = |it: &OwnedFd| libc::fcntl(it.as_raw_fd(), libc::F_DUPFD_CLOEXEC, HIGH);
+        let clock = plan.clock.as_ref().map(copied);
         for standard in 0..=2 {
             if libc::dup2(plan.null.as_raw_fd(), standard) < 0 {
                 return -1;
@@ -158,9 +165,18 @@ fn arrange_descriptors(plan: &StubPlan) -> i32 {
                 return -1;
             }
         }
-        // The plain system call, because musl and old C libraries have no wrapper.
-        libc::syscall(libc::SYS_close_range, LOG + 1, libc::c_uint::MAX, 0) as i32
+        let Some(clock) = clock else { return close_range(LOG + 1, libc::c_uint::MAX) };
+        if clock < 0 || libc::dup2(clock, CLOCK) < 0 || close_range(LOG + 1, CLOCK as u32 - 1) < 0 {
+            return -1;
+        }
+        close_range(CLOCK + 1, libc::c_uint::MAX)
     }
+}
+
+/// The plain system call, because musl and old C libraries have no wrapper.
+fn close_range(first: i32, last: libc::c_uint) -> i32 {
+    // SAFETY: no pointers.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) as i32 }
 }
 
 /// SIGCHLD becomes readable, so that one poll waits for everything.
@@ -202,6 +218,14 @@ fn start_main(plan: &StubPlan) -> i32 {
                     exit(CANNOT_EXECUTE);
                 }
                 libc::close(EXEC_READ);
+                if plan.clock.is_some() {
+                    libc::close(CLOCK);
+                    if let Err(error) = inject::give_clock(main, CLOCK) {
+                        answer(ANSWERS, SET_CLOCK, error);
+                        libc::kill(main, libc::SIGKILL);
+                        exit(CANNOT_EXECUTE);
+                    }
+                }
                 answer(ANSWERS, STARTED, main);
                 main
             }
@@ -218,7 +242,13 @@ fn become_main(plan: &StubPlan) -> ! {
         let mut none = std::mem::zeroed::<libc::sigset_t>();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        if libc::dup2(LOG, 1) < 0 || libc::dup2(LOG, 2) < 0 { errno() } else { plan.image.exec() }
+        if libc::dup2(LOG, 1) < 0 || libc::dup2(LOG, 2) < 0 {
+            errno()
+        } else if let Some(Err(error)) = plan.clock.as_ref().map(|_| inject::trace_me()) {
+            error
+        } else {
+            plan.image.exec()
+        }
     };
     // SAFETY: pointer and length describe `error`.
     let _ = unsafe { libc::write(EXEC_WRITE, (&raw const error).cast(), size_of_val(&error)) };
