@@ -4,9 +4,9 @@ use std::process::{Command, Stdio};
 
 /// It is not, or does not run.
 #[derive(Debug, thiserror::Error)]
-#[error("run {program}: {source}")]
+#[error("run {command}: {source}")]
 pub struct NotInstalled {
-    program: &'static str,
+    command: String,
     source: std::io::Error,
 }
 
@@ -15,11 +15,10 @@ pub(super) fn version_line(
     program: &'static str,
     arguments: &[&str],
 ) -> Result<String, NotInstalled> {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| NotInstalled { program, source })?;
+    let output =
+        Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|source| {
+            NotInstalled { command: format!("{program} {}", arguments.join(" ")), source }
+        })?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

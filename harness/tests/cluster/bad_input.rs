@@ -52,7 +52,10 @@ fn options_of_a_run() -> Result<(), Skipped> {
         (&["--concurrency", "2"], &["--concurrency 2 is too few", "hint: "]),
         (
             &["--fail-fast", "--workload", "append"],
-            &["cannot judge the workload append", "hint: it can judge register and kv"],
+            &[
+                "cannot judge the workload append",
+                "hint: it can judge register and cas-register and kv",
+            ],
         ),
         (&["--time-limit", "soon"], &["'soon' for '--time-limit", "hint: "]),
         (&["--time-limit", "3s"], &["leaves no room for a fault", "hint: "]),

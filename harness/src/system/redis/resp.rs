@@ -143,6 +143,7 @@ mod tests {
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(bytes).await.unwrap();
+            stream.shutdown().await.unwrap();
             let mut request = Vec::new();
             stream.read_to_end(&mut request).await.unwrap();
             request

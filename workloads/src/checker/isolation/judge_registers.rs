@@ -161,12 +161,12 @@ impl Registers<'_, '_> {
             return Ok(());
         }
         // Those count the order of each process, so whoever implies them must do so too.
-        let weak = match level {
-            Level::StrongSnapshotIsolation | Level::StrictSerializable => Weak::Causal,
-            Level::StrongSessionReadCommitted | Level::StrongReadCommitted => Weak::ReadCommitted,
-            _ => return Ok(()),
-        };
-        self.weak(weak, meter, outcome)
+        match level {
+            Level::StrongSessionReadCommitted | Level::StrongReadCommitted => {
+                self.weak(Weak::ReadCommitted, meter, outcome)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sure edges and the cycles in them.
