@@ -233,7 +233,7 @@ mod tests {
         assert!(none_ran.reason.unwrap().contains("they never met"));
         let none_succeeded = judge(&[op(100, EventKind::Ok), op(4500, EventKind::Fail)]);
         assert_eq!(none_succeeded.verdict, Verdict::Unknown);
-        assert!(none_succeeded.reason.unwrap().starts_with("no operation succeeded while"));
+        assert!(none_succeeded.reason.unwrap().starts_with("no operation succeeded during"));
         assert_eq!(judge(&[op(4500, EventKind::Ok)]).verdict, Verdict::Valid);
     }
 
