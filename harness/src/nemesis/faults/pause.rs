@@ -24,8 +24,9 @@ With --keep-quorum: never more than a minority.",
     variants: |situation| on_nodes(Pause, situation),
 };
 
+/// Stops a node, and lets it go on.
 #[derive(Debug, Clone, Copy)]
-struct Pause;
+pub(super) struct Pause;
 
 impl NodeAction for Pause {
     const VERB: &'static str = "pause";

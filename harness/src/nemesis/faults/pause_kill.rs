@@ -1,6 +1,7 @@
 //! Stopped nodes that are killed before they go on.
 
 use super::on_nodes::{NodeAction, on_nodes};
+use super::pause::Pause;
 use crate::nemesis::fault::FaultKind;
 use crate::nemesis::surroundings::Surroundings;
 use crate::node_id::NodeId;
@@ -29,7 +30,7 @@ struct PauseKill;
 
 impl NodeAction for PauseKill {
     const VERB: &'static str = "pause-kill";
-    const ACTED: &'static str = "stopped";
+    const ACTED: &'static str = Pause::ACTED;
     const UNDONE: &'static str = "killed while stopped, and started again as";
 
     fn act(
@@ -37,11 +38,11 @@ impl NodeAction for PauseKill {
         node: NodeId,
         surroundings: &Surroundings<'_>,
     ) -> Result<ProcessState, PlatformError> {
-        surroundings.platform.process().pause(node)
+        Pause.act(node, surroundings)
     }
 
     fn has_acted(self, state: ProcessState) -> bool {
-        matches!(state, ProcessState::Stopped { .. })
+        Pause.has_acted(state)
     }
 
     fn undo(

@@ -32,28 +32,7 @@ use crate::system::ReadMode;
 use crate::system::outcome::Failure;
 
 /// All that the store can do.
-pub(super) const INTERFACES: &[Interface] = &[
-    Interface::Register,
-    Interface::SizedRegister,
-    Interface::KeyValue,
-    Interface::Text,
-    Interface::MultiRegister,
-    Interface::Set,
-    Interface::SetValue,
-    Interface::ListAppend,
-    Interface::ReadWrite,
-    Interface::WriteOnce,
-    Interface::Bank,
-    Interface::Counter,
-    Interface::Queue,
-    Interface::Log,
-    Interface::Lock,
-    Interface::Lease,
-    Interface::UniqueIds,
-    Interface::Watch,
-    Interface::Monotonic,
-    Interface::Sequential,
-];
+pub(super) const INTERFACES: &[Interface] = Interface::ALL;
 
 /// A change of several keys that met another change is tried again so often.
 const CONFLICTS_MAX: usize = 8;
