@@ -124,6 +124,9 @@ pub struct RunArgs {
     /// What is tested; see `list systems`
     #[arg(long, default_value = "store")]
     pub system: String,
+    /// What is chosen about the system, NAME=VALUE by comma; see `list systems NAME`
+    #[arg(long, value_name = "SETTINGS")]
+    pub settings: Option<String>,
     /// What the system `command` is: a TOML file; see harness/ADAPTERS.md
     #[arg(long, value_name = "FILE")]
     pub adapter: Option<PathBuf>,

@@ -18,8 +18,6 @@ use crate::system::{Admin, AdminAction, AdminError, Members, NodeContext, NodeSt
 
 /// A node that does not answer a status request by then counts as not answering.
 const STATUS_PATIENCE: Duration = Duration::from_millis(400);
-/// All nodes must serve by then.
-const START_LIMIT: Duration = Duration::from_secs(30);
 /// A node gets this long to end by itself at the end of a run.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// A command of an operator takes no longer than this.
@@ -46,6 +44,12 @@ pub enum ClusterError {
         tail: String,
         /// Its log.
         log: String,
+    },
+    /// The nodes run, but do not become one cluster.
+    #[error("make one cluster of the nodes: {reason}")]
+    NotFormed {
+        /// What went wrong.
+        reason: String,
     },
     /// The nodes run, but do not serve.
     #[error(
@@ -137,7 +141,8 @@ impl Cluster {
         for &node in &self.nodes {
             self.start_node(node)?;
         }
-        let began = Instant::now();
+        let (began, limit) = (Instant::now(), self.system.start_limit());
+        let mut formed = false;
         loop {
             for &node in &self.nodes {
                 if let ProcessState::Gone { status } = self.platform.process().state(node) {
@@ -153,20 +158,31 @@ impl Cluster {
             let statuses = self.statuses().await;
             let answering = statuses.len();
             let has_leader = statuses.values().any(|status| status.leads);
-            let all_answer = answering == self.nodes.len() && has_leader;
-            if all_answer && self.are_ready().await {
+            let all_answer = answering == self.nodes.len();
+            if all_answer && !formed {
+                self.form(limit.saturating_sub(began.elapsed())).await?;
+                formed = true;
+            } else if all_answer && has_leader && self.are_ready().await {
                 return Ok(());
             }
-            if began.elapsed() > START_LIMIT {
+            if began.elapsed() > limit {
                 let detail = format!(
                     "{answering} of {} answer, {}",
                     crate::plural::counted(self.nodes.len() as u64, "node"),
                     if has_leader { "one leads" } else { "none leads" }
                 );
                 let logs = self.root.display().to_string();
-                return Err(ClusterError::NotReady { limit: START_LIMIT, detail, logs });
+                return Err(ClusterError::NotReady { limit, detail, logs });
             }
             tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    async fn form(&self, limit: Duration) -> Result<(), ClusterError> {
+        let nodes = self.addresses();
+        match tokio::time::timeout(limit, self.system.form(&nodes)).await {
+            Ok(formed) => formed.map_err(|reason| ClusterError::NotFormed { reason }),
+            Err(_) => Err(ClusterError::NotFormed { reason: format!("no answer in {limit:?}") }),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::output;
 use crate::recorded_run::{self, RecordedRun};
 use crate::report::results::RunInfo;
 use crate::report::{analysis, files, terminal};
-use crate::system::{ReadMode, SYSTEMS, SystemEntry};
+use crate::system::{ReadMode, SYSTEMS, SystemEntry, system};
 use crate::usage::{BadUsage, unknown};
 
 /// What the run's workload expects first.
@@ -64,6 +64,7 @@ pub fn list(table: Table, name: Option<&str>) -> Result<String, BadUsage> {
     };
     let more = match table {
         Table::Faults => fault_kind(name).map_or(String::new(), fault_page),
+        Table::Systems => system(name).map_or(String::new(), system_page),
         _ => String::new(),
     };
     Ok(format!("{name}\n{about}\n{more}"))
@@ -111,6 +112,19 @@ fn fault_page(kind: &FaultKind) -> String {
         }
     }
     format!("\n{}\nVariants (5 nodes): {}\n", kind.help, variants.join("; "))
+}
+
+/// What may be chosen about a system.
+fn system_page(system: &SystemEntry) -> String {
+    let settings: String = system
+        .settings
+        .iter()
+        .map(|it| format!("  {}={}  {}\n", it.name, it.values.join("|"), it.about))
+        .collect();
+    match settings.is_empty() {
+        true => String::new(),
+        false => format!("\nSettings (the first value is the default):\n{settings}"),
+    }
 }
 
 #[cfg(feature = "simulation")]

@@ -12,7 +12,7 @@ use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::runner::FailFast;
 use crate::scenario::{self, Scenario, Setting};
 use crate::seed::stream;
-use crate::system::{Adapter, StorageMode, SystemEntry};
+use crate::system::{Adapter, Settings, StorageMode, SystemEntry};
 use crate::usage::{BadUsage, check_bug, unknown};
 
 /// Operations per second.
@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub plan: Vec<PlannedFault>,
     /// The system.
     pub system: &'static SystemEntry,
+    /// What was chosen about the system.
+    pub settings: Settings,
     /// What the system `command` is made of.
     pub adapter: Option<Arc<Adapter>>,
     /// Workers.
@@ -69,6 +71,9 @@ impl RunOptions {
                 system.name, workload.name
             )));
         }
+        let settings = args.settings.as_deref().unwrap_or_default();
+        let settings = Settings::parse(settings, system.settings)
+            .map_err(|error| BadUsage(format!("--settings: {error}")))?;
         let adapter = adapter(&args, workload)?;
         if args.storage == StorageMode::Memory
             && let Some(kind) = faults.iter().find(|kind| kind.forgets)
@@ -140,7 +145,17 @@ impl RunOptions {
             Some(scenario) => written_plan(&scenario, &args, seed)?,
             None => drawn_plan(&faults, &args, seed)?,
         };
-        Ok(RunOptions { args, workload, faults, plan, system, adapter, concurrency, seed })
+        Ok(RunOptions {
+            args,
+            workload,
+            faults,
+            plan,
+            system,
+            settings,
+            adapter,
+            concurrency,
+            seed,
+        })
     }
 
     /// Names of kinds for which the time was too short.

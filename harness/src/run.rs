@@ -101,6 +101,7 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
         snapshot_entries: args.snapshot_entries,
         bug: args.bug.clone(),
         workload: options.workload.name,
+        settings: options.settings.clone(),
         adapter: options.adapter.clone(),
         seed: stream(options.seed, "system"),
     }));

@@ -14,7 +14,7 @@ use crate::node_id::NodeId;
 use crate::platform::loopback::Direct;
 use crate::platform::{PlatformError, ProcessState};
 use crate::system::etcd::{self, EtcdNodes};
-use crate::system::{Nodes, NotInstalled, ReadMode, StorageMode, SystemOptions};
+use crate::system::{Nodes, NotInstalled, ReadMode, Settings, StorageMode, SystemOptions};
 use crate::usage::{BadUsage, unknown};
 
 /// One node must lead by then.
@@ -233,6 +233,7 @@ fn store(args: &BenchArgs, bench: &str) -> Result<Arc<dyn Nodes>, SubjectError> 
         snapshot_entries: crate::system::SNAPSHOT_ENTRIES,
         bug: None,
         workload: "",
+        settings: Settings::default(),
         adapter: None,
         seed: crate::seed::stream(args.seed, "system"),
     });

@@ -94,10 +94,11 @@ impl Group {
 }
 
 /// Options without which two runs are not alike; `seed` and where results go make no difference.
-const ALIKE: [&str; 16] = [
+const ALIKE: [&str; 17] = [
     "workload",
     "faults",
     "system",
+    "settings",
     "nodes",
     "platform",
     "fabric",

@@ -9,6 +9,7 @@ pub(crate) mod etcd;
 mod installed;
 mod outcome;
 mod redis;
+mod settings;
 #[cfg(feature = "store")]
 mod store;
 
@@ -26,6 +27,7 @@ use workloads::workload::Interface;
 
 pub use self::command::{Adapter, AdapterError};
 pub use self::installed::NotInstalled;
+pub use self::settings::{Setting, Settings, SettingsError};
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
 
@@ -49,6 +51,8 @@ pub struct SystemEntry {
     pub version: fn() -> Result<String, NotInstalled>,
     /// What installs it.
     pub install: &'static str,
+    /// What a user may choose about it.
+    pub settings: &'static [Setting],
     /// Builds it from the options of a run.
     pub build: fn(SystemOptions) -> Box<dyn System>,
 }
@@ -66,6 +70,9 @@ pub const SYSTEMS: &[SystemEntry] = &[
 pub fn system(name: &str) -> Option<&'static SystemEntry> {
     SYSTEMS.iter().find(|entry| entry.name == name)
 }
+
+/// How long a cluster of most systems may take until it serves.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Log entries from one snapshot of a node to the next, unless a run says otherwise.
 pub const SNAPSHOT_ENTRIES: u64 = 10_000;
@@ -89,6 +96,8 @@ pub struct SystemOptions {
     pub bug: Option<String>,
     /// The name of the workload.
     pub workload: &'static str,
+    /// What the user chose about the system.
+    pub settings: Settings,
     /// What the system `command` is made of.
     pub adapter: Option<Arc<Adapter>>,
     /// Seed of whatever a node or a client draws.
@@ -191,6 +200,17 @@ pub trait Nodes: Send + Sync {
     /// Does a cluster of so many nodes that starts serve here? Its nodes answer, and one leads.
     fn is_ready(&self, _address: SocketAddr, _nodes: usize) -> BoxFuture<'_, bool> {
         Box::pin(async { true })
+    }
+
+    /// How long a cluster may take from its start until it serves.
+    fn start_limit(&self) -> Duration {
+        START_LIMIT
+    }
+
+    /// Makes one cluster of nodes that were started and answer, where they do not do so themselves.
+    /// Asked once; the error is one sentence.
+    fn form(&self, _nodes: &BTreeMap<NodeId, SocketAddr>) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
     }
 
     /// How to start a node.

@@ -35,6 +35,7 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     has_own_ports: true,
     version: || Ok("by an adapter".to_owned()),
     install: "nothing",
+    settings: &[],
     build: |options| {
         Box::new(AdaptedSystem::new(options.adapter.unwrap_or_default(), options.workload))
     },

@@ -35,6 +35,7 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     has_own_ports: true,
     version,
     install: "apt-get install etcd-server",
+    settings: &[],
     build: |options| Box::new(Etcd { read_mode: options.read_mode }),
 };
 

@@ -34,6 +34,7 @@ pub(super) const REDIS_SENTINEL: SystemEntry = SystemEntry {
     has_own_ports: true,
     version,
     install: "apt-get install redis-server redis-sentinel",
+    settings: &[],
     build: |options| Box::new(RedisSentinel { read_mode: options.read_mode }),
 };
 

@@ -32,6 +32,7 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     has_own_ports: false,
     version: || Ok(env!("BREAKWATER_COMMIT").to_owned()),
     install: "nothing: it is in this binary",
+    settings: &[],
     build: |options| Box::new(Store { options }),
 };
 
