@@ -66,6 +66,32 @@ pub(super) fn interval(
     Some(Estimate { value, low: at(tail), high: at(1.0 - tail) })
 }
 
+/// How often chance alone moves a number that did not change so far from `unchanged`, either way: twice
+/// the share of the repetitions on its other side (Efron and Tibshirani 1993, section 15.4).
+pub(super) fn chance(unchanged: f64, repetitions: impl Iterator<Item = Option<f64>>) -> f64 {
+    let (mut all, mut at_most, mut at_least) = (1_usize, 1_usize, 1_usize);
+    for value in repetitions.flatten() {
+        all += 1;
+        at_most += usize::from(value <= unchanged);
+        at_least += usize::from(value >= unchanged);
+    }
+    (2.0 * at_most.min(at_least) as f64 / all as f64).min(1.0)
+}
+
+/// Which of many chances are small enough that, of all that are chosen, only the share `mistakes` is
+/// expected to be there by chance (Benjamini and Hochberg 1995).
+pub(super) fn discoveries(chances: &[f64], mistakes: f64) -> Vec<bool> {
+    let mut sorted = chances.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let limit = sorted
+        .iter()
+        .zip(1_u32..)
+        .filter(|&(&chance, rank)| chance <= mistakes * f64::from(rank) / chances.len() as f64)
+        .map(|(&chance, _)| chance)
+        .next_back();
+    chances.iter().map(|&chance| limit.is_some_and(|limit| chance <= limit)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +118,25 @@ mod tests {
         let estimate = interval(0.5, drawn.iter().map(mean)).unwrap();
         assert!((estimate.low - 0.443).abs() < 0.01, "{estimate:?}");
         assert!((estimate.high - 0.557).abs() < 0.01, "{estimate:?}");
+    }
+
+    #[test]
+    fn of_many_chances_a_small_one_counts_if_it_is_small_for_so_many() {
+        let mut chances = vec![0.5; 20];
+        chances[3] = 0.03;
+        assert_eq!(discoveries(&chances, 0.05), [false; 20]);
+        chances[3] = 0.002;
+        assert!(discoveries(&chances, 0.05)[3]);
+        assert_eq!(discoveries(&[0.04, 0.03], 0.05), [true, true]);
+        assert!(discoveries(&[], 0.05).is_empty());
+    }
+
+    #[test]
+    fn the_chance_is_twice_the_smaller_side() {
+        let repetitions = || (0..99).map(|it| Some(f64::from(it)));
+        assert!((chance(4.5, repetitions()) - 0.12).abs() < 1e-9);
+        assert!((chance(-1.0, repetitions()) - 0.02).abs() < 1e-9);
+        assert!(chance(49.0, repetitions()) >= 1.0);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::report::terminal::verdict_word;
 /// Version of what `--json` prints.
 const FORMAT: u32 = 1;
 /// Repetitions of each measure, if there is little data.
-const REPETITIONS_MAX: usize = 1_000;
-/// Fewer say nothing about an interval's ends.
-const REPETITIONS_MIN: usize = 200;
+const REPETITIONS_MAX: usize = 4_000;
+/// Fewer say nothing about what one of many measures shows by chance.
+const REPETITIONS_MIN: usize = 1_000;
 /// Steps spent on a measure.
 const STEPS_MAX: usize = 60_000_000;
 
@@ -61,7 +61,9 @@ pub struct Row {
     pub b: Option<Estimate>,
     /// B / A, or B - A for shares.
     pub change: Option<Estimate>,
-    /// What the change says.
+    /// How often chance alone makes such a change, 0 to 1.
+    pub chance: Option<f64>,
+    /// What the change says, as one of many.
     pub difference: Difference,
 }
 
@@ -69,11 +71,11 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Difference {
-    /// B is better, beyond the uncertainty.
+    /// B is better, beyond what chance does to so many measures.
     Better,
-    /// B is worse, beyond the uncertainty.
+    /// B is worse, likewise.
     Worse,
-    /// Nothing beyond the uncertainty.
+    /// Nothing beyond that.
     NotSeen,
     /// One of the sides has too little to say.
     NotMeasured,
@@ -103,12 +105,21 @@ impl Difference {
 
 /// Compares B to A.
 pub fn compare_groups(a: &Group, b: &Group) -> Comparison {
+    let mut rows: Vec<Row> =
+        Measure::of_groups([a, b]).iter().map(|measure| row(measure, a, b)).collect();
+    let chances: Vec<f64> = rows.iter().filter_map(|row| row.chance).collect();
+    let measured = rows.iter_mut().filter(|row| row.chance.is_some());
+    for (row, is_seen) in measured.zip(bootstrap::discoveries(&chances, 1.0 - CONFIDENCE)) {
+        if !is_seen {
+            row.difference = Difference::NotSeen;
+        }
+    }
     Comparison {
         format: FORMAT,
         a: side(a),
         b: side(b),
         unlike: unlike(a, b),
-        rows: Measure::of_groups([a, b]).iter().map(|measure| row(measure, a, b)).collect(),
+        rows,
         method: method(a, b),
     }
 }
@@ -168,14 +179,20 @@ fn row(measure: &Measure, a: &Group, b: &Group) -> Row {
         let (seen, drawn, _) = &sides[side];
         bootstrap::interval((*seen)?, drawn.iter().copied())
     };
+    let pairs = sides[0].1.iter().zip(&sides[1].1);
+    let changes = || pairs.clone().map(|(a, b)| changed(unit, (*a)?, (*b)?));
     let change = sides[0].0.zip(sides[1].0).and_then(|(in_a, in_b)| {
-        let pairs = sides[0].1.iter().zip(&sides[1].1);
-        let changes = pairs.map(|(a, b)| changed(unit, (*a)?, (*b)?));
-        bootstrap::interval(changed(unit, in_a, in_b)?, changes)
+        bootstrap::interval(changed(unit, in_a, in_b)?, changes())
             .filter(|_| sides[0].2 && sides[1].2)
     });
+    let chance = change.map(|_| bootstrap::chance(unchanged(unit), changes()));
     let difference = change.map_or(Difference::NotMeasured, |change| difference(unit, change));
-    Row { name: measure.name(), unit, a: estimate(0), b: estimate(1), change, difference }
+    Row { name: measure.name(), unit, a: estimate(0), b: estimate(1), change, chance, difference }
+}
+
+/// What [`changed`] says of two equal numbers.
+fn unchanged(unit: Unit) -> f64 {
+    if unit.is_share() { 0.0 } else { 1.0 }
 }
 
 /// A share changes by a difference, everything else by a factor.
@@ -187,7 +204,7 @@ fn changed(unit: Unit, a: f64, b: f64) -> Option<f64> {
 }
 
 fn difference(unit: Unit, change: Estimate) -> Difference {
-    let none = if unit.is_share() { 0.0 } else { 1.0 };
+    let none = unchanged(unit);
     let (more, less) = match unit.more_is_better() {
         true => (Difference::Better, Difference::Worse),
         false => (Difference::Worse, Difference::Better),
@@ -209,10 +226,12 @@ fn method(a: &Group, b: &Group) -> String {
     };
     format!(
         "Intervals hold the middle {:.0} % of up to {REPETITIONS_MAX} repetitions in which stretches \
-         of {} s are drawn again with replacement (bootstrap). {runs} Of many measures without \
-         any difference, one in twenty shows one by chance.",
+         of {} s are drawn again with replacement (bootstrap). {runs} With so many measures \
+         some intervals miss \"no change\" by chance: a difference is named only if, of all that \
+         are named, no more than {:.0} % are expected to be chance (Benjamini and Hochberg 1995).",
         CONFIDENCE * 100.0,
-        STRETCH / 1_000_000_000
+        STRETCH / 1_000_000_000,
+        (1.0 - CONFIDENCE) * 100.0
     )
 }
 

@@ -49,7 +49,7 @@ fn body(anomaly: &Anomaly, position: usize) -> Markup {
         }
         @if !anomaly.edges.is_empty() {
             figure {
-                div.scroll { (cycle(anomaly, position)) }
+                div.scroll tabindex="0" role="region" aria-label="cycle" { (cycle(anomaly, position)) }
                 p.legend { span { "An arrow goes from what must come first to what must come after it." } }
             }
         }

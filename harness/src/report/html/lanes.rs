@@ -65,7 +65,9 @@ const NARROW: Measures = Measures {
 
 /// The drawing, for a desk and for a phone.
 pub(crate) fn drawing(lanes: &Lanes<'_>) -> Markup {
-    html! { div.scroll { (draw(lanes, &WIDE)) (draw(lanes, &NARROW)) } }
+    html! { div.scroll tabindex="0" role="region" aria-label="anomaly in time" {
+        (draw(lanes, &WIDE)) (draw(lanes, &NARROW))
+    } }
 }
 
 /// From the first invocation to the last completion.

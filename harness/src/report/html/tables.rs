@@ -70,7 +70,7 @@ fn sign(class: &str) -> &'static str {
 pub(crate) fn operations(input: &ReportInput<'_>) -> Markup {
     let counts = &input.results.operations;
     html! {
-        div.scroll { table.numbers {
+        div.scroll tabindex="0" role="region" aria-label="operations by outcome" { table.numbers {
             thead { tr {
                 th { "Operation" } th { "Invoked" } th { "Ok" } th { "Fail" } th { "Info" } th { "Ok share" }
             } }
@@ -142,7 +142,7 @@ fn latency_table(rows: Vec<&LatencyRow>) -> Markup {
     scopes.retain(|scope| **scope != LatencyScope::UnderFault || kinds > 1);
     let by_function = rows.iter().any(|row| row.f.is_some());
     html! {
-        div.scroll { table.numbers.grouped[by_function] {
+        div.scroll tabindex="0" role="region" aria-label="latency" { table.numbers.grouped[by_function] {
             thead { tr {
                 th { "When" }
                 @if by_function { th.word { "Operation" } }

@@ -74,7 +74,7 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
                 button type="button" data-zoom="reset" { "Reset" }
                 span.muted.mouse { "or drag; Ctrl and wheel zooms" }
             }
-            div.scroll { (drawing(input, counterexample, &operations, &lanes, &view)) }
+            div.scroll tabindex="0" role="region" aria-label="operations in time" { (drawing(input, counterexample, &operations, &lanes, &view)) }
             p.detail #detail aria-live="polite" hidden { "Point at an operation for its details." }
             p.legend {
                 span.key.ok { "Ok" } span.key.fail { "Fail (striped)" } span.key.info { "Info (dashed: may take effect later)" }
