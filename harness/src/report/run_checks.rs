@@ -60,7 +60,8 @@ fn counts_text(counts: &FaultCounts) -> String {
 
 fn why_never(kind: &str, records: &[FaultRecord]) -> String {
     let of_kind = || records.iter().filter(|fault| fault.kind == kind || kind == "all");
-    let reason = of_kind().find_map(|fault| fault.reason.as_deref());
+    // Without its hint, which is in the table of faults.
+    let reason = of_kind().find_map(|fault| fault.reason.as_deref()?.lines().next());
     match (of_kind().count(), reason) {
         (0, _) => format!("`{kind}` was asked for but never attempted"),
         (attempts, None) => format!(
