@@ -151,7 +151,7 @@ impl<M: Model> Narrator<'_, M> {
         };
         let verb = if still.is_empty() { "read" } else { "found" };
         steps.push(format!(
-            "{} began after that, at {}, when {} was done, and still {verb} {old}, {}{still}.",
+            "{} began at {}, after {} was done, and still {verb} {old}, {}{still}.",
             self.name(begun),
             self.began(begun),
             self.name(done),

@@ -30,7 +30,7 @@ fn stale_read() {
         C: p1 read -> 3
         1. A wrote 3 and was acknowledged at 0.001 s.
         2. B wrote 7 and was acknowledged at 0.007 s; it began after A was done, so 3 came before 7.
-        3. C began after that, at 0.010 s, when B was done, and still read 3, the value before 7.
+        3. C began at 0.010 s, after B was done, and still read 3, the value before 7.
         4. Nothing wrote 3 again in between, so C's read was stale: it had to return 7 or a later value.
     "#]],
     );
@@ -46,7 +46,7 @@ fn lost_acknowledged_write() {
         C: p2 read -> 3
         1. A wrote 3 and was acknowledged at 0.001 s.
         2. B wrote 7 and was acknowledged at 0.003 s; it began after A was done, so 3 came before 7.
-        3. C began after that, at 0.004 s, when B was done, and still read 3, the value before 7.
+        3. C began at 0.004 s, after B was done, and still read 3, the value before 7.
         4. Nothing wrote 3 again in between, and nobody ever saw 7: the acknowledged write by B was lost.
     "#]],
     );
@@ -61,7 +61,7 @@ fn lost_first_write() {
             B: p2 read -> nothing
             1. The register starts with nothing.
             2. A wrote 3 and was acknowledged at 0.001 s.
-            3. B began after that, at 0.002 s, when A was done, and still read nothing, the value from the start.
+            3. B began at 0.002 s, after A was done, and still read nothing, the value from the start.
             4. Nothing put the starting value back, and nobody ever saw 3: the acknowledged write by A was lost.
         "#]],
     );
@@ -106,7 +106,7 @@ fn reads_that_go_back() {
         1. A wrote 3 and was acknowledged at 0.001 s.
         2. B wrote 4 and was acknowledged at 0.007 s; it began after A was done, so 3 came before 4.
         3. C read 4 (from 0.003 s to 0.004 s), so 4 had been written by then.
-        4. D began after that, at 0.005 s, when C was done, and still read 3, the value before 4.
+        4. D began at 0.005 s, after C was done, and still read 3, the value before 4.
         5. Nothing wrote 3 again in between, so time ran backwards between C and D: D's read was stale.
     "#]],
     );
@@ -123,7 +123,7 @@ fn value_that_comes_back() {
         D: p3 read -> 3
         1. B read 3 (from 0.001 s to 0.002 s).
         2. C wrote 4 and was acknowledged at 0.004 s; it began after B was done, so 3 came before 4.
-        3. D began after that, at 0.005 s, when C was done, and still read 3, the value before 4.
+        3. D began at 0.005 s, after C was done, and still read 3, the value before 4.
         4. Nothing wrote 3 again in between, so an overwritten value came back.
     "#]],
     );
@@ -155,7 +155,7 @@ fn cas_on_a_value_that_is_gone() {
             C: p2 cas 3 -> 5
             1. A wrote 3 and was acknowledged at 0.001 s.
             2. B wrote 4 and was acknowledged at 0.003 s; it began after A was done, so 3 came before 4.
-            3. C began after that, at 0.004 s, when B was done, and still found 3, the value before 4, and replaced it by 5.
+            3. C began at 0.004 s, after B was done, and still found 3, the value before 4, and replaced it by 5.
             4. Nothing wrote 3 again in between, so C succeeded on a value that the register no longer held.
         "#]],
     );
@@ -207,7 +207,7 @@ fn effect_of_an_unknown_write_is_taken_back() {
         1. A wrote 3 and was acknowledged at 0.001 s.
         2. B tried to write 4 from 0.002 s on and never learned whether it did; it began after A was done, so 3 came before 4.
         3. C read 4 (from 0.004 s to 0.005 s), so 4 had been written by then.
-        4. D began after that, at 0.006 s, when C was done, and still read 3, the value before 4.
+        4. D began at 0.006 s, after C was done, and still read 3, the value before 4.
         5. Nothing wrote 3 again in between, so time ran backwards between C and D: D's read was stale.
     "#]],
     );
@@ -225,7 +225,7 @@ fn stale_read_of_a_value_that_was_written_more_than_once() {
         E: p4 read -> 1
         1. C replaced 2 by 1 and was acknowledged at 0.005 s.
         2. D wrote 2 and was acknowledged at 0.007 s; it began after C was done, so 1 came before 2.
-        3. E began after that, at 0.008 s, when D was done, and still read 1, the value before 2.
+        3. E began at 0.008 s, after D was done, and still read 1, the value before 2.
         4. Nothing wrote 1 again in between, so E's read was stale: it had to return 2 or a later value.
     "#]],
     );
@@ -242,7 +242,7 @@ fn anything_else_is_told_by_the_longest_order() {
             D: p4 read -> 4
             1. B wrote 4 and was acknowledged at 0.003 s.
             2. C read 5 (from 0.006 s to 0.007 s); it began after B was done, so 4 came before 5.
-            3. D began after that, at 0.008 s, when C was done, and still read 4, the value before 5.
+            3. D began at 0.008 s, after C was done, and still read 4, the value before 5.
             4. Nothing wrote 4 again in between, so time ran backwards between C and D: D's read was stale.
         "#]],
     );
