@@ -306,6 +306,7 @@ async fn record(
     facts.proved = dispatched.proved.take();
     let not_undone = dispatched.faults.iter().filter_map(|fault| fault.heal_failure.clone());
     facts.harness_failures.extend(not_undone);
+    facts.harness_failures.extend(cluster.disk_failures());
     let healed = began.elapsed();
     facts.final_heal = Some(healed.as_nanos() as u64);
     let recovery = recovery(system, cluster, args.recovery_limit).await;

@@ -59,7 +59,20 @@ bugs! {
     OverloadAcks, "overload-acks", "a leader whose clock was often late acknowledges writes that it drops";
     InterruptedStart, "interrupted-start", "after a start that was cut short, a node starts without the end of its log";
     FoundersForget, "founders-forget", "a first member that lost its data is let in again as the voter it was";
-    WallClockLease, "wall-clock-lease", "a leader answers reads alone while a lease on the wall clock lasts";
+    WallClockLease, "wall-clock-lease", "whoever led answers reads alone while a lease on the wall clock lasts";
+    TickLease, "tick-lease", "whoever led answers reads alone while a lease lasts that is counted in ticks";
+    KnockReads, "knock-reads", "a leader answers reads alone while a majority accepts new connections";
+    AnswersByIndex, "answers-by-index", "a write is answered by whatever entry comes to stand at its index";
+    StubbornCandidate, "stubborn-candidate", "a candidate that asks again and again is elected, however old its log";
+    LateSyncAcks, "late-sync-acks", "a leader that waits long for its disk acknowledges writes before a quorum has them";
+    ErrorsPassedOver, "errors-passed-over", "the first errors of the log's disk are passed over as if all had been written";
+    UncheckedBlocks, "unchecked-blocks", "blocks of the state are read without a look at their checksums";
+    LostSentAgain, "lost-sent-again", "a write that was lost with the connection to the leader is sent again as a new one";
+    DatagramAgain, "datagram-again", "writes go to the leader as datagrams, and again as new ones if no answer comes soon";
+    DatagramCumulative, "datagram-cumulative", "writes go to the leader as datagrams, and an answer counts for all before it";
+    DatagramTwice, "datagram-twice", "writes go to the leader as datagrams, and are performed as often as they come";
+    DatagramOrder, "datagram-order", "writes go to the leader as datagrams, whose pieces are put together as they come";
+    DatagramCut, "datagram-cut", "writes go to the leader as datagrams, without the pieces that come late";
     CasPrefix, "cas-prefix", "a compare-and-set compares the first 64 bytes only";
     TxnWritesDropped, "txn-writes-dropped", "a transaction loses the writes behind its fourth one";
     TxnFirstWriteWins, "txn-first-write-wins", "of two writes of one key in a transaction the first one stays";
@@ -89,7 +102,7 @@ impl Bug {
 }
 
 /// Which bug is planted in this process, if any.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Bugs(Option<Bug>);
 
 impl Bugs {

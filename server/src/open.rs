@@ -75,6 +75,9 @@ pub(crate) fn open(
             if config.bugs.has(Bug::InterruptedStart) {
                 bug_state::start(&data.log());
             }
+            if config.bugs.has(Bug::UncheckedBlocks) {
+                bug_state::trust_blocks();
+            }
             let known = data.read_shards()?;
             let log = Box::new(crate::log_store::SegmentLogStore::open(&data.log())?);
             let states =

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::effects::{Rejection, Reply};
 use super::input::AppliedEntry;
+use crate::bug::{Bug, Bugs};
 use crate::types::{LogIndex, RequestId, Term};
 
 /// A proposal whose fate is open.
@@ -23,9 +24,14 @@ struct Pending {
 #[derive(Debug, Default, Hash)]
 pub(super) struct Proposals {
     pending: BTreeMap<LogIndex, Pending>,
+    bugs: Bugs,
 }
 
 impl Proposals {
+    pub(super) fn new(bugs: Bugs) -> Proposals {
+        Proposals { bugs, ..Proposals::default() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.pending.len()
     }
@@ -55,11 +61,12 @@ impl Proposals {
         if !settled.is_empty() {
             outcomes.extend(entries.into_iter().map(|entry| (entry.index, entry)));
         }
+        let by_index = self.bugs.has(Bug::AnswersByIndex);
         settled
             .into_iter()
             .map(|(index, pending)| {
                 let reply = match outcomes.remove(&index) {
-                    Some(entry) if entry.term == pending.term => {
+                    Some(entry) if entry.term == pending.term || by_index => {
                         Reply::Applied { term: entry.term, outcome: entry.outcome }
                     }
                     _ => Reply::Rejected(Rejection::Overwritten),
