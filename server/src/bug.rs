@@ -62,10 +62,10 @@ bugs! {
     WallClockLease, "wall-clock-lease", "whoever led answers reads alone while a lease on the wall clock lasts";
     TickLease, "tick-lease", "whoever led answers reads alone while a lease lasts that is counted in ticks";
     KnockReads, "knock-reads", "a leader answers reads alone while a majority accepts new connections";
-    AnswersByIndex, "answers-by-index", "a write is answered by whatever entry comes to stand at its index";
     StubbornCandidate, "stubborn-candidate", "a candidate that asks again and again is elected, however old its log";
-    LateSyncAcks, "late-sync-acks", "a leader that waits long for its disk acknowledges writes before a quorum has them";
+    LateSyncAcks, "late-sync-acks", "a leader that waits long for its disk acknowledges writes that it drops";
     ErrorsPassedOver, "errors-passed-over", "the first errors of the log's disk are passed over as if all had been written";
+    NoRoomPassedOver, "no-room-passed-over", "what does not fit into the state any more is dropped, and counts as applied";
     UncheckedBlocks, "unchecked-blocks", "blocks of the state are read without a look at their checksums";
     LostSentAgain, "lost-sent-again", "a write that was lost with the connection to the leader is sent again as a new one";
     DatagramAgain, "datagram-again", "writes go to the leader as datagrams, and again as new ones if no answer comes soon";
@@ -102,7 +102,7 @@ impl Bug {
 }
 
 /// Which bug is planted in this process, if any.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bugs(Option<Bug>);
 
 impl Bugs {

@@ -1,8 +1,10 @@
-//! How the disk of the log fares, and whether blocks of the state are trusted.
+//! How the disk of the log fares, and what is planted in the state.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::bug::Bugs;
 
 /// A write of the log, with its sync, that takes longer than this is late.
 const LATE: Duration = Duration::from_millis(200);
@@ -11,7 +13,7 @@ const PASSED_OVER_MAX: u32 = 20;
 
 static WRITING_SINCE: Mutex<Option<Instant>> = Mutex::new(None);
 static PASSED_OVER: AtomicU32 = AtomicU32::new(0);
-static TRUSTS_BLOCKS: AtomicBool = AtomicBool::new(false);
+static PLANTED: OnceLock<Bugs> = OnceLock::new();
 
 /// The log begins to write and sync.
 pub(crate) fn write_begins() {
@@ -38,12 +40,13 @@ pub(crate) fn passes_over_error() -> bool {
     PASSED_OVER.fetch_add(1, Ordering::Relaxed) < PASSED_OVER_MAX
 }
 
-/// From now on nobody looks at the checksums of blocks.
-pub(crate) fn trust_blocks() {
-    TRUSTS_BLOCKS.store(true, Ordering::Relaxed);
+/// The defect planted in this process, for the state in RocksDB, which nobody else tells of it.
+pub(crate) fn plant_in_state(bugs: Bugs) {
+    // A process has one server, but for tests, which plant nothing.
+    let _ = PLANTED.set(bugs);
 }
 
-/// Does nobody look at the checksums of blocks?
-pub(crate) fn trusts_blocks() -> bool {
-    TRUSTS_BLOCKS.load(Ordering::Relaxed)
+/// What [`plant_in_state`] was told.
+pub(crate) fn planted_in_state() -> Bugs {
+    PLANTED.get().copied().unwrap_or_default()
 }

@@ -10,7 +10,7 @@ mod lease;
 mod life;
 
 pub(crate) use candidates::{candidate_insists, leader_was_heard};
-pub(crate) use disk::{is_write_late, passes_over_error, trust_blocks, trusts_blocks};
+pub(crate) use disk::{is_write_late, passes_over_error, plant_in_state, planted_in_state};
 pub(crate) use disk::{write_begins, write_ends};
 pub(crate) use knocks::{knock, majority_opens};
 pub(crate) use lease::LeaseClock;

@@ -77,7 +77,7 @@ impl Replica {
         let newest = engine.newest_snapshot().map_or(engine.base().index, |newest| newest.index);
         let mut replica = Replica {
             engine,
-            proposals: Proposals::new(config.bugs),
+            proposals: Proposals::default(),
             reads: Reads::new(config.boot),
             members: Members::new(config.election_ticks),
             transfer: Transfer::default(),
@@ -326,6 +326,7 @@ impl Replica {
             || (bugs.has(Bug::SnapshotAcks) && self.snapshots.is_awaited())
             || (bugs.has(Bug::EndingAcks) && bug_state::is_ending())
             || (bugs.has(Bug::OverloadAcks) && bug_state::is_overloaded())
+            || (bugs.has(Bug::LateSyncAcks) && bug_state::is_write_late())
     }
 
     /// The answer to a write that nobody looked at; for planted bugs.
@@ -336,10 +337,7 @@ impl Replica {
     }
 
     fn proposed(&mut self, request: RequestId, command: &LogCommand, index: LogIndex, term: Term) {
-        let bugs = self.config.bugs;
-        let is_early =
-            bugs.has(Bug::EarlyAck) || (bugs.has(Bug::LateSyncAcks) && bug_state::is_write_late());
-        if is_early && can_be_answered_unapplied(command) {
+        if self.config.bugs.has(Bug::EarlyAck) && can_be_answered_unapplied(command) {
             self.effects.replies.push((request, self.done(index)));
             return;
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::effects::{Rejection, Reply};
 use super::input::AppliedEntry;
-use crate::bug::{Bug, Bugs};
 use crate::types::{LogIndex, RequestId, Term};
 
 /// A proposal whose fate is open.
@@ -24,14 +23,9 @@ struct Pending {
 #[derive(Debug, Default, Hash)]
 pub(super) struct Proposals {
     pending: BTreeMap<LogIndex, Pending>,
-    bugs: Bugs,
 }
 
 impl Proposals {
-    pub(super) fn new(bugs: Bugs) -> Proposals {
-        Proposals { bugs, ..Proposals::default() }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.pending.len()
     }
@@ -61,12 +55,11 @@ impl Proposals {
         if !settled.is_empty() {
             outcomes.extend(entries.into_iter().map(|entry| (entry.index, entry)));
         }
-        let by_index = self.bugs.has(Bug::AnswersByIndex);
         settled
             .into_iter()
             .map(|(index, pending)| {
                 let reply = match outcomes.remove(&index) {
-                    Some(entry) if entry.term == pending.term || by_index => {
+                    Some(entry) if entry.term == pending.term => {
                         Reply::Applied { term: entry.term, outcome: entry.outcome }
                     }
                     _ => Reply::Rejected(Rejection::Overwritten),

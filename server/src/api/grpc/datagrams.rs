@@ -42,7 +42,7 @@ use super::router::Api;
 
 /// A value that is larger is cut. A prime, so that no pattern in a value looks the same with its
 /// pieces in another order (bytes).
-const PIECE_BYTES: usize = 1_187;
+const PIECE_BYTES: usize = 509;
 /// Larger values go as they always do (bytes).
 const VALUE_BYTES_MAX: usize = 40 << 10;
 /// Any datagram fits (bytes).

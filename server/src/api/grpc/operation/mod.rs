@@ -211,7 +211,9 @@ pub(super) fn without_session(mut request: Request) -> Request {
         Request::Append(append) => &mut append.context,
         _ => return request,
     };
-    *context = None;
+    if let Some(context) = context {
+        (context.session, context.sequence) = (0, 0);
+    }
     request
 }
 
