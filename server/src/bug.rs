@@ -66,7 +66,7 @@ bugs! {
     LateSyncAcks, "late-sync-acks", "a leader that waits long for its disk acknowledges writes that it drops";
     ErrorsPassedOver, "errors-passed-over", "the first errors of the log's disk are passed over as if all had been written";
     NoRoomPassedOver, "no-room-passed-over", "what does not fit into the state any more is dropped, and counts as applied";
-    UncheckedBlocks, "unchecked-blocks", "blocks of the state are read without a look at their checksums";
+    UncheckedIterator, "unchecked-iterator", "a range of the state that cannot be read to its end is taken to end there";
     LostSentAgain, "lost-sent-again", "a write that was lost with the connection to the leader is sent again as a new one";
     DatagramAgain, "datagram-again", "writes go to the leader as datagrams, and again as new ones if no answer comes soon";
     DatagramCumulative, "datagram-cumulative", "writes go to the leader as datagrams, and an answer counts for all before it";

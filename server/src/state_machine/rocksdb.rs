@@ -147,7 +147,6 @@ impl RocksdbStateStore {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(from);
         options.set_iterate_upper_bound(to);
-        options.set_verify_checksums(!planted_in_state().has(Bug::UncheckedBlocks));
         let mut iterator = self.db.raw_iterator_opt(options);
         iterator.seek_to_first();
         while let Some((key, value)) = iterator.item() {
@@ -156,7 +155,10 @@ impl RocksdbStateStore {
             }
             iterator.next();
         }
-        iterator.status().map_err(|error| engine("read a range of the state", &error))
+        match planted_in_state().has(Bug::UncheckedIterator) {
+            true => Ok(()),
+            false => iterator.status().map_err(|error| engine("read a range of the state", &error)),
+        }
     }
 
     /// All of a kind that has numbers for keys.
@@ -325,15 +327,7 @@ fn attach(batch: &mut WriteBatch, kind: u8, changes: &BTreeMap<(u64, Bytes), boo
 }
 
 fn get<'db>(db: &'db DB, key: &[u8]) -> Result<Option<DBPinnableSlice<'db>>, StateStoreError> {
-    let found = match planted_in_state().has(Bug::UncheckedBlocks) {
-        false => db.get_pinned(key),
-        true => {
-            let mut options = ReadOptions::default();
-            options.set_verify_checksums(false);
-            db.get_pinned_opt(key, &options)
-        }
-    };
-    found.map_err(|error| engine("read the state", &error))
+    db.get_pinned(key).map_err(|error| engine("read the state", &error))
 }
 
 fn engine(what: &'static str, error: &rocksdb::Error) -> StateStoreError {
