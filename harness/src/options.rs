@@ -155,6 +155,15 @@ impl RunOptions {
         self.faults.iter().any(|kind| kind.arrangements.contains(&arrangement))
     }
 
+    /// The faults that the run must have been seen to have: the kinds that were asked for one by one, or
+    /// `all`, of which it has as many as fit.
+    pub fn promised_faults(&self) -> Vec<String> {
+        match self.faults.len() == FAULTS.len() {
+            true => vec!["all".to_owned()],
+            false => self.faults.iter().map(|kind| kind.name.to_owned()).collect(),
+        }
+    }
+
     /// The faults, as they are written in names: `kill+pause`, `none`, `all`, or `12-faults`.
     pub fn fault_names(&self) -> String {
         if self.faults.len() == FAULTS.len() {

@@ -394,7 +394,7 @@ fn run_info(
         world: "real".to_owned(),
         started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         workload: options.workload.name.to_owned(),
-        faults: options.faults.iter().map(|kind| kind.name.to_owned()).collect(),
+        faults: options.promised_faults(),
         system: options.system.name.to_owned(),
         nodes: args.nodes,
         seed: options.seed,
