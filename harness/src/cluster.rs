@@ -216,6 +216,11 @@ impl Cluster {
         Some(ClockReading { at, ahead, uncertainty: (answered - asked) / 2 + 1 })
     }
 
+    /// One sentence for each disk that failed by itself, which no fault of the run did.
+    pub fn disk_failures(&self) -> Vec<String> {
+        self.disks.failures()
+    }
+
     /// Ends all nodes. Returns one sentence for each that had ended by itself, or said something
     /// that a sound node never says.
     pub fn stop(&self) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
-use crate::nemesis::fault::{Arrangement, FaultKind, Situation, parse_faults};
+use crate::nemesis::fault::{Arrangement, FAULTS, FaultKind, Situation, parse_faults};
 use crate::nemesis::plan::{PlanOptions, PlannedFault, left_out, plan};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
@@ -18,6 +18,8 @@ use crate::usage::{BadUsage, check_bug, unknown};
 /// Operations per second.
 const RATE_MIN: f64 = 0.001;
 const RATE_MAX: f64 = 1e6;
+/// A run's folder is named after its faults, and a name has 255 bytes at most.
+const FAULT_NAMES_MAX: usize = 120;
 
 /// A run that makes sense.
 #[derive(Clone)]
@@ -168,12 +170,26 @@ impl RunOptions {
         self.faults.iter().any(|kind| kind.arrangements.contains(&arrangement))
     }
 
-    /// The faults, as they are written in names: `kill+pause`, or `none`.
-    pub fn fault_names(&self) -> String {
-        if self.faults.is_empty() {
-            return "none".to_owned();
+    /// The faults that the run must have been seen to have: the kinds that were asked for one by one, or
+    /// `all`, of which it has as many as fit.
+    pub fn promised_faults(&self) -> Vec<String> {
+        match self.faults.len() == FAULTS.len() {
+            true => vec!["all".to_owned()],
+            false => self.faults.iter().map(|kind| kind.name.to_owned()).collect(),
         }
-        self.faults.iter().map(|kind| kind.name).collect::<Vec<_>>().join("+")
+    }
+
+    /// The faults, as they are written in names: `kill+pause`, `none`, `all`, or `12-faults`.
+    pub fn fault_names(&self) -> String {
+        if self.faults.len() == FAULTS.len() {
+            return "all".to_owned();
+        }
+        let names = self.faults.iter().map(|kind| kind.name).collect::<Vec<_>>().join("+");
+        match names.len() {
+            0 => "none".to_owned(),
+            1..=FAULT_NAMES_MAX => names,
+            _ => format!("{}-faults", self.faults.len()),
+        }
     }
 }
 
@@ -256,4 +272,26 @@ fn adapter(args: &RunArgs, workload: &Workload) -> Result<Option<Arc<Adapter>>, 
 pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0) % 1_000_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn faults_make_a_name_that_a_folder_can_have() {
+        let named = |faults: &str| {
+            let cli = Cli::try_parse_from(["harness", "--faults", faults]).unwrap();
+            RunOptions::resolve(cli.run).map(|it| it.fault_names()).map_err(|error| error.0)
+        };
+        let name = |name: &str| Ok(name.to_owned());
+        assert_eq!(named("pause,kill"), name("kill+pause"));
+        assert_eq!(named("none"), name("none"));
+        assert_eq!(named("all"), name("all"));
+        let many: Vec<&str> = FAULTS[1..].iter().map(|kind| kind.name).collect();
+        assert_eq!(named(&many.join(",")), Ok(format!("{}-faults", many.len())));
+    }
 }

@@ -307,6 +307,7 @@ async fn record(
     facts.proved = dispatched.proved.take();
     let not_undone = dispatched.faults.iter().filter_map(|fault| fault.heal_failure.clone());
     facts.harness_failures.extend(not_undone);
+    facts.harness_failures.extend(cluster.disk_failures());
     let healed = began.elapsed();
     facts.final_heal = Some(healed.as_nanos() as u64);
     let recovery = recovery(system, cluster, args.recovery_limit).await;
@@ -394,7 +395,7 @@ fn run_info(
         world: "real".to_owned(),
         started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         workload: options.workload.name.to_owned(),
-        faults: options.faults.iter().map(|kind| kind.name.to_owned()).collect(),
+        faults: options.promised_faults(),
         system: options.system.name.to_owned(),
         nodes: args.nodes,
         seed: options.seed,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::api::{Api, ApiConfig, Readiness};
+use crate::api::{Api, ApiConfig, Readiness, datagrams};
 use crate::bug::{Bug, Bugs};
 use crate::bug_state;
 use crate::config::{ConfigError, ServerConfig};
@@ -193,6 +193,11 @@ impl Server {
             metrics: Arc::clone(&metrics),
             refusals: Arc::clone(&checkpoint.refusals),
         };
+        if config.bugs.has(Bug::KnockReads) {
+            let others = config.peers.iter().filter(|(node, _)| **node != config.node);
+            bug_state::knock(others.map(|(node, address)| (*node, address.clone())));
+        }
+        datagrams::open(&api, &config.peers);
         let (address, http_address) = (ports.client_address, ports.http_address);
         tracing::info!(
             node = config.node.0,

@@ -48,6 +48,15 @@ impl Disks {
         self.disks.get(&node).ok_or_else(|| self.missing.clone())
     }
 
+    /// One sentence for each disk that nobody serves any more, though nobody ended it. What its node
+    /// met since then is not the node's doing.
+    pub fn failures(&self) -> Vec<String> {
+        self.disks
+            .values()
+            .filter_map(|disk| Some(disk.check_mounted().err()?.to_string()))
+            .collect()
+    }
+
     /// Ends all, once no node runs any more. One sentence for each that could not be ended.
     pub fn remove(&self) -> Vec<String> {
         let failures = self.disks.iter().filter_map(|(node, disk)| {

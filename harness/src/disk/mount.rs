@@ -15,8 +15,9 @@ use super::state::Shared;
 use crate::platform::PlatformError;
 
 const DEVICE: &str = "/dev/fuse";
-/// Both threads of a file system end at once when the kernel has let go of it.
-const END_TIMEOUT: Duration = Duration::from_secs(5);
+/// Both threads of a file system end at once when the kernel has let go of it, unless the machine has
+/// no time for them.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// A mounted file system with the threads that serve it.
@@ -33,30 +34,37 @@ impl Mounted {
         target: &Path,
         shared: std::sync::Arc<Shared>,
     ) -> Result<Mounted, PlatformError> {
-        let what = || format!("mount a disk on {}", target.display());
         let device = mount_device(target)?;
-        let session = Session::from_fd(
-            FileSystem(shared.clone()),
-            device,
-            SessionACL::All,
-            Config::default(),
-        )
-        .and_then(Session::spawn)
-        .map_err(|error| PlatformError::os(what(), error))?;
-        let for_late = shared.clone();
-        let late = std::thread::Builder::new()
-            .name("late-syncs".to_owned())
-            .spawn(move || for_late.answer_late())
-            .map_err(|error| PlatformError::os(what(), error))?;
-        Ok(Mounted { target: target.to_owned(), shared, session, late })
+        serve(target, device, shared).map_err(|error| {
+            // Left mounted, and served by nobody, it would be in the way of the next attempt.
+            let _ = detach(target);
+            PlatformError::os(format!("mount a disk on {}", target.display()), error)
+        })
+    }
+
+    /// Does the kernel get answers? If not, whoever uses the disk is told that it is not connected.
+    pub(super) fn is_served(&self) -> bool {
+        !self.session.guard.is_finished()
+    }
+
+    /// Why nobody serves it any more. Afterwards it is not mounted.
+    pub(super) fn give_up(self) -> String {
+        let detached = detach(&self.target);
+        self.shared.end();
+        let why = match self.session.guard.join() {
+            Ok(Ok(())) => "its session ended without an error".to_owned(),
+            Ok(Err(error)) => format!("its session ended: {error}"),
+            Err(_) => "its session panicked".to_owned(),
+        };
+        match detached {
+            Ok(()) => why,
+            Err(error) => format!("{why}; {error}"),
+        }
     }
 
     /// The kernel lets go: every request that is open fails, nothing is cached any more.
     pub(super) fn unmount(self) -> Result<(), PlatformError> {
-        // Force aborts the connection, also where a node's namespace has a copy of the mount.
-        umount2(&self.target, MntFlags::MNT_FORCE | MntFlags::MNT_DETACH).map_err(|errno| {
-            PlatformError::os(format!("unmount {}", self.target.display()), errno.into())
-        })?;
+        detach(&self.target)?;
         self.shared.end();
         let deadline = Instant::now() + END_TIMEOUT;
         while !(self.session.guard.is_finished() && self.late.is_finished()) {
@@ -68,6 +76,27 @@ impl Mounted {
         }
         Ok(())
     }
+}
+
+/// Starts the threads that answer the kernel.
+fn serve(
+    target: &Path,
+    device: OwnedFd,
+    shared: std::sync::Arc<Shared>,
+) -> std::io::Result<Mounted> {
+    let files = FileSystem(shared.clone());
+    let session = Session::from_fd(files, device, SessionACL::All, Config::default())?.spawn()?;
+    let for_late = shared.clone();
+    let late = std::thread::Builder::new()
+        .name("late-syncs".to_owned())
+        .spawn(move || for_late.answer_late())?;
+    Ok(Mounted { target: target.to_owned(), shared, session, late })
+}
+
+/// Force aborts the connection, also where a node's namespace has a copy of the mount.
+fn detach(target: &Path) -> Result<(), PlatformError> {
+    umount2(target, MntFlags::MNT_FORCE | MntFlags::MNT_DETACH)
+        .map_err(|errno| PlatformError::os(format!("unmount {}", target.display()), errno.into()))
 }
 
 /// Mounts and returns the descriptor that requests come from.

@@ -66,14 +66,20 @@ impl Disk {
 
     /// May a node be started on it? If something failed while it was not mounted, a node would find
     /// nothing, and take itself for a new one.
+    ///
+    /// # Errors
+    /// It is not mounted, or nobody serves it any more, and why.
     pub fn check_mounted(&self) -> Result<(), PlatformError> {
-        match *self.mounted() {
-            Some(_) => Ok(()),
-            None => Err(PlatformError::Unsupported(format!(
-                "the disk in {} is not mounted, because something failed before",
-                self.folder.display()
-            ))),
-        }
+        let mut mounted = self.mounted();
+        let why = match mounted.take_if(|mounted| !mounted.is_served()) {
+            Some(dead) => dead.give_up(),
+            None if mounted.is_some() => return Ok(()),
+            None => "something failed before".to_owned(),
+        };
+        Err(PlatformError::Unsupported(format!(
+            "the disk in {} is not mounted: {why}\nhint: the system had no part in this",
+            self.folder.display()
+        )))
     }
 
     /// From now on this goes wrong; what is drawn is drawn from `seed`.
@@ -98,6 +104,7 @@ impl Disk {
     /// # Errors
     /// Also if what can be read afterwards is not what a power loss leaves.
     pub fn lose_power(&self, unsynced: Unsynced) -> Result<PowerLoss, PlatformError> {
+        self.check_mounted()?;
         let probe = self.root().join(PROBE);
         fs::write(&probe, FLEETING).map_err(os("write", &probe))?;
         self.unmount()?;
@@ -137,6 +144,7 @@ impl Disk {
 
     /// Changes what is on the disk behind the file system's back.
     fn alter<T>(&self, change: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, PlatformError> {
+        self.check_mounted()?;
         self.unmount()?;
         self.sync_all();
         self.shared.forget_open();

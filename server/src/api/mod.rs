@@ -6,6 +6,7 @@ mod http;
 mod readiness;
 
 pub use front::Front;
+pub(crate) use grpc::datagrams;
 #[cfg(any(test, fuzzing))]
 pub use grpc::fuzz as grpc_fuzz;
 pub use grpc::{AdminService, Api, ApiConfig, KvService};

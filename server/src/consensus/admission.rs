@@ -5,11 +5,15 @@ use raft::eraftpb::{ConfState, Message, MessageType};
 
 use super::raft_engine::RaftEngine;
 use crate::bug::Bug;
+use crate::bug_state;
 use crate::membership::Configuration;
 
 impl RaftEngine {
     /// May this message reach raft-rs?
     pub(super) fn admits(&mut self, message: &mut Message) -> bool {
+        if self.bugs.has(Bug::StubbornCandidate) {
+            self.give_in_to_stubborn(message);
+        }
         match message.get_msg_type() {
             // Requests are never forwarded between engines: the driver forwards them.
             MessageType::MsgPropose
@@ -39,6 +43,20 @@ impl RaftEngine {
             MessageType::MsgSnapshot => !self.is_installing() && is_whole(message),
             MessageType::MsgAppendResponse => self.admits_append_response(message),
             _ => true,
+        }
+    }
+
+    /// The planted bug: who asks for a vote often enough seems to have all that this replica has.
+    fn give_in_to_stubborn(&self, message: &mut Message) {
+        let log = &self.node.raft.raft_log;
+        match message.get_msg_type() {
+            MessageType::MsgHeartbeat | MessageType::MsgAppend => bug_state::leader_was_heard(),
+            MessageType::MsgRequestVote | MessageType::MsgRequestPreVote
+                if bug_state::candidate_insists(message.from) =>
+            {
+                (message.log_term, message.index) = (log.last_term(), log.last_index());
+            }
+            _ => {}
         }
     }
 

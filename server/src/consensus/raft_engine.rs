@@ -23,6 +23,7 @@ use prost::Message as _;
 use super::log_cache::LogCache;
 use super::persistence::{Done, Persistence};
 use crate::bug::{Bug, Bugs};
+use crate::bug_state;
 use crate::log_store::{LogPosition, RecoveredLog};
 use crate::membership::Configuration;
 use crate::replica::{AppliedState, Persist};
@@ -172,6 +173,10 @@ impl RaftEngine {
 
     /// One tick of the clock.
     pub fn tick(&mut self) {
+        if self.bugs.has(Bug::KnockReads) && bug_state::majority_opens() {
+            let peers = self.node.raft.mut_prs().iter_mut();
+            peers.for_each(|(_, progress)| progress.recent_active = true);
+        }
         if self.is_leader() || self.may_campaign() {
             self.node.tick();
         } else {

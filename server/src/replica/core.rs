@@ -15,9 +15,8 @@ use super::recovery::{fit, in_order_of_text, up_to};
 use super::snapshots::Snapshots;
 use super::status::{MemberStatus, ReplicaStatus};
 use super::transfer::{Transfer, candidate};
-use super::wall_clock_lease::WallClockLease;
 use crate::bug::Bug;
-use crate::bug_state;
+use crate::bug_state::{self, LeaseClock};
 use crate::command::{Command, LogCommand, Outcome, OutcomeKind};
 use crate::consensus::{Engine, EngineConfig, ProposeError};
 use crate::log_store::{LogPosition, RecoveredLog};
@@ -32,7 +31,6 @@ pub struct Replica {
     pub(super) engine: Engine,
     proposals: Proposals,
     reads: Reads,
-    wall_clock_lease: WallClockLease,
     members: Members,
     transfer: Transfer,
     pub(super) leases: Leases,
@@ -81,7 +79,6 @@ impl Replica {
             engine,
             proposals: Proposals::default(),
             reads: Reads::new(config.boot),
-            wall_clock_lease: WallClockLease::default(),
             members: Members::new(config.election_ticks),
             transfer: Transfer::default(),
             leases: Leases::new(&state.leases),
@@ -161,8 +158,8 @@ impl Replica {
                 true => LogIndex(0),
             };
             self.reads.confirm(&context, index);
-            if self.config.bugs.has(Bug::WallClockLease) {
-                self.wall_clock_lease.confirmed(&context, index);
+            if let Some(lease) = LeaseClock::of(self.config.bugs) {
+                lease.confirmed(&context, index);
             }
         }
         self.release_reads();
@@ -265,6 +262,9 @@ impl Replica {
 
     fn tick(&mut self) {
         self.ticks += 1;
+        if let Some(lease) = LeaseClock::of(self.config.bugs) {
+            lease.tick();
+        }
         self.engine.tick();
         self.members.tick(&self.engine);
         self.see_members();
@@ -326,6 +326,7 @@ impl Replica {
             || (bugs.has(Bug::SnapshotAcks) && self.snapshots.is_awaited())
             || (bugs.has(Bug::EndingAcks) && bug_state::is_ending())
             || (bugs.has(Bug::OverloadAcks) && bug_state::is_overloaded())
+            || (bugs.has(Bug::LateSyncAcks) && bug_state::is_write_late())
     }
 
     /// The answer to a write that nobody looked at; for planted bugs.
@@ -348,12 +349,11 @@ impl Replica {
     fn read(&mut self, request: RequestId) {
         let bugs = self.config.bugs;
         let is_out = || !self.engine.configuration().keeps(self.config.id);
-        let holds_lease = || {
-            self.engine.is_leader() && self.wall_clock_lease.holds(self.engine.term(), self.applied)
-        };
+        let holds_lease = || LeaseClock::of(bugs).is_some_and(|lease| lease.holds(self.applied));
         if bugs.has(Bug::LocalReads)
             || (bugs.has(Bug::RemovedReads) && is_out())
-            || (bugs.has(Bug::WallClockLease) && holds_lease())
+            || holds_lease()
+            || (bugs.has(Bug::KnockReads) && self.engine.is_leader() && bug_state::majority_opens())
         {
             self.effects.reads.push(request);
             return;
@@ -419,8 +419,8 @@ impl Replica {
         if self.engine.can_read_index() {
             let reuse = self.config.bugs.has(Bug::ReusedReadContext);
             if let Some(context) = self.reads.next_batch(self.engine.term(), reuse) {
-                if self.config.bugs.has(Bug::WallClockLease) {
-                    self.wall_clock_lease.asks(&context, self.engine.term());
+                if let Some(lease) = LeaseClock::of(self.config.bugs) {
+                    lease.asks(&context);
                 }
                 self.engine.read_index(context);
             }

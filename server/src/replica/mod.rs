@@ -35,7 +35,6 @@ mod recovery;
 mod snapshots;
 mod status;
 mod transfer;
-mod wall_clock_lease;
 
 pub use change::{MemberChange, MemberError, TransferError};
 pub use config::{AppliedState, CompactionConfig, ReplicaConfig, ReplicaError};

@@ -23,6 +23,7 @@
 
 mod admin;
 mod admission;
+pub(crate) mod datagrams;
 mod deadline;
 mod forward;
 #[cfg(any(test, fuzzing))]

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status};
 
 use crate::bug::{Bug, Bugs};
+use crate::bug_state::LeaseClock;
 use crate::config::{Limits, Mode};
 use crate::driver::{Answered, Leadership, NodeError, NodeHandle};
 use crate::metrics::{GroupMetrics, Metrics};
@@ -19,7 +20,7 @@ use crate::replica::{MemberRole, MemberStatus};
 use crate::resharding::{Resharding, ShardsView};
 use crate::shard::Shards;
 use crate::transport::{Directory, PeerConnections};
-use crate::types::{GroupId, NodeId, Role, Term};
+use crate::types::{GroupId, LogIndex, NodeId, Role, Term};
 
 use super::admission::Admission;
 use super::deadline::deadline;
@@ -222,7 +223,9 @@ impl Api {
         // With these planted bugs nodes that do not lead answer reads.
         let bugs = self.config.bugs;
         let astray = operation::access(request) == Access::Read
-            && (bugs.has(Bug::LocalReads) || (bugs.has(Bug::RemovedReads) && self.is_out(group)));
+            && (bugs.has(Bug::LocalReads)
+                || (bugs.has(Bug::RemovedReads) && self.is_out(group))
+                || LeaseClock::of(bugs).is_some_and(|lease| lease.holds(LogIndex(u64::MAX))));
         match place {
             Place::Member | Place::Here => Route::Here,
             Place::Leader | Place::LeaderHere if astray || replica.role == Role::Leader => {

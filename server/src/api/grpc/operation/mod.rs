@@ -203,6 +203,20 @@ pub(super) fn bound(mut request: Request) -> Request {
     request
 }
 
+/// A write as one that is of no session, so that nothing tells a repetition of it; for planted bugs.
+pub(super) fn without_session(mut request: Request) -> Request {
+    let context = match &mut request {
+        Request::Put(put) => &mut put.context,
+        Request::CompareAndSet(cas) => &mut cas.context,
+        Request::Append(append) => &mut append.context,
+        _ => return request,
+    };
+    if let Some(context) = context {
+        (context.session, context.sequence) = (0, 0);
+    }
+    request
+}
+
 /// The node answered another question: a mistake of ours.
 fn mismatched() -> Refusal {
     let message = "the node's answer does not fit the request";

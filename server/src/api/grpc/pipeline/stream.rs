@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
-use proto::client::PipelineSink;
+use proto::client::{PipelineCut, PipelineSink};
 use proto::kv::pipelined_response::Response;
 use proto::kv::{
     ErrorKind, PipelineRequest, PipelineResponse, PipelinedRequest, PipelinedResponse,
@@ -17,11 +17,13 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
+use crate::bug::Bug;
 use crate::driver::AnswerSink;
 use crate::metrics::Refused;
 use crate::security::Caller;
 
 use super::super::admission::Admitted;
+use super::super::datagrams;
 use super::super::operation;
 use super::super::refusal::{Access, Refusal};
 use super::super::router::{Api, PAUSE, Patience, Route};
@@ -99,6 +101,12 @@ impl PipelineStream {
                     Err(Refusal::from_leader(error))
                 }
                 (Arrived::Leader(Ok(response)), _) => Ok(response),
+                (Arrived::Leader(Err(PipelineCut::Lost(_))), Whereabouts::Leader(leader))
+                    if self.api.config.bugs.has(Bug::LostSentAgain) =>
+                {
+                    flight.request = operation::without_session(flight.request.clone());
+                    Err(Refusal::not_leader(Some(leader)))
+                }
                 (Arrived::Leader(Err(cut)), Whereabouts::Leader(leader)) => {
                     Err(Refusal::from_cut(operation::access(request), leader, &cut))
                 }
@@ -246,6 +254,12 @@ impl PipelineStream {
                     Err(refusal) => refused.push((tag, refusal)),
                 },
                 Route::Leader(leader) => {
+                    if let Some(answer) = datagrams::send_on(&flight.request, leader) {
+                        flight.whereabouts = Whereabouts::Leader(leader);
+                        let replies = Arc::clone(&self.replies);
+                        tokio::spawn(async move { replies.answer_of_all(tag, answer.await) });
+                        continue;
+                    }
                     let Some(pipeline) = self.api.forwarding.to(leader) else {
                         let refusal = Refusal::leader_unreachable(leader);
                         self.api.heed(group, leader, &refusal);

@@ -1,4 +1,4 @@
-//! What planted bugs need to know of this process, and the correct store does not.
+//! How this process lives: whether it ends, how its last start went, how late its clock is.
 
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,52 @@
+//! How the disk of the log fares, and what is planted in the state.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::bug::Bugs;
+
+/// A write of the log, with its sync, that takes longer than this is late.
+const LATE: Duration = Duration::from_millis(200);
+/// Errors that are passed over.
+const PASSED_OVER_MAX: u32 = 20;
+
+static WRITING_SINCE: Mutex<Option<Instant>> = Mutex::new(None);
+static PASSED_OVER: AtomicU32 = AtomicU32::new(0);
+static PLANTED: OnceLock<Bugs> = OnceLock::new();
+
+/// The log begins to write and sync.
+pub(crate) fn write_begins() {
+    set_writing_since(Some(Instant::now()));
+}
+
+/// It is done.
+pub(crate) fn write_ends() {
+    set_writing_since(None);
+}
+
+fn set_writing_since(since: Option<Instant>) {
+    *WRITING_SINCE.lock().unwrap_or_else(PoisonError::into_inner) = since;
+}
+
+/// Does the log wait for its disk for too long?
+pub(crate) fn is_write_late() -> bool {
+    let since = *WRITING_SINCE.lock().unwrap_or_else(PoisonError::into_inner);
+    since.is_some_and(|since| since.elapsed() > LATE)
+}
+
+/// The log could not be written. Is that to be passed over?
+pub(crate) fn passes_over_error() -> bool {
+    PASSED_OVER.fetch_add(1, Ordering::Relaxed) < PASSED_OVER_MAX
+}
+
+/// The defect planted in this process, for the state in RocksDB, which nobody else tells of it.
+pub(crate) fn plant_in_state(bugs: Bugs) {
+    // A process has one server, but for tests, which plant nothing.
+    let _ = PLANTED.set(bugs);
+}
+
+/// What [`plant_in_state`] was told.
+pub(crate) fn planted_in_state() -> Bugs {
+    PLANTED.get().copied().unwrap_or_default()
+}
