@@ -119,16 +119,19 @@ impl Subject {
 
     /// Compares all small histories, and says which these are.
     pub(super) fn all(&self, asked: Asked, tally: &mut Tally) -> String {
+        let start = self.start();
+        self.each_small(asked, &mut |operations| self.compare(asked, &start, operations, tally))
+    }
+
+    /// Shows all small histories, and says which these are.
+    pub(super) fn each_small(&self, asked: Asked, visit: &mut dyn FnMut(&[Operation])) -> String {
         let (values, mut count) = self.exhaustive;
-        if asked == Asked::Sequential {
+        let sessions = asked == Asked::Sequential;
+        if sessions {
             count = self.sequential.unwrap_or(count);
         }
-        let start = self.start();
-        let sessions = asked == Asked::Sequential;
-        small::all(&(self.menu)(values), count, false, sessions, &mut |operations| {
-            self.compare(asked, &start, operations, tally);
-        });
-        format!("{count} operations, {values} values")
+        small::all(&(self.menu)(values), count, false, sessions, visit);
+        format!("{}, {}", counted(count, "operation"), counted(values as usize, "value"))
     }
 
     /// Compares a random history.
@@ -192,4 +195,9 @@ impl Subject {
             }
         }
     }
+}
+
+/// A number of things, such as `3 operations`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::databases::{Database, Simulation, simulate};
 use super::levels::{Axiom, Keep, keeps, serializable, snapshot_isolation};
+use super::objects::counted;
 use super::tally::Tally;
 use super::{menu, small};
 use crate::checker::isolation::Level;
@@ -42,10 +43,11 @@ pub(super) const ISOLATION: &[Isolation] = &[
     lists("strong-session-snapshot-isolation", Definition::Snapshots(Keep::Sessions)),
     lists("strong-snapshot-isolation", Definition::Snapshots(Keep::RealTime)),
     Isolation { exhaustive: 2, ..lists("all levels", Definition::Lattice) },
-    registers("serializable", Definition::Serializable(Keep::Sessions)),
+    registers("serializable", Definition::Serializable(Keep::Nothing)),
     registers("strong-session-serializable", Definition::Serializable(Keep::Sessions)),
     inferred("strict-serializable", Definition::Serializable(Keep::RealTime)),
-    registers("snapshot-isolation", Definition::Snapshots(Keep::Sessions)),
+    registers("snapshot-isolation", Definition::Snapshots(Keep::Nothing)),
+    registers("strong-session-snapshot-isolation", Definition::Snapshots(Keep::Sessions)),
     inferred("strong-snapshot-isolation", Definition::Snapshots(Keep::RealTime)),
     registers("causal", Definition::Axioms(Axiom::Causal)),
     registers("read-atomic", Definition::Axioms(Axiom::ReadAtomic)),
@@ -98,7 +100,7 @@ impl Isolation {
                 self.compare(operations, tally);
             }
         });
-        format!("{count} transactions, 2 keys")
+        format!("{}, 2 keys", counted(count, "transaction"))
     }
 
     /// Compares a random history.
@@ -180,13 +182,7 @@ impl Isolation {
 /// Whether the order of each process counts for this level of registers. It does for some whose
 /// definition does not say so, see the documentation of their check.
 fn counts_processes(level: Level) -> bool {
-    let decided = [
-        Level::ReadCommitted,
-        Level::ReadAtomic,
-        Level::Causal,
-        Level::SnapshotIsolation,
-        Level::Serializable,
-    ];
+    let decided = [Level::ReadCommitted, Level::ReadAtomic, Level::Causal];
     decided.contains(&level) || level.name().starts_with("str")
 }
 
