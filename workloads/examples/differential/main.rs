@@ -11,6 +11,8 @@
 //! The table is that of DIFFERENTIAL.md, which explains it. Ends with 1 if anybody was wrong.
 
 #![expect(clippy::print_stdout, reason = "this is a command-line tool")]
+#![expect(clippy::disallowed_types, reason = "clocks are for the rim, which this is")]
+#![expect(clippy::disallowed_methods, reason = "clocks are for the rim, which this is")]
 
 use std::error::Error;
 use std::process::ExitCode;

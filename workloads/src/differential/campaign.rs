@@ -27,7 +27,7 @@ pub struct Campaign(What);
 /// All campaigns.
 pub fn campaigns() -> Vec<Campaign> {
     let linearizable = SUBJECTS.iter().map(|it| What::Object(it, Asked::Linearizable));
-    let ordered = SUBJECTS.iter().filter(|it| it.sequential.is_some());
+    let ordered = SUBJECTS.iter().filter(|it| !it.sequential.is_empty());
     let sequential = ordered.clone().map(|it| What::Object(it, Asked::Sequential));
     let weaker = ordered.map(|it| What::Object(it, Asked::Weaker));
     let isolation = ISOLATION.iter().map(What::Isolation);

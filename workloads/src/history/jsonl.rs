@@ -196,6 +196,8 @@ pub fn read_events<R: BufRead>(
 mod tests {
     use super::*;
 
+    const DAMAGE: &[u8] = b"0123456789,:\"[]{}-e.nul \\";
+
     /// Histories of synthetic systems, and the same with some bytes damaged.
     #[test]
     fn the_usual_way_reads_what_any_line_means() {
@@ -225,7 +227,7 @@ mod tests {
                         usual += 1;
                     }
                     let place = rng.random_range(0..line.len());
-                    line[place] = b"0123456789,:\"[]{}-e.nul \\"[rng.random_range(0..26)];
+                    line[place] = DAMAGE[rng.random_range(0..DAMAGE.len())];
                     damaged += 1;
                 }
             }
