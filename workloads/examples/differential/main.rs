@@ -82,6 +82,9 @@ fn run(options: &Options) -> u64 {
                 all.add(table.print(&format!("{against}: all of {size}"), tally, began));
             }
         }
+        if share == 0 {
+            continue;
+        }
         let (mut tally, began) = (Tally::default(), Instant::now());
         for seed in seeds.clone() {
             campaign.random(seed, &mut tally);
@@ -95,6 +98,9 @@ fn run(options: &Options) -> u64 {
             if let Some((tally, size)) = reference::compare_small(campaign, property, holds) {
                 all.add(table.print(&format!("stateright: all of {size}"), tally, began));
             }
+        }
+        if share == 0 {
+            continue;
         }
         let began = Instant::now();
         let tally = reference::compare(campaign, property, holds, seeds.clone());
@@ -110,7 +116,7 @@ const HEAD: [&str; 10] =
 /// A row of a table in Markdown, in columns for those who read it as it is.
 fn row(cells: &[String; 10]) -> String {
     let [subject, property, against, numbers @ ..] = cells;
-    let mut text = format!("| {subject:<22} | {property:<33} | {against:<48} |");
+    let mut text = format!("| {subject:<22} | {property:<33} | {against:<72} |");
     for number in numbers {
         text += &format!(" {number:>8} |");
     }
