@@ -160,7 +160,7 @@ impl Registers<'_, '_> {
         Ok(())
     }
 
-    /// Decides the strongest level that can be decided exactly, if this one implies any.
+    /// Decides read-committed exactly, for levels that imply it.
     fn implied(
         &self,
         level: Level,
@@ -172,9 +172,10 @@ impl Registers<'_, '_> {
         }
         // Those count the order of each process, so whoever implies them must do so too.
         match level {
-            Level::StrongSessionReadCommitted | Level::StrongReadCommitted => {
-                self.weak(Weak::ReadCommitted, meter, outcome)
-            }
+            Level::StrongSessionReadCommitted
+            | Level::StrongReadCommitted
+            | Level::StrongSnapshotIsolation
+            | Level::StrictSerializable => self.weak(Weak::ReadCommitted, meter, outcome),
             _ => Ok(()),
         }
     }
