@@ -68,7 +68,7 @@ fn hero(page: &CheckPage<'_>) -> Markup {
                 h1 {
                     (verdict_word(check.verdict))
                     span.what {
-                        (page.model) @if page.model != page.property { ", " (page.property) }
+                        "model " (page.model) ", property " (page.property)
                     }
                 }
             }
