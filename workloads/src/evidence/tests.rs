@@ -382,3 +382,21 @@ fn reads_of_a_bank_show_the_total() {
         "do not show it",
     );
 }
+
+#[test]
+fn circles_of_versions_are_never_refuted() {
+    let options = CheckOptions::default();
+    for text in ["p0 w1 ; p0 r_", "p0 w1 ; p0 w2 ; p1 r2 ; p1 r1", "p0 w1 ; p1 r1 ; p1 w2 ; p0 r_"]
+    {
+        let history = parse(text);
+        for property in
+            ["read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads"]
+        {
+            let info = checker("register", Some(property)).unwrap();
+            let check = (info.check)(&history, &options, &Unlimited).unwrap();
+            let evidence = Evidence::of(&check, "register", property, &options);
+            let outcome = verify(&evidence, &history).outcome;
+            assert!(!matches!(outcome, Outcome::Refuted(_)), "{text} {property}: {outcome:?}");
+        }
+    }
+}
