@@ -185,7 +185,7 @@ fn page(name: &str, job: &Job, judged: &Judged) -> String {
         model: &job.model,
         property: job.checker.property,
         about: job.checker.about,
-        operations: judged.operations.len(),
+        operations: &judged.operations,
         notes: &notes,
         check: &check,
     })

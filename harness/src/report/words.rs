@@ -25,7 +25,12 @@ pub(crate) fn duration(ns: u64) -> String {
 
 /// A point in time of the run: seconds with milliseconds, such as `12.034 s`.
 pub(crate) fn moment(ns: u64) -> String {
-    format!("{:.3} s", ns as f64 / 1e9)
+    precise_moment(ns, 3)
+}
+
+/// A point in time with so many decimals, such as `0.000330 s`.
+pub(crate) fn precise_moment(ns: u64, decimals: usize) -> String {
+    format!("{:.decimals$} s", ns as f64 / 1e9)
 }
 
 /// `part` of `whole` as `99.2 %`; never rounds up to 100 or down to 0.

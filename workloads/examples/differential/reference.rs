@@ -14,10 +14,24 @@ use super::stateright_register::{Op, Register};
 type Tester = fn(&[Operation]) -> bool;
 
 /// What is compared: the property, and who judges it.
-pub(super) const TESTERS: [(&str, Tester); 2] =
+pub(super) type Named = (&'static str, Tester);
+
+pub(super) const TESTERS: [Named; 2] =
     [("linearizable", is_linearizable), ("sequential", is_sequential)];
 
-/// Compares the histories of a campaign, with these seeds.
+/// Compares all small histories of a campaign, and says which these are.
+pub(super) fn compare_small(
+    campaign: &Campaign,
+    property: &str,
+    holds: Tester,
+) -> Option<(Tally, String)> {
+    let mut tally = Tally::default();
+    let size = campaign
+        .each_small(&mut |operations| compare_one(operations, property, holds, &mut tally))?;
+    Some((tally, size))
+}
+
+/// Compares the random histories of a campaign, with these seeds.
 pub(super) fn compare(
     campaign: &Campaign,
     property: &str,
@@ -25,19 +39,22 @@ pub(super) fn compare(
     seeds: std::ops::Range<u64>,
 ) -> Tally {
     let mut tally = Tally::default();
-    let check = checker("register", Some(property)).map(|info| info.check);
     for operations in seeds.filter_map(|seed| campaign.history(seed)) {
-        let operations = plain(operations);
-        let expected = holds(&operations);
-        tally.case(expected);
-        let verdict = check
-            .and_then(|check| check(&operations, &CheckOptions::default(), &Unlimited).ok())
-            .map(|check| check.verdict);
-        if verdict != Some(if expected { Verdict::Valid } else { Verdict::Invalid }) {
-            tally.disagree(&format!("stateright says {expected}"), &operations);
-        }
+        compare_one(&operations, property, holds, &mut tally);
     }
     tally
+}
+
+fn compare_one(operations: &[Operation], property: &str, holds: Tester, tally: &mut Tally) {
+    let operations = plain(operations.to_vec());
+    let expected = holds(&operations);
+    tally.case(expected);
+    let verdict = checker("register", Some(property))
+        .and_then(|info| (info.check)(&operations, &CheckOptions::default(), &Unlimited).ok())
+        .map(|check| check.verdict);
+    if verdict != Some(if expected { Verdict::Valid } else { Verdict::Invalid }) {
+        tally.disagree(&format!("stateright says {expected}"), &operations);
+    }
 }
 
 /// Without failed operations; what deletes writes null.

@@ -36,6 +36,18 @@ impl<'a> Findings<'a> {
         involved: &[usize],
         words: impl FnOnce() -> Vec<String>,
     ) {
+        self.add_told(kind, key, involved, text, words);
+    }
+
+    /// The same, where operations are told in words of their own.
+    pub(super) fn add_told(
+        &mut self,
+        kind: &'static str,
+        key: Option<&Value>,
+        involved: &[usize],
+        text: impl Fn(&Operation) -> String,
+        words: impl FnOnce() -> Vec<String>,
+    ) {
         let count = self.counts.entry(kind).or_default();
         *count += 1;
         if *count > SHOWN_MAX as u64 {
@@ -44,7 +56,10 @@ impl<'a> Findings<'a> {
         let operations = involved
             .iter()
             .enumerate()
-            .map(|(number, &position)| evidence(label(number), &self.operations[position]))
+            .map(|(number, &position)| {
+                let operation = &self.operations[position];
+                evidence(label(number), text(operation), operation)
+            })
             .collect();
         self.shown.push(Anomaly {
             kind: kind.to_owned(),
@@ -98,13 +113,13 @@ pub(super) fn label(number: usize) -> String {
     }
 }
 
-fn evidence(label: String, operation: &Operation) -> CounterexampleOperation {
+fn evidence(label: String, text: String, operation: &Operation) -> CounterexampleOperation {
     CounterexampleOperation {
         label,
         process: operation.process,
         node: operation.node.as_ref().map(ToString::to_string),
         f: operation.f.to_string(),
-        text: text(operation),
+        text,
         outcome: match operation.outcome {
             Outcome::Ok => EventKind::Ok,
             Outcome::Fail => EventKind::Fail,
@@ -178,7 +193,7 @@ pub(super) fn measured(name: &str, value: impl Into<Value>) -> Measurement {
 /// A duration in words, such as `1.5 ms`.
 pub(super) fn duration(nanoseconds: u64) -> String {
     match nanoseconds {
-        0..1_000_000 => format!("{} us", nanoseconds as f64 / 1e3),
+        0..1_000_000 => format!("{} µs", nanoseconds as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} ms", nanoseconds as f64 / 1e6),
         _ => format!("{:.2} s", nanoseconds as f64 / 1e9),
     }

@@ -71,49 +71,66 @@ pub struct CheckerInfo {
     pub check: CheckFn,
 }
 
+/// What an object asks, with the definition of linearizability.
+macro_rules! at_one_moment {
+    ($object:literal) => {
+        concat!($object, "; every operation acts at one moment between its beginning and its end.")
+    };
+}
+
 /// Checkers that are in no table of their own.
 const SINGLE: &[CheckerInfo] = &[
     // One line for each model of an object.
-    object(REGISTERS, "Each key is one register.", check_object::<Register>),
+    object(REGISTERS, at_one_moment!("Each key is one register"), check_object::<Register>),
     object(
         &["versioned-register"],
-        "Each key is one register, changed in the order of the revisions that the store gave.",
+        at_one_moment!(
+            "Each key is one register, changed in the order of the revisions that the store gave"
+        ),
         check_object::<VersionedRegister>,
     ),
     object(
         &["multi-register"],
-        "Transactions on several registers.",
+        at_one_moment!("Transactions on several registers"),
         check_object::<MultiRegister>,
     ),
-    object(&["kv-append"], "Each key is one text, appended to.", check_object::<KvAppend>),
-    object(&["mutex"], "Each key is one lock.", check_object::<Mutex>),
+    object(
+        &["kv-append"],
+        at_one_moment!("Each key is one text, appended to"),
+        check_object::<KvAppend>,
+    ),
+    object(&["mutex"], at_one_moment!("Each key is one lock"), check_object::<Mutex>),
     object(
         &["fencing-lock"],
-        "Each key is one lock, whose tokens grow.",
+        at_one_moment!("Each key is one lock, whose tokens grow"),
         check_object::<FencingLock>,
     ),
-    object(&["counter"], "Each key is one counter.", check_object::<Counter>),
-    object(&["set", "set-full", "grow-only-set"], "Each key is one set.", check_object::<Set>),
-    object(&["log"], "Each key is one log.", check_object::<Log>),
+    object(&["counter"], at_one_moment!("Each key is one counter"), check_object::<Counter>),
+    object(
+        &["set", "set-full", "grow-only-set"],
+        at_one_moment!("Each key is one set"),
+        check_object::<Set>,
+    ),
+    object(&["log"], at_one_moment!("Each key is one log"), check_object::<Log>),
     object(
         &["queue", "fifo-queue"],
-        "Each key is one fifo queue.",
+        at_one_moment!("Each key is one fifo queue"),
         check_object::<Collection<Queue>>,
     ),
     object(
         &["unordered-queue", "bag"],
-        "Each key is one queue without order.",
+        at_one_moment!("Each key is one queue without order"),
         check_object::<Collection<Bag>>,
     ),
-    object(&["stack"], "Each key is one stack.", check_object::<Collection<Stack>>),
+    object(&["stack"], at_one_moment!("Each key is one stack"), check_object::<Collection<Stack>>),
     object(
         &["priority-queue"],
-        "Each key is one queue whose least element leaves first.",
+        at_one_moment!("Each key is one queue whose least element leaves first"),
         check_object::<Collection<PriorityQueue>>,
     ),
     object(
         &["max-priority-queue"],
-        "Each key is one queue whose greatest element leaves first.",
+        at_one_moment!("Each key is one queue whose greatest element leaves first"),
         check_object::<Collection<MaxPriorityQueue>>,
     ),
     // What may still hold where that does not.

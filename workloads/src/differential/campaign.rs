@@ -27,7 +27,7 @@ pub struct Campaign(What);
 /// All campaigns.
 pub fn campaigns() -> Vec<Campaign> {
     let linearizable = SUBJECTS.iter().map(|it| What::Object(it, Asked::Linearizable));
-    let ordered = SUBJECTS.iter().filter(|it| it.sequential.is_some());
+    let ordered = SUBJECTS.iter().filter(|it| !it.sequential.is_empty());
     let sequential = ordered.clone().map(|it| What::Object(it, Asked::Sequential));
     let weaker = ordered.map(|it| What::Object(it, Asked::Weaker));
     let isolation = ISOLATION.iter().map(What::Isolation);
@@ -99,9 +99,13 @@ impl Campaign {
         }
     }
 
-    /// Whether there are histories of it for others to judge.
-    pub fn has_histories(&self) -> bool {
-        matches!(self.0, What::Object(..))
+    /// Shows all histories of a small size to others, and says which these are; none if there are none.
+    pub fn each_small(&self, visit: &mut dyn FnMut(&[Operation])) -> Option<String> {
+        match self.0 {
+            What::Object(_, Asked::Weaker) => None,
+            What::Object(subject, asked) => Some(subject.each_small(asked, visit)),
+            What::Isolation(_) | What::Planted(_) | What::Anything => None,
+        }
     }
 
     /// The random history of a seed, for others to judge; none if there are no such histories.

@@ -20,66 +20,56 @@ pub(super) struct Subject {
     pub(super) any: bool,
     /// What can be asked, for so many values.
     pub(super) menu: fn(i64) -> Vec<Question>,
-    /// Values and operations of all histories that are tried.
-    pub(super) exhaustive: (i64, usize),
-    /// Whether the order of each process is judged too, and for how many operations all histories.
-    pub(super) sequential: Option<usize>,
+    /// Values and operations of all histories that are tried: about a minute of them.
+    pub(super) exhaustive: &'static [(i64, usize)],
+    /// The same where the order of each process is judged; empty if it is not.
+    pub(super) sequential: &'static [(i64, usize)],
 }
 
 /// Values in random histories.
 const VALUES: i64 = 4;
 
 pub(super) const SUBJECTS: &[Subject] = &[
-    subject("register", menu::register, (2, 3), Some(3)),
+    subject("register", menu::register, &[(2, 3), (1, 4)], &[(2, 3), (1, 4)]),
     Subject {
         name: "register, any initial",
         any: true,
-        ..subject("register", menu::register, (2, 3), None)
+        ..subject("register", menu::register, &[(2, 3), (1, 4)], &[])
     },
-    subject("versioned-register", menu::versioned_register, (1, 4), Some(3)),
-    subject("multi-register", menu::multi_register, (1, 3), Some(3)),
-    subject("kv-append", menu::kv_append, (1, 3), Some(2)),
-    subject("mutex", menu::mutex, (1, 5), Some(4)),
-    subject("fencing-lock", menu::fencing_lock, (1, 4), Some(3)),
-    subject("counter", menu::counter, (1, 4), Some(3)),
-    subject("set", menu::elements, (1, 4), None),
-    Subject { name: "set, read whole", ..subject("set", menu::whole_set, (2, 4), None) },
-    subject("log", menu::log, (2, 3), None),
-    subject("queue", menu::queue, (2, 4), None),
-    subject("unordered-queue", menu::queue, (2, 4), None),
-    subject("stack", menu::stack, (2, 4), None),
-    subject("priority-queue", menu::priority_queue, (2, 4), None),
-    subject("max-priority-queue", menu::max_priority_queue, (2, 4), None),
-    Subject {
-        name: "queue, peeks",
-        ..subject("queue", |values| menu::with_peeks(menu::queue(values), values), (1, 4), None)
-    },
-    Subject {
-        name: "unordered-queue, peeks",
-        ..subject("unordered-queue", |it| menu::with_peeks(menu::queue(it), it), (1, 4), None)
-    },
-    Subject {
-        name: "stack, peeks",
-        ..subject("stack", |values| menu::with_peeks(menu::stack(values), values), (1, 4), None)
-    },
-    Subject {
-        name: "priority-queue, peeks",
-        ..subject(
-            "priority-queue",
-            |it| menu::with_peeks(menu::priority_queue(it), it),
-            (1, 4),
-            None,
-        )
-    },
+    subject("versioned-register", menu::versioned_register, &[(2, 3), (1, 4)], &[(2, 3), (1, 4)]),
+    subject("multi-register", menu::multi_register, &[(2, 3), (1, 4)], &[(2, 3)]),
+    subject("kv-append", menu::kv_append, &[(2, 3), (1, 3)], &[(1, 3)]),
+    subject("mutex", menu::mutex, &[(1, 6)], &[(1, 5)]),
+    subject("fencing-lock", menu::fencing_lock, &[(2, 4), (1, 5)], &[(1, 4)]),
+    subject("counter", menu::counter, &[(2, 4)], &[(1, 4)]),
+    subject("set", menu::elements, &[(2, 3), (1, 4)], &[]),
+    Subject { name: "set, read whole", ..subject("set", menu::whole_set, &[(3, 3), (2, 4)], &[]) },
+    subject("log", menu::log, &[(2, 3), (1, 4)], &[]),
+    subject("queue", menu::queue, &[(3, 4), (2, 5)], &[]),
+    subject("unordered-queue", menu::queue, &[(3, 4)], &[]),
+    subject("stack", menu::stack, &[(3, 4), (2, 5)], &[]),
+    subject("priority-queue", menu::priority_queue, &[(3, 4)], &[]),
+    subject("max-priority-queue", menu::max_priority_queue, &[(3, 4)], &[]),
+    peeks("queue, peeks", "queue", |it| menu::with_peeks(menu::queue(it), it)),
+    peeks("unordered-queue, peeks", "unordered-queue", |it| menu::with_peeks(menu::queue(it), it)),
+    peeks("stack, peeks", "stack", |it| menu::with_peeks(menu::stack(it), it)),
+    peeks("priority-queue, peeks", "priority-queue", |it| {
+        menu::with_peeks(menu::priority_queue(it), it)
+    }),
 ];
 
 const fn subject(
     model: &'static str,
     menu: fn(i64) -> Vec<Question>,
-    exhaustive: (i64, usize),
-    sequential: Option<usize>,
+    exhaustive: &'static [(i64, usize)],
+    sequential: &'static [(i64, usize)],
 ) -> Subject {
     Subject { name: model, model, any: false, menu, exhaustive, sequential }
+}
+
+/// A collection that is looked at, too.
+const fn peeks(name: &'static str, model: &'static str, menu: fn(i64) -> Vec<Question>) -> Subject {
+    Subject { name, ..subject(model, menu, &[(2, 4)], &[]) }
 }
 
 /// What is asked of the histories of a subject.
@@ -119,16 +109,24 @@ impl Subject {
 
     /// Compares all small histories, and says which these are.
     pub(super) fn all(&self, asked: Asked, tally: &mut Tally) -> String {
-        let (values, mut count) = self.exhaustive;
-        if asked == Asked::Sequential {
-            count = self.sequential.unwrap_or(count);
-        }
         let start = self.start();
+        self.each_small(asked, &mut |operations| self.compare(asked, &start, operations, tally))
+    }
+
+    /// Shows all small histories, and says which these are.
+    pub(super) fn each_small(&self, asked: Asked, visit: &mut dyn FnMut(&[Operation])) -> String {
         let sessions = asked == Asked::Sequential;
-        small::all(&(self.menu)(values), count, false, sessions, &mut |operations| {
-            self.compare(asked, &start, operations, tally);
-        });
-        format!("{count} operations, {values} values")
+        let sizes = if sessions { self.sequential } else { self.exhaustive };
+        let mut said = Vec::new();
+        for &(values, count) in sizes {
+            small::all(&(self.menu)(values), count, false, sessions, visit);
+            said.push(format!(
+                "{} with {}",
+                counted(count, "operation"),
+                counted(values as usize, "value")
+            ));
+        }
+        said.join(", ")
     }
 
     /// Compares a random history.
@@ -183,6 +181,12 @@ impl Subject {
             Ok(check) => {
                 tally.verdict(&format!("{property} ({method:?})"), &check, holds, true, operations);
                 let is_told = matches!(property, "linearizable" | "sequential");
+                if is_told && check.verdict == Verdict::Unknown {
+                    let why = check.reason.as_deref().unwrap_or("it does not say why");
+                    let what =
+                        format!("{property} ({method:?}) leaves a small history open: {why}");
+                    tally.disagree(&what, operations);
+                }
                 if method == Method::Fastest && is_told && check.verdict != Verdict::Unknown {
                     tally.evidence(&check, self.model, property, &options, operations);
                 }
@@ -192,4 +196,9 @@ impl Subject {
             }
         }
     }
+}
+
+/// A number of things, such as `3 operations`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

@@ -38,6 +38,9 @@ fn complete(operation: &mut Operation, outcome: Outcome, result: Value, index: u
 /// Calls `visit` with every history of `count` operations, some of which never complete. If
 /// `once_only`, nothing is asked twice that brings a value in. In histories of `sessions` a process may
 /// go on, in others each operation has its own.
+///
+/// Of histories that differ only in the order of invocations, or of completions, with nothing else
+/// between them, one is visited: in both the same operations end before others begin.
 pub(super) fn all(
     menu: &[Question],
     count: usize,
@@ -47,7 +50,17 @@ pub(super) fn all(
 ) {
     let mut all =
         All { menu, count, once_only, sessions, chosen: Vec::new(), operations: Vec::new() };
-    all.extend(0, visit);
+    all.extend(Last::Nothing, 0, visit);
+}
+
+/// The event before the next one.
+#[derive(Clone, Copy)]
+enum Last {
+    Nothing,
+    /// Of this question.
+    Invocation(usize),
+    /// Of the operation at this position.
+    Completion(usize),
 }
 
 struct All<'a> {
@@ -61,11 +74,16 @@ struct All<'a> {
 }
 
 impl All<'_> {
-    fn extend(&mut self, index: u64, visit: &mut dyn FnMut(&[Operation])) {
+    fn extend(&mut self, last: Last, index: u64, visit: &mut dyn FnMut(&[Operation])) {
+        let (from_question, from_operation) = match last {
+            Last::Nothing => (0, 0),
+            Last::Invocation(number) => (number, 0),
+            Last::Completion(at) => (0, at + 1),
+        };
         if self.operations.len() == self.count {
             visit(&self.operations);
         } else {
-            for number in 0..self.menu.len() {
+            for number in from_question..self.menu.len() {
                 let question = &self.menu[number];
                 if self.once_only && question.once && self.chosen.contains(&number) {
                     continue;
@@ -73,13 +91,13 @@ impl All<'_> {
                 for process in self.free_processes() {
                     self.operations.push(invoke(&self.menu[number], process, index));
                     self.chosen.push(number);
-                    self.extend(index + 1, visit);
+                    self.extend(Last::Invocation(number), index + 1, visit);
                     self.operations.pop();
                     self.chosen.pop();
                 }
             }
         }
-        for at in 0..self.operations.len() {
+        for at in from_operation..self.operations.len() {
             if self.operations[at].outcome != Outcome::Info {
                 continue;
             }
@@ -87,7 +105,7 @@ impl All<'_> {
             for answer in 0..self.menu[self.chosen[at]].answers.len() {
                 let answer = self.menu[self.chosen[at]].answers[answer].clone();
                 complete(&mut self.operations[at], Outcome::Ok, answer, index);
-                self.extend(index + 1, visit);
+                self.extend(Last::Completion(at), index + 1, visit);
                 self.operations[at] = unknown.clone();
             }
         }
@@ -203,5 +221,32 @@ fn act(object: &mut Object, operation: &Operation) {
     let mut after = object.clone();
     if after.apply(operation).is_ok() {
         *object = after;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many histories there are of so many operations, each of another kind.
+    fn count(operations: usize) -> usize {
+        let question = |argument: usize| Question {
+            f: "write",
+            argument: Value::from(argument as u64),
+            answers: vec![Value::Null],
+            once: true,
+        };
+        let menu: Vec<Question> = (0..operations).map(question).collect();
+        let mut count = 0;
+        all(&menu, operations, true, false, &mut |history| {
+            count += usize::from(history.iter().all(|it| it.complete_index.is_some()));
+        });
+        count
+    }
+
+    #[test]
+    fn each_order_of_operations_is_visited_once() {
+        // Labelled interval orders: Fishburn 1970; OEIS A079144.
+        assert_eq!((1..=5).map(count).collect::<Vec<_>>(), [1, 3, 19, 207, 3451]);
     }
 }

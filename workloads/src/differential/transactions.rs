@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::databases::{Database, Simulation, simulate};
 use super::levels::{Axiom, Keep, keeps, serializable, snapshot_isolation};
+use super::objects::counted;
 use super::tally::Tally;
 use super::{menu, small};
 use crate::checker::isolation::Level;
@@ -30,9 +31,10 @@ pub(super) struct Isolation {
     definition: Definition,
     /// Whether valid means that it holds; else only that nothing was found.
     complete: bool,
-    /// Transactions of all histories that are tried.
-    pub(super) exhaustive: usize,
 }
+
+/// Transactions of all histories that are tried.
+const TRANSACTIONS: usize = 3;
 
 pub(super) const ISOLATION: &[Isolation] = &[
     lists("serializable", Definition::Serializable(Keep::Nothing)),
@@ -41,24 +43,25 @@ pub(super) const ISOLATION: &[Isolation] = &[
     lists("snapshot-isolation", Definition::Snapshots(Keep::Nothing)),
     lists("strong-session-snapshot-isolation", Definition::Snapshots(Keep::Sessions)),
     lists("strong-snapshot-isolation", Definition::Snapshots(Keep::RealTime)),
-    Isolation { exhaustive: 2, ..lists("all levels", Definition::Lattice) },
-    registers("serializable", Definition::Serializable(Keep::Sessions)),
+    lists("all levels", Definition::Lattice),
+    registers("serializable", Definition::Serializable(Keep::Nothing)),
     registers("strong-session-serializable", Definition::Serializable(Keep::Sessions)),
     inferred("strict-serializable", Definition::Serializable(Keep::RealTime)),
-    registers("snapshot-isolation", Definition::Snapshots(Keep::Sessions)),
+    registers("snapshot-isolation", Definition::Snapshots(Keep::Nothing)),
+    registers("strong-session-snapshot-isolation", Definition::Snapshots(Keep::Sessions)),
     inferred("strong-snapshot-isolation", Definition::Snapshots(Keep::RealTime)),
     registers("causal", Definition::Axioms(Axiom::Causal)),
     registers("read-atomic", Definition::Axioms(Axiom::ReadAtomic)),
     registers("read-committed", Definition::Axioms(Axiom::ReadCommitted)),
-    Isolation { exhaustive: 2, ..registers("all levels", Definition::Lattice) },
+    registers("all levels", Definition::Lattice),
 ];
 
 const fn lists(property: &'static str, definition: Definition) -> Isolation {
-    Isolation { model: "list-append", property, definition, complete: true, exhaustive: 3 }
+    Isolation { model: "list-append", property, definition, complete: true }
 }
 
 const fn registers(property: &'static str, definition: Definition) -> Isolation {
-    Isolation { model: "rw-register", property, definition, complete: true, exhaustive: 3 }
+    Isolation { model: "rw-register", property, definition, complete: true }
 }
 
 /// Registers, where only what follows for sure is found.
@@ -87,9 +90,9 @@ impl Isolation {
             Definition::Serializable(Keep::Sessions)
                 | Definition::Snapshots(Keep::Sessions)
                 | Definition::Axioms(_)
+                | Definition::Lattice
         );
-        let count = if sessions { self.exhaustive - 1 } else { self.exhaustive };
-        small::all(&menu, count, true, sessions, &mut |operations| {
+        small::all(&menu, TRANSACTIONS, true, sessions, &mut |operations| {
             let is_crashed = |it: &Operation| it.complete_index.is_none();
             // The axioms know no transactions of unknown outcome.
             if !matches!(self.definition, Definition::Axioms(_))
@@ -98,7 +101,7 @@ impl Isolation {
                 self.compare(operations, tally);
             }
         });
-        format!("{count} transactions, 2 keys")
+        format!("{}, 2 keys", counted(TRANSACTIONS, "transaction"))
     }
 
     /// Compares a random history.
@@ -180,13 +183,7 @@ impl Isolation {
 /// Whether the order of each process counts for this level of registers. It does for some whose
 /// definition does not say so, see the documentation of their check.
 fn counts_processes(level: Level) -> bool {
-    let decided = [
-        Level::ReadCommitted,
-        Level::ReadAtomic,
-        Level::Causal,
-        Level::SnapshotIsolation,
-        Level::Serializable,
-    ];
+    let decided = [Level::ReadCommitted, Level::ReadAtomic, Level::Causal];
     decided.contains(&level) || level.name().starts_with("str")
 }
 

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cycle::{elements, reads, writes};
 use super::document::Claim;
+use super::impossible::all_explained;
 use super::verify::{History, Outcome};
+use super::{Kept, Object};
 use crate::history::{Operation, Outcome as Ended, Value};
 
 /// Whether what is claimed is in the history.
@@ -44,12 +46,26 @@ pub(super) fn verify_claim(
             Some(queue_unexpected(&few, &claim.key, history))
         }
         ("set-full", "lost-element") => Some(set_lost(&few, &claim.key, history)),
+        (_, "not-sequential") => return not_sequential(model, &claim.key, history),
         _ => None,
     };
     match shown {
         Some(true) => Outcome::Confirmed,
         Some(false) => Outcome::Unproved("the operations do not show it by themselves".to_owned()),
         None => Outcome::Unproved(format!("there is no rule for {} of {model}", claim.kind)),
+    }
+}
+
+/// Whether no order of all operations on an object keeps that of each process.
+fn not_sequential(model: &str, key: &Option<Value>, history: &History<'_>) -> Outcome {
+    let all: Vec<&Operation> = of_key(key, history).collect();
+    let Some(start) = Object::new(model, history.initial) else {
+        return Outcome::Unproved(format!("the verifier does not know the model {model}"));
+    };
+    match all_explained(&all, &start, Kept::Process) {
+        Some(false) => Outcome::Confirmed,
+        Some(true) => Outcome::Refuted("an order explains the operations".to_owned()),
+        None => Outcome::Unproved("all orders are tried on short histories only".to_owned()),
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Claim {
     pub kind: String,
     /// The object, if the history has several.
     pub key: Option<Value>,
-    /// The operations, by the index of their invocation.
+    /// The operations, by the index of their invocation; none if all on the object show it together.
     pub operations: Vec<u64>,
 }
 
@@ -102,8 +102,8 @@ impl Evidence {
             });
             Cycle { kind: anomaly.kind.clone(), edges: edges.collect() }
         });
-        let shown = |it: &&Anomaly| it.edges.is_empty() && !it.operations.is_empty();
-        let claims = check.anomalies.iter().filter(shown).map(|anomaly| Claim {
+        let is_claim = |it: &&Anomaly| it.edges.is_empty();
+        let claims = check.anomalies.iter().filter(is_claim).map(|anomaly| Claim {
             kind: anomaly.kind.clone(),
             key: anomaly.key.clone(),
             operations: anomaly.operations.iter().map(|it| it.invoke_index).collect(),

@@ -157,7 +157,9 @@ fn keyed(mut event: Event, line: u64) -> Result<Event, ReadError> {
     }
     match event.value.as_list() {
         Some([key, value]) => {
-            (event.key, event.value) = (Some(key.clone()), value.clone());
+            // A key that is nothing is none, as in JSON.
+            let key = (!key.is_null()).then(|| key.clone());
+            (event.key, event.value) = (key, value.clone());
             Ok(event)
         }
         _ => Err(ReadError::Malformed {

@@ -14,13 +14,13 @@ const KEYS_MAX: usize = 1 << 16;
 
 /// The lists that were read last, by key.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     last: FxHashMap<Value, Arc<[Value]>>,
 }
 
 impl Shared {
     /// The same result, with parts of `invoked` and of earlier results where they are equal.
-    pub(super) fn share(&mut self, invoked: &Value, result: &Value) -> Value {
+    pub(crate) fn share(&mut self, invoked: &Value, result: &Value) -> Value {
         let (Value::List(asked), Value::List(told)) = (invoked, result) else {
             return result.clone();
         };

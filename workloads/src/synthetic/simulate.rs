@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::models::{SyntheticModel, Violation};
 use super::subject::{Request, Response};
-use crate::history::{Event, EventKind, Operation, Outcome, Process, Value};
+use crate::history::{Event, EventKind, Operation, Outcome, Process, Shared, Value};
 
 /// Nanoseconds between two events.
 const TICK: u64 = 10_000;
@@ -75,7 +75,11 @@ fn simulate(
 ) -> Vec<Operation> {
     let mut subject = (model.subject)(options);
     let concurrency = options.concurrency.max(1);
-    let mut log = Log { operations: Vec::with_capacity(options.operations), index: 0 };
+    let mut log = Log {
+        operations: Vec::with_capacity(options.operations),
+        index: 0,
+        shared: Shared::default(),
+    };
     let mut workers: Vec<Worker> =
         (0..concurrency as u64).map(|process| Worker { process, stage: Stage::Idle }).collect();
     let mut late: Vec<Request> = Vec::new();
@@ -145,6 +149,8 @@ fn crash(request: &Request, rate: f64, random: &mut ChaCha8Rng) -> Option<Crash>
 struct Log {
     operations: Vec<Operation>,
     index: u64,
+    /// Equal lists are held once, as in a history that was read.
+    shared: Shared,
 }
 
 impl Log {
@@ -176,7 +182,7 @@ impl Log {
         let index = self.tick();
         let operation = &mut self.operations[position];
         let (outcome, result) = match response {
-            Response::Ok(result) => (Outcome::Ok, result.clone()),
+            Response::Ok(result) => (Outcome::Ok, self.shared.share(&operation.invoked, result)),
             Response::Refused => (Outcome::Fail, operation.invoked.clone()),
         };
         (operation.outcome, operation.result) = (outcome, result);

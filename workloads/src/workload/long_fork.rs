@@ -21,6 +21,6 @@ pub const LONG_FORK: Workload = Workload {
     ],
     local_expectations: &[
         Expectation { model: "long-fork", property: "snapshot-isolation" },
-        Expectation { model: "rw-register", property: "repeatable-read" },
+        Expectation { model: "rw-register", property: "serializable" },
     ],
 };

@@ -16,5 +16,5 @@ pub const WR: Workload = Workload {
     generator: |options| Box::new(TransactionGenerator::writes(options)),
     total: None,
     expectations: &[Expectation { model: "rw-register", property: "strict-serializable" }],
-    local_expectations: &[Expectation { model: "rw-register", property: "repeatable-read" }],
+    local_expectations: &[Expectation { model: "rw-register", property: "serializable" }],
 };

@@ -129,6 +129,8 @@ fn text(anomaly: &Anomaly, operation: usize) -> String {
 }
 
 fn operations(anomaly: &Anomaly) -> Markup {
+    let decimals = lanes::decimals(&anomaly.operations);
+    let moment = |time| words::precise_moment(time, decimals);
     html! {
         table.stack.steps {
             thead { tr {
@@ -141,9 +143,9 @@ fn operations(anomaly: &Anomaly) -> Markup {
                         td data-label="Operation" { (operation.text) }
                         td data-label="Process" { (operation.process) }
                         td data-label="Node" { (operation.node.as_deref().unwrap_or("–")) }
-                        td.time data-label="Invoked" { (words::moment(operation.invoke_time)) }
+                        td.time data-label="Invoked" { (moment(operation.invoke_time)) }
                         td.time data-label="Completed" { @match operation.complete_time {
-                            Some(time) => (words::moment(time)),
+                            Some(time) => (moment(time)),
                             None => "never surely",
                         } }
                     }

@@ -1,7 +1,10 @@
 //! One judged history on a page of its own: the verdict, what broke, and what else is known.
 
+use std::collections::BTreeSet;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use workloads::checker::Check;
+use workloads::history::{Operation, Outcome};
 
 use crate::report::html::page::{POLICY, STYLE, verdict_class, verdict_mark};
 use crate::report::html::{anomaly, counterexample, evidence};
@@ -19,8 +22,8 @@ pub(crate) struct CheckPage<'a> {
     pub(crate) property: &'a str,
     /// What the property asks, in a sentence.
     pub(crate) about: &'a str,
-    /// How many operations the history has.
-    pub(crate) operations: usize,
+    /// The operations of the history.
+    pub(crate) operations: &'a [Operation],
     /// What a person should know about what was read, a sentence each.
     pub(crate) notes: &'a [String],
     /// What was found.
@@ -64,13 +67,15 @@ fn hero(page: &CheckPage<'_>) -> Markup {
                 (verdict_mark(check.verdict))
                 h1 {
                     (verdict_word(check.verdict))
-                    span.what { (page.model) ", " (page.property) }
+                    span.what {
+                        "model " (page.model) ", property " (page.property)
+                    }
                 }
             }
             p.summary {
-                (evidence::prose(&words::sentence(&check.summary))) ". "
-                "Asked for: " (page.about)
+                (evidence::prose(&words::sentence(&check.summary))) "."
             }
+            p { "Asked for: " (page.about) }
             @if let Some(reason) = &check.reason {
                 p { (evidence::prose(&words::sentence(reason))) "." }
             }
@@ -80,11 +85,22 @@ fn hero(page: &CheckPage<'_>) -> Markup {
 
 fn facts(page: &CheckPage<'_>) -> Markup {
     let check = page.check;
+    let ended = |outcome| page.operations.iter().filter(|it| it.outcome == outcome).count() as u64;
+    let processes: BTreeSet<u64> = page.operations.iter().map(|it| it.process).collect();
+    let processes = processes.len();
     html! {
         section #facts {
             h2 { "The history" }
             dl.facts {
-                div { dt { "Operations" } dd { (words::count(page.operations as u64)) } }
+                div { dt { "Operations" } dd {
+                    (words::count(page.operations.len() as u64)) " of "
+                    (words::counted(processes as u64, "process"))
+                } }
+                div { dt { "How they ended" } dd {
+                    (words::count(ended(Outcome::Ok))) " acknowledged, "
+                    (words::count(ended(Outcome::Fail))) " failed, "
+                    (words::count(ended(Outcome::Info))) " of unknown outcome"
+                } }
                 @if let Some(keys) = &check.partitions {
                     div { dt { "Keys" } dd {
                         (keys.valid) " valid, " (keys.unknown) " unknown, " (keys.invalid) " invalid"
@@ -115,7 +131,7 @@ mod tests {
             model: "register",
             property: "linearizable",
             about: "Each key is one register.",
-            operations: 3,
+            operations: &[],
             notes: &["one line is cut short".to_owned()],
             check,
         })

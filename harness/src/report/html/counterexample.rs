@@ -71,6 +71,8 @@ fn body(
 }
 
 fn operations(counterexample: &Counterexample) -> Markup {
+    let decimals = lanes::decimals(&counterexample.operations);
+    let moment = |time| words::precise_moment(time, decimals);
     html! {
         table.stack.steps {
             thead { tr {
@@ -84,9 +86,9 @@ fn operations(counterexample: &Counterexample) -> Markup {
                         td data-label="Operation" { (operation.text) }
                         td data-label="Process" { (operation.process) }
                         td data-label="Node" { (operation.node.as_deref().unwrap_or("–")) }
-                        td.time data-label="Invoked" { (words::moment(operation.invoke_time)) }
+                        td.time data-label="Invoked" { (moment(operation.invoke_time)) }
                         td.time data-label="Completed" { @match operation.complete_time {
-                            Some(time) => (words::moment(time)),
+                            Some(time) => (moment(time)),
                             None => "never surely",
                         } }
                         td data-label="In order" { (place(counterexample, position)) }

@@ -7,8 +7,9 @@
 //! all others                              sure edges
 //! ```
 //!
-//! In the first two groups the order of each process counts, as in the literature on registers
-//! (Biswas and Enea 2019, PolySI). Real time counts for the levels that are strong or strict only.
+//! The order of each process counts for `strong-session-` levels and those above, for `causal`, whose
+//! definition has it, and for `read-committed` and `read-atomic`, as in the literature on registers
+//! (Biswas and Enea 2019). Real time counts for the levels that are strong or strict only.
 
 use super::exact::{Problem, smallest};
 use super::findings::Findings;
@@ -20,7 +21,7 @@ use super::meter::{Meter, Stop};
 use super::reasons::Reasons;
 use super::rw_register::{self, Sources};
 use super::transactions::{Model, Transactions};
-use super::weak::{self, INITIAL, Reads, Weak};
+use super::weak::{self, INITIAL, Reads, Sessions, Weak};
 use super::words;
 use crate::checker::{Budget, Check};
 use crate::history::Operation;
@@ -29,6 +30,9 @@ use crate::model::{Initial, UnsuitableOperation};
 /// Transactions of which weaker levels are decided too, where the level itself is not decided exactly:
 /// with more of them it would cost more than the rest.
 const IMPLIED_MAX: usize = 100_000;
+/// Transactions up to which causes are followed where the order of processes does not count, because
+/// each has a clock of its own then.
+const CAUSES_MAX: usize = 4096;
 
 /// Checks transactions that write registers.
 pub(super) fn check_rw_register(
@@ -46,9 +50,15 @@ pub(super) fn check_rw_register(
 fn with_sessions(level: Level) -> Level {
     match level {
         Level::ReadCommitted => Level::StrongSessionReadCommitted,
-        Level::SnapshotIsolation => Level::StrongSessionSnapshotIsolation,
-        Level::Serializable => Level::StrongSessionSerializable,
         level => level,
+    }
+}
+
+/// Whether the order of each process counts at a level that is searched for.
+fn sessions(level: Level) -> Sessions {
+    match level {
+        Level::SnapshotIsolation | Level::Serializable => Sessions::Ignore,
+        _ => Sessions::Count,
     }
 }
 
@@ -100,7 +110,7 @@ impl Registers<'_, '_> {
 
     /// Decides a weak level; if it is broken, weaker ones as well, to say which is the weakest.
     fn weak(&self, level: Weak, meter: &mut Meter<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
-        let reads = Reads::new(self.transactions, self.sources, meter)?;
+        let reads = Reads::new(self.transactions, self.sources, Sessions::Count, meter)?;
         meter.hold(self.held + reads.bytes())?;
         self.weaker(level, &reads, meter, outcome).map(|_| ())
     }
@@ -150,7 +160,7 @@ impl Registers<'_, '_> {
         Ok(())
     }
 
-    /// Decides the strongest level that can be decided exactly, if this one implies any.
+    /// Decides read-committed exactly, for levels that imply it.
     fn implied(
         &self,
         level: Level,
@@ -162,9 +172,10 @@ impl Registers<'_, '_> {
         }
         // Those count the order of each process, so whoever implies them must do so too.
         match level {
-            Level::StrongSessionReadCommitted | Level::StrongReadCommitted => {
-                self.weak(Weak::ReadCommitted, meter, outcome)
-            }
+            Level::StrongSessionReadCommitted
+            | Level::StrongReadCommitted
+            | Level::StrongSnapshotIsolation
+            | Level::StrictSerializable => self.weak(Weak::ReadCommitted, meter, outcome),
             _ => Ok(()),
         }
     }
@@ -201,8 +212,7 @@ impl Registers<'_, '_> {
         let graph = Graph::new(transactions, edges, present, in_real_time(level));
         let mut more = Outcome::default();
         judge_edges(graph, &self.reasons(), level, self.held, meter, &mut more)?;
-        let judged = if implied { with_sessions(level) } else { level };
-        if Levels::broken(more.kinds()).contains(judged) {
+        if Levels::broken(more.kinds()).contains(level) {
             let assumption = match realtime {
                 true => "if writes follow reads and each key is linearizable",
                 false => "if writes follow reads",
@@ -223,17 +233,27 @@ impl Registers<'_, '_> {
         outcome: &mut Outcome,
     ) -> Result<(), Stop> {
         let (edges, present) = self.sure(level, meter, outcome)?;
-        let reads = Reads::new(self.transactions, self.sources, meter)?;
+        let order = sessions(level);
+        let reads = Reads::new(self.transactions, self.sources, order, meter)?;
         meter.hold(self.held + reads.bytes())?;
-        self.weaker(Weak::Causal, &reads, meter, outcome)?;
-        if Levels::broken(outcome.kinds()).contains(with_sessions(level)) {
+        let implied = match order {
+            Sessions::Ignore if self.transactions.len() > CAUSES_MAX => Weak::ReadAtomic,
+            _ => Weak::Causal,
+        };
+        let holds = self.weaker(implied, &reads, meter, outcome)?;
+        if !holds && order == Sessions::Ignore {
+            // `causal` itself counts processes, so that its anomalies do not say this.
+            outcome.existing.insert(no_order(level));
+        }
+        if Levels::broken(outcome.kinds()).contains(level) {
             return Ok(());
         }
         self.assume(level, true, edges, present, meter, outcome)?;
-        if Levels::broken(outcome.kinds()).contains(with_sessions(level)) {
+        if Levels::broken(outcome.kinds()).contains(level) {
             return Ok(());
         }
-        let snapshots = no_order(level) == Kind::NoSnapshotOrder;
+        let snapshots =
+            matches!(level, Level::SnapshotIsolation | Level::StrongSessionSnapshotIsolation);
         let all: Vec<u32> =
             self.transactions.all().filter(|&it| reads.present[it as usize]).collect();
         match Problem::new(&all, &reads, snapshots) {
@@ -277,8 +297,10 @@ impl Registers<'_, '_> {
 /// What a history shows that no order explains.
 fn no_order(level: Level) -> Kind {
     match level {
-        Level::SnapshotIsolation | Level::StrongSessionSnapshotIsolation => Kind::NoSnapshotOrder,
-        _ => Kind::NoSerialOrder,
+        Level::SnapshotIsolation => Kind::NoSnapshotOrder,
+        Level::StrongSessionSnapshotIsolation => Kind::NoSnapshotOrderProcess,
+        Level::Serializable => Kind::NoSerialOrder,
+        _ => Kind::NoSerialOrderProcess,
     }
 }
 

@@ -87,6 +87,10 @@ pub(super) enum Kind {
     NoSnapshotOrder,
     /// No order of transactions explains what was read.
     NoSerialOrder,
+    /// No such order of commits keeps the order of each process.
+    NoSnapshotOrderProcess,
+    /// No such order of transactions keeps the order of each process.
+    NoSerialOrderProcess,
     /// Transactions depend on each other in a circle.
     Cycle(Class, Variant),
 }
@@ -110,6 +114,8 @@ impl fmt::Display for Kind {
             Kind::NotPrefix => "prefix-cycle",
             Kind::NoSnapshotOrder => "no-snapshot-order",
             Kind::NoSerialOrder => "no-serial-order",
+            Kind::NoSnapshotOrderProcess => "no-snapshot-order-process",
+            Kind::NoSerialOrderProcess => "no-serial-order-process",
             Kind::Cycle(class, variant) => {
                 return write!(formatter, "{}{}", class.name(), variant.suffix());
             }

@@ -138,6 +138,8 @@ fn breaks(kind: Kind) -> &'static [Level] {
         Kind::NonMonotonicRead => &[ReadCommitted],
         Kind::NoSnapshotOrder => &[SnapshotIsolation],
         Kind::NoSerialOrder => &[Serializable],
+        Kind::NoSnapshotOrderProcess => &[StrongSessionSnapshotIsolation],
+        Kind::NoSerialOrderProcess => &[StrongSessionSerializable],
         Kind::G1a | Kind::G1b | Kind::FutureRead => &[ReadCommitted],
         Kind::DirtyUpdate | Kind::IncompatibleOrder => &[ReadCommitted],
         Kind::Internal | Kind::FracturedRead => &[ReadAtomic],

@@ -154,6 +154,12 @@ pub(super) fn gloss(kind: Kind) -> &'static str {
         Kind::LongFork => "two readers saw two writes in opposite orders",
         Kind::NoSnapshotOrder => "no order of commits and no snapshots explain the reads",
         Kind::NoSerialOrder => "no order of transactions explains the reads",
+        Kind::NoSnapshotOrderProcess => {
+            "no order of commits that keeps the order of each process explains the reads"
+        }
+        Kind::NoSerialOrderProcess => {
+            "no order of transactions that keeps the order of each process explains the reads"
+        }
         Kind::NotPrefix => "no order of commits explains what was seen",
         Kind::Cycle(class, variant) => match (class, variant) {
             (Class::G0, Variant::Plain) => "dirty write: writes are interleaved",

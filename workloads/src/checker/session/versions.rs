@@ -373,6 +373,11 @@ impl Told<'_> {
                 reason: why,
             });
         }
+        // It is a circle of versions; one of operations too only if each edge begins where one ended.
+        let next = anomaly.edges.iter().cycle().skip(1);
+        if anomaly.edges.iter().zip(next).any(|(edge, next)| edge.to != next.from) {
+            anomaly.edges.clear();
+        }
         anomaly.explanation.push(if circle.len() == 1 {
             "But that is the value from the start, which is before all others.".to_owned()
         } else {

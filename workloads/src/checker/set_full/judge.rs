@@ -1,7 +1,7 @@
 //! What the timelines mean.
 
 use super::timeline::{Element, Timeline};
-use crate::checker::findings::{Findings, Spending, brief, counted, duration, measured};
+use crate::checker::findings::{Findings, Spending, brief, counted, duration, measured, text};
 use crate::checker::order::by_key;
 use crate::checker::{Budget, Check, CheckOptions, Measurement, Verdict};
 use crate::history::{Float, Operation, Value};
@@ -127,7 +127,7 @@ impl Judge<'_, '_> {
     }
 
     fn lost(&mut self, element: &Element<'_>, value: &Value) {
-        let (Some((known, witness)), Some(missed)) = (element.known, element.absent) else {
+        let (Some((_, witness)), Some(missed)) = (element.known, element.absent) else {
             return;
         };
         let name = brief(value);
@@ -137,10 +137,11 @@ impl Judge<'_, '_> {
         self.tally.until_lost.push(last_found.saturating_sub(known_at));
         let mut involved = vec![witness, missed];
         involved.extend(element.present.filter(|&present| present != witness));
-        self.findings.add("lost-element", self.key, &involved, || {
+        let text = |operation: &Operation| read_with_or_without(operation, value);
+        self.findings.add_told("lost-element", self.key, &involved, text, || {
             let how = match operations[witness].f.as_str() {
-                "add" => format!("A added {name} and was acknowledged (event {known})."),
-                _ => format!("A found {name} and ended at event {known}; so it was there by then."),
+                "add" => format!("A added {name}, which was acknowledged."),
+                _ => format!("A found {name}, so it was there when A ended."),
             };
             let last = match element.present {
                 None => format!("No read ever found {name}."),
@@ -150,7 +151,7 @@ impl Judge<'_, '_> {
                 Some(_) => format!("C was the last read to find {name}; it began before B."),
             };
             let missed = format!(
-                "B began {} after that and missed it. Nothing removes elements, so it was lost.",
+                "B began {} after A ended, and did not find {name}. Nothing removes elements, so it was lost.",
                 duration(operations[missed].invoke_time.saturating_sub(known_at))
             );
             vec![how, missed, last]
@@ -169,6 +170,18 @@ impl Judge<'_, '_> {
             (missed.invoke_time + 1).saturating_sub(known_at)
         });
         self.tally.until_stable.push(latency);
+    }
+}
+
+/// A read of many elements, as far as it is about one of them.
+fn read_with_or_without(operation: &Operation, element: &Value) -> String {
+    match operation.result.as_list() {
+        Some(list) if operation.f == "read" => {
+            let has = if list.contains(element) { "with" } else { "without" };
+            let count = counted(list.len() as u64, "element");
+            format!("read -> {count}, {has} {}", brief(element))
+        }
+        _ => text(operation),
     }
 }
 

@@ -101,10 +101,10 @@ fn a_lost_element_is_explained() {
     expect_test::expect![[r#"
         lost-element
           A: add 5
-          B: read -> []
-          C: read -> [5]
-          A added 5 and was acknowledged (event 1).
-          B began 3.0 ms after that and missed it. Nothing removes elements, so it was lost.
+          B: read -> 0 elements, without 5
+          C: read -> 1 element, with 5
+          A added 5, which was acknowledged.
+          B began 3.0 ms after A ended, and did not find 5. Nothing removes elements, so it was lost.
           C was the last read to find 5; it began before B.
     "#]]
     .assert_eq(&words(&check));

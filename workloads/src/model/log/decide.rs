@@ -39,8 +39,12 @@ struct Slot {
     nothing: u32,
 }
 
-/// Decides entries that are sorted by invocation.
+/// Decides entries that are sorted by invocation. Offsets of narrowed appends do not count the appends
+/// before them, so those are left to the search.
 pub(super) fn judge(entries: &[Entry<LogOp>]) -> Judgement {
+    if entries.iter().any(|it| matches!(it.op, LogOp::Append { exact: false, .. })) {
+        return Judgement::Unclear;
+    }
     match Slots::fill(entries) {
         Ok(slots) => slots.place(entries),
         Err(judgement) => judgement,

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The problem is NP-complete, so this is for small histories, and a budget may end it. The order of
-//! each process counts (strong session), as in PolySI and Biswas and Enea 2019.
+//! each process counts (strong session) if the reads say so, as in PolySI and Biswas and Enea 2019.
 
 mod reach;
 mod shrink;

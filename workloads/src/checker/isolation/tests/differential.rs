@@ -103,17 +103,18 @@ fn snapshots_of_lists_agree_with_their_definition() {
 
 #[test]
 fn orders_of_transactions_on_registers_agree_with_their_definition() {
-    // Sessions count for both of these on registers.
-    for level in [Level::Serializable, Level::StrongSessionSerializable] {
-        let truth = |history: &[Operation]| serializable(history, Keep::Sessions);
+    for (level, keep) in &SERIAL[..2] {
+        let (level, truth) = (*level, |history: &[Operation]| serializable(history, *keep));
         compare(level, small(false, 3_000, 5), registers, truth, |_| true);
     }
 }
 
 #[test]
 fn snapshots_of_registers_agree_with_their_definition() {
-    let truth = |history: &[Operation]| snapshot_isolation(history, Keep::Sessions);
-    compare(Level::SnapshotIsolation, small(false, 2_000, 4), registers, truth, |_| true);
+    for (level, keep) in &SNAPSHOTS[..2] {
+        let (level, truth) = (*level, |history: &[Operation]| snapshot_isolation(history, *keep));
+        compare(level, small(false, 2_000, 4), registers, truth, |_| true);
+    }
 }
 
 #[test]

@@ -60,9 +60,9 @@ fn stale_read() {
 fn registers_in_no_order() {
     let history = history("0 0-9 wx1 ; 1 1-8 wx2 ; 2 2-3 rx1 ; 2 4-5 rx2 ; 3 2-3 rx2 ; 3 4-5 rx1");
     check(
-        registers(&history, Level::Serializable),
+        registers(&history, Level::StrongSessionSerializable),
         expect![[r#"
-            not serializable: causality-violation (1)
+            not strong-session-serializable: causality-violation (1)
             causality-violation
               T1: write x = 1
               T2: write x = 2

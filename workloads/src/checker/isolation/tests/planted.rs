@@ -190,6 +190,21 @@ fn registers_tell_less() {
 }
 
 #[test]
+fn only_sessions_order_what_a_process_did() {
+    // The process writes x, and then reads what it held before that.
+    let own = history("0 0-1 wx1 ; 0 2-3 rx_ ; 1 4-5 rx1");
+    for level in [Level::Serializable, Level::SnapshotIsolation] {
+        assert_eq!(registers(&own, level).verdict, Verdict::Valid, "{level:?}");
+    }
+    for level in [Level::StrongSessionSerializable, Level::StrongSessionSnapshotIsolation] {
+        assert_eq!(registers(&own, level).verdict, Verdict::Invalid, "{level:?}");
+    }
+    // The same values in an order that nobody's sessions are needed to rule out.
+    let fork = history("0 0-9 wx1 wy1 ; 1 0-9 rx1 ry_");
+    assert_eq!(registers(&fork, Level::Serializable).verdict, Verdict::Invalid);
+}
+
+#[test]
 fn a_key_has_one_initial_value() {
     let text = "0 0-1 rx7 ; 1 2-3 rx8 ; 2 4-5 wy1 ; 1 6-7 ry1";
     let any = super::check_rw_register(

@@ -2,7 +2,7 @@
 
 use super::causal::causal;
 use super::local::{read_atomic, read_committed};
-use super::reads::{INITIAL, Reads};
+use super::reads::{INITIAL, Reads, Sessions};
 use crate::checker::DependencyEdge;
 use crate::checker::isolation::circle::{Circle, Misses, Pattern};
 use crate::checker::isolation::components::{Adjacency, components};
@@ -87,7 +87,7 @@ pub(in crate::checker::isolation) fn decide(
         }
     }
     if let Some(inference) = inferences.impossible {
-        before_the_beginning(level.kind(), transactions, inference, findings);
+        before_the_beginning(level.kind(), transactions, reads.order, inference, findings);
         return Ok(false);
     }
     if let Some(&(reader, key)) = reads.replaced.first() {
@@ -153,6 +153,7 @@ fn causes_first(reads: &Reads) -> Option<Vec<u32>> {
 fn before_the_beginning(
     kind: Kind,
     transactions: &Transactions<'_>,
+    order: Sessions,
     inference: Inference,
     findings: &mut Findings,
 ) {
@@ -167,7 +168,7 @@ fn before_the_beginning(
         } else {
             vec![
                 format!("T1 wrote {name}."),
-                format!("T2 {} T1.", comes_after(kind)),
+                format!("T2 {} T1.", comes_after(kind, order)),
                 format!("But T2 read what {name} held before anybody wrote it."),
             ]
         };
@@ -195,11 +196,13 @@ fn own_past(
 }
 
 /// How a reader is bound to what it should know.
-fn comes_after(kind: Kind) -> &'static str {
-    match kind {
-        Kind::NonMonotonicRead => "had already read from",
-        Kind::FracturedRead => "read from, or ran in the same process after,",
-        _ => "depends, through what was read and the order of processes, on",
+fn comes_after(kind: Kind, order: Sessions) -> &'static str {
+    match (kind, order) {
+        (Kind::NonMonotonicRead, _) => "had already read from",
+        (Kind::FracturedRead, Sessions::Ignore) => "read from",
+        (Kind::FracturedRead, Sessions::Count) => "read from, or ran in the same process after,",
+        (_, Sessions::Ignore) => "depends, through what was read, on",
+        (_, Sessions::Count) => "depends, through what was read and the order of processes, on",
     }
 }
 
@@ -249,7 +252,7 @@ fn tell(
                     } else {
                         format!(
                             "both wrote {key}; {reader} {} {from}, but read {key} from {to}",
-                            comes_after(kind)
+                            comes_after(kind, reads.order)
                         )
                     };
                     ("ww", reason)

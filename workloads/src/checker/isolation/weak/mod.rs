@@ -14,6 +14,9 @@
 //! processes and who read from whom form no circle (Biswas and Enea, OOPSLA 2019). That only the last
 //! such writer of each process, or within a transaction, is needed keeps it near linear (AWDIT, PLDI
 //! 2025).
+//!
+//! The same without the order of processes is what levels imply that do not speak of it
+//! ([`Sessions::Ignore`]).
 
 mod causal;
 mod clocks;
@@ -22,4 +25,4 @@ mod local;
 mod reads;
 
 pub(super) use decide::{Weak, decide};
-pub(super) use reads::{INITIAL, Reads};
+pub(super) use reads::{INITIAL, Reads, Sessions};

@@ -21,8 +21,17 @@ pub(in crate::checker::isolation) struct Read {
     pub(in crate::checker::isolation) own: bool,
 }
 
+/// Whether the order of each process counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::checker::isolation) enum Sessions {
+    Count,
+    Ignore,
+}
+
 /// Sessions, reads and writes of the transactions that took effect.
 pub(in crate::checker::isolation) struct Reads {
+    /// Whether the order of each process counts; if not, each transaction has a process of its own.
+    pub(in crate::checker::isolation) order: Sessions,
     /// Which transactions took effect.
     pub(in crate::checker::isolation) present: Vec<bool>,
     /// Of each transaction, the one of its process before it, or `NONE`.
@@ -44,10 +53,12 @@ impl Reads {
     pub(in crate::checker::isolation) fn new(
         transactions: &Transactions<'_>,
         sources: &Sources,
+        sessions: Sessions,
         meter: &mut Meter<'_>,
     ) -> Result<Self, Stop> {
         let count = transactions.len();
         let mut these = Reads {
+            order: sessions,
             present: transactions.all().map(|it| transactions.outcome(it) == Outcome::Ok).collect(),
             before: vec![NONE; count],
             place: vec![(NONE, 0); count],
@@ -105,7 +116,10 @@ impl Reads {
         let mut numbers: FxHashMap<u64, u32> = FxHashMap::default();
         let mut last: Vec<(u32, u32)> = Vec::new();
         for transaction in transactions.all().filter(|&it| self.present[it as usize]) {
-            let process = transactions.operations[transaction as usize].process;
+            let process = match self.order {
+                Sessions::Count => transactions.operations[transaction as usize].process,
+                Sessions::Ignore => u64::from(transaction),
+            };
             let session = *numbers.entry(process).or_insert(last.len() as u32);
             if session as usize == last.len() {
                 last.push((NONE, 0));
