@@ -17,7 +17,7 @@ use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
 use crate::system::installed::{NotInstalled, version_line};
 use crate::system::{
-    BoxFuture, Client, NodeContext, NodeStatus, Nodes, ReadMode, System, SystemEntry,
+    BoxFuture, Client, NodeContext, NodeStatus, Nodes, ReadMode, Setting, System, SystemEntry,
 };
 
 pub(in crate::system) const ENTRY: SystemEntry = SystemEntry {
@@ -28,8 +28,18 @@ pub(in crate::system) const ENTRY: SystemEntry = SystemEntry {
     has_own_ports: true,
     version,
     install: "apt-get install redis-server redis-sentinel",
-    settings: &[],
-    build: |options| Box::new(RedisSentinel { read_mode: options.read_mode }),
+    settings: &[MIN_REPLICAS],
+    build: |options| {
+        let min_replicas = options.settings.get(MIN_REPLICAS.name);
+        Box::new(RedisSentinel { read_mode: options.read_mode, min_replicas })
+    },
+};
+
+/// See `min-replicas-to-write` of Redis.
+const MIN_REPLICAS: Setting = Setting {
+    name: "min-replicas",
+    about: "how many replicas must have reported within 2 s, or the primary takes no writes",
+    values: &["0", "1", "2"],
 };
 
 /// What sentinels call the primary and its replicas.
@@ -44,6 +54,7 @@ const BOTH: &str = r#"redis-sentinel "$1" & exec redis-server "$2""#;
 
 struct RedisSentinel {
     read_mode: ReadMode,
+    min_replicas: &'static str,
 }
 
 fn version() -> Result<String, NotInstalled> {
@@ -60,7 +71,10 @@ impl Nodes for RedisSentinel {
     fn prepare(&self, context: &NodeContext) -> std::io::Result<()> {
         std::fs::create_dir_all(&context.data)?;
         let primary = context.peers.values().next().copied().unwrap_or(context.listen);
-        write_once(&server::file(&context.data), &server_settings(context, primary))?;
+        write_once(
+            &server::file(&context.data),
+            &server_settings(context, primary, self.min_replicas),
+        )?;
         write_once(&sentinel_file(&context.data), &sentinel_settings(context, primary))
     }
 
@@ -143,11 +157,15 @@ fn sentinel_address(server: SocketAddr) -> SocketAddr {
     SocketAddr::new(server.ip(), port.checked_add(1).unwrap_or(port - 1))
 }
 
-fn server_settings(context: &NodeContext, primary: SocketAddr) -> String {
+fn server_settings(context: &NodeContext, primary: SocketAddr, min_replicas: &str) -> String {
     let (ip, port) = (context.listen.ip(), context.listen.port());
     let mut settings = server::settings(context);
     // Writing to a string cannot fail.
-    let _ = writeln!(settings, "replica-announce-ip {ip}\nreplica-announce-port {port}");
+    let _ = writeln!(
+        settings,
+        "replica-announce-ip {ip}\nreplica-announce-port {port}\n\
+         min-replicas-to-write {min_replicas}\nmin-replicas-max-lag 2"
+    );
     if primary != context.listen {
         let _ = writeln!(settings, "replicaof {} {}", primary.ip(), primary.port());
     }
