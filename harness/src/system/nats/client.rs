@@ -21,20 +21,27 @@ pub(super) struct NatsClient {
     address: SocketAddr,
     interface: Interface,
     read_mode: ReadMode,
+    /// Of the stream.
+    replicas: usize,
     /// For each log, the place from which the next poll reads.
     positions: BTreeMap<String, u64>,
 }
 
 impl NatsClient {
-    pub(super) fn new(address: SocketAddr, interface: Interface, read_mode: ReadMode) -> Self {
+    pub(super) fn new(
+        address: SocketAddr,
+        interface: Interface,
+        read_mode: ReadMode,
+        replicas: usize,
+    ) -> Self {
         let positions = BTreeMap::new();
-        NatsClient { connection: None, address, interface, read_mode, positions }
+        NatsClient { connection: None, address, interface, read_mode, replicas, positions }
     }
 
     async fn apply(&mut self, invocation: &Invocation) -> Result<Completion, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(self.address).await.map_err(|error| {
+            None => jetstream::open(self.address, self.replicas).await.map_err(|error| {
                 Failure::without_effect(format!("connect to {}: {error}", self.address))
             })?,
         };

@@ -1,7 +1,10 @@
 //! The API of JetStream: JSON in requests to subjects of its own
 //! (<https://docs.nats.io/reference/reference-protocols/nats_api_reference>).
 
+use std::io;
+use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +20,9 @@ pub(super) const STREAM: &str = "breakwater";
 const SUBJECTS: [&str; 3] = ["set.*", "log.*", "probe.*"];
 /// A stream has no more replicas.
 pub(super) const REPLICAS_MAX: usize = 5;
+
+/// Whether the stream is there is answered by then.
+const CREATE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Answered by the leader of the stream.
 const GET_FROM_LEADER: &str = "$JS.API.STREAM.MSG.GET.breakwater";
@@ -36,6 +42,18 @@ pub(super) struct Stored {
     pub(super) subject: String,
     /// What was published.
     pub(super) payload: String,
+}
+
+/// Connects, and creates the stream if it is not there, as programs do when they start.
+pub(super) async fn open(address: SocketAddr, replicas: usize) -> io::Result<Connection> {
+    let mut connection = Connection::open(address).await?;
+    let created = create_stream(&mut connection, replicas);
+    match tokio::time::timeout(CREATE_PATIENCE, created).await {
+        // Whether the stream is there shows when it is used.
+        Ok(Ok(()) | Err(_)) => Ok(connection),
+        // A node that is cut off does not answer; a late reply would come in between.
+        Err(_) => Connection::open(address).await,
+    }
 }
 
 /// Creates the stream, with so many replicas; does nothing if it is there. The error is a sentence.
@@ -86,28 +104,56 @@ pub(super) async fn publish(
 }
 
 /// All messages of a subject from a place on, in order.
+///
+/// Each request may be answered by another replica, which may lack the end of the stream. So a place
+/// without a message is asked for again in a way that tells the end from a hole: by what comes next.
 pub(super) async fn read(
     connection: &mut Connection,
     read_mode: ReadMode,
     subject: &str,
     from: u64,
 ) -> Result<Vec<Stored>, Failure> {
-    let ends = [
-        json!({ "seq": from.max(1), "next_by_subj": subject }),
-        json!({ "last_by_subj": subject }),
-    ];
+    let ends = [next(subject, from), json!({ "last_by_subj": subject })];
     let mut ends = get(connection, read_mode, ends.into_iter()).await?.into_iter();
     let (Some(Some(first)), Some(Some(last))) = (ends.next(), ends.next()) else {
         return Ok(Vec::new());
     };
-    let others = (first.sequence + 1..last.sequence).map(|sequence| json!({ "seq": sequence }));
-    let others = get(connection, read_mode, others).await?;
+    let places = first.sequence + 1..=last.sequence;
+    let requests = places.clone().map(|sequence| json!({ "seq": sequence }));
+    let stored = get(connection, read_mode, requests).await?;
     let mut found = vec![first];
-    found.extend(others.into_iter().flatten().filter(|it| it.subject == subject));
-    if last.sequence > found[0].sequence {
-        found.push(last);
+    for (place, stored) in places.zip(stored) {
+        match stored {
+            Some(stored) => found.extend(Some(stored).filter(|it| it.subject == subject)),
+            None => {
+                found.extend(one_by_one(connection, read_mode, subject, place).await?);
+                break;
+            }
+        }
     }
     Ok(found)
+}
+
+async fn one_by_one(
+    connection: &mut Connection,
+    read_mode: ReadMode,
+    subject: &str,
+    from: u64,
+) -> Result<Vec<Stored>, Failure> {
+    let (mut found, mut from) = (Vec::new(), from);
+    loop {
+        let request = std::iter::once(next(subject, from));
+        let Some(stored) = get(connection, read_mode, request).await?.pop().flatten() else {
+            return Ok(found);
+        };
+        from = stored.sequence + 1;
+        found.push(stored);
+    }
+}
+
+/// Asks for the first message of a subject at this place or behind it.
+fn next(subject: &str, from: u64) -> Json {
+    json!({ "seq": from.max(1), "next_by_subj": subject })
 }
 
 /// The messages that these requests ask for; none where there is no such message.

@@ -11,8 +11,8 @@
 //! client.rs         a worker's connection, and what each interface of a workload means here
 //! ```
 //!
-//! A stream that is gone after the faults is created anew, as programs do when they start: so the final
-//! reads see that what was in it is lost.
+//! Whoever connects creates the stream if it is not there, as programs do when they start: so reads see
+//! that what was in a stream that is gone is lost.
 
 mod client;
 mod configuration;
@@ -49,23 +49,23 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
         Box::new(Nats {
             cluster: options.cluster,
             read_mode: options.read_mode,
-            nodes: AtomicUsize::new(1),
+            replicas: AtomicUsize::new(1),
         })
     },
 };
 
 /// The program, on the PATH.
 const PROGRAM: &str = "nats-server";
-/// The first server to lead is elected by then, or it is asked again.
-const CREATE_PATIENCE: Duration = Duration::from_secs(2);
+/// A node that serves answers by then.
+const SERVES_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause between attempts to create the stream.
 const CREATE_INTERVAL: Duration = Duration::from_millis(200);
 
 struct Nats {
     cluster: String,
     read_mode: ReadMode,
-    /// How many nodes the cluster was formed of.
-    nodes: AtomicUsize,
+    /// Of the stream: one on each node.
+    replicas: AtomicUsize,
 }
 
 /// Such as `2.9.10`.
@@ -106,7 +106,7 @@ impl Nodes for Nats {
 
     /// Creates the stream, as soon as the nodes have a leader.
     fn form(&self, nodes: &BTreeMap<NodeId, SocketAddr>) -> BoxFuture<'_, Result<(), String>> {
-        self.nodes.store(nodes.len(), Ordering::Relaxed);
+        self.replicas.store(nodes.len(), Ordering::Relaxed);
         let address = nodes.values().next().copied();
         let count = nodes.len();
         Box::pin(async move {
@@ -118,7 +118,7 @@ impl Nodes for Nats {
             }
             let address = address.ok_or("there is no node")?;
             // The caller ends it.
-            while self.create_stream(address).await.is_err() {
+            while !has_stream(address, count).await {
                 tokio::time::sleep(CREATE_INTERVAL).await;
             }
             Ok(())
@@ -136,26 +136,30 @@ impl Nodes for Nats {
 
 impl System for Nats {
     fn client(&self, _node: NodeId, address: SocketAddr, interface: Interface) -> Box<dyn Client> {
-        Box::new(NatsClient::new(address, interface, self.read_mode))
+        Box::new(NatsClient::new(address, interface, self.read_mode, self.replicas()))
     }
 
     /// It takes a message, and says that it has caught up.
     fn serves(&self, node: NodeId, address: SocketAddr) -> BoxFuture<'_, bool> {
+        let replicas = self.replicas();
         Box::pin(async move {
             let published = async {
-                let mut connection = Connection::open(address).await.ok()?;
-                let subject = format!("probe.{node}");
-                jetstream::publish(&mut connection, &subject, "0").await.ok()
+                let mut connection = jetstream::open(address, replicas).await.ok()?;
+                jetstream::publish(&mut connection, &format!("probe.{node}"), "0").await.ok()
             };
-            let published = tokio::time::timeout(CREATE_PATIENCE, published).await;
-            if !matches!(published, Ok(Some(_))) {
-                // It is there, or it is not; in both cases it is asked again.
-                let _ = self.create_stream(address).await;
-                return false;
-            }
-            has_caught_up(address).await
+            let published = tokio::time::timeout(SERVES_PATIENCE, published).await;
+            matches!(published, Ok(Some(_))) && has_caught_up(address).await
         })
     }
+}
+
+/// Creates the stream.
+async fn has_stream(address: SocketAddr, replicas: usize) -> bool {
+    let created = async {
+        let mut connection = Connection::open(address).await.ok()?;
+        jetstream::create_stream(&mut connection, replicas).await.ok()
+    };
+    matches!(tokio::time::timeout(SERVES_PATIENCE, created).await, Ok(Some(())))
 }
 
 /// It says so, and its replica answers reads.
@@ -165,13 +169,7 @@ async fn has_caught_up(address: SocketAddr) -> bool {
 }
 
 impl Nats {
-    async fn create_stream(&self, address: SocketAddr) -> Result<(), String> {
-        let created = async {
-            let connection = Connection::open(address).await;
-            let mut connection = connection.map_err(|error| format!("connect: {error}"))?;
-            jetstream::create_stream(&mut connection, self.nodes.load(Ordering::Relaxed)).await
-        };
-        let created = tokio::time::timeout(CREATE_PATIENCE, created).await;
-        created.unwrap_or_else(|_| Err("create the stream: no answer in time".to_owned()))
+    fn replicas(&self) -> usize {
+        self.replicas.load(Ordering::Relaxed)
     }
 }
