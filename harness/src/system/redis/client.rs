@@ -15,11 +15,6 @@ use crate::system::{BoxFuture, Client, Completion, ReadMode};
 pub(super) const INTERFACES: &[Interface] =
     &[Interface::Register, Interface::SizedRegister, Interface::Set, Interface::Counter];
 
-/// Keys that begin so are in one slot of a cluster, so that one primary has all of them.
-const SLOT_TAG: &str = "{breakwater}";
-/// That slot: CRC-16 of the text in braces, modulo the number of slots.
-pub(super) const SLOT: u16 = 4368;
-
 /// Sets a key if it holds what is expected, in one step.
 const CAS: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
                    redis.call('SET', KEYS[1], ARGV[2]) return 1 else return 0 end";
@@ -88,11 +83,7 @@ impl RedisClient {
                 return Err(Failure::Refused("the server is no primary"));
             }
         }
-        let key = invocation.key.as_ref().map_or_else(|| "\"\"".to_owned(), Value::to_string);
-        let name = match self.kind {
-            Kind::Primary => key,
-            Kind::Cluster => format!("{SLOT_TAG}{key}"),
-        };
+        let name = invocation.key.as_ref().map_or_else(|| "\"\"".to_owned(), Value::to_string);
         let argument = invocation.value.to_string();
         match (self.interface, invocation.f, &invocation.value) {
             (Interface::Set, "add", _) => {

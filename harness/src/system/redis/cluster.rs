@@ -5,7 +5,8 @@
 //! meet, slots, replicas ── form ──> ready: all know all, replicas are connected
 //! ```
 //!
-//! All keys of a workload are in one slot, so that one primary has them: the one that leads here.
+//! A server refuses the keys of another one, which is a failure without effect: of the clients of a key
+//! those on one node succeed. The primary that was promoted last is the one that leads here.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use workloads::workload::Interface;
 
-use super::client::{INTERFACES, Kind, RedisClient, SLOT};
+use super::client::{INTERFACES, Kind, RedisClient};
 use super::resp::{Connection, Reply};
 use super::server::{self, Role};
 use crate::node_id::NodeId;
@@ -64,14 +65,14 @@ impl Nodes for RedisCluster {
         NodeCommand { argv, log: context.log.clone() }
     }
 
-    /// Whether it has the slot of the workloads, and since which epoch.
+    /// Whether it has slots, and since which epoch.
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>> {
         Box::pin(async move {
             let asked = async {
                 let mut connection = Connection::open(address).await.ok()?;
                 let myself = members(&mut connection).await?.into_iter().find(|it| it.is_myself)?;
-                let has_slot = myself.slots.iter().any(|slots| slots.contains(&SLOT));
-                Some(NodeStatus::leading(myself.is_primary && has_slot, myself.epoch))
+                let leads = myself.is_primary && myself.has_slots;
+                Some(NodeStatus::leading(leads, myself.epoch))
             };
             tokio::time::timeout(patience, asked).await.ok()?
         })
@@ -132,9 +133,9 @@ struct Member {
     id: String,
     is_myself: bool,
     is_primary: bool,
-    /// Of the two that claim a slot the one with the higher epoch has it.
+    /// Of two that claim a slot the one with the higher epoch has it.
     epoch: u64,
-    slots: Vec<RangeInclusive<u16>>,
+    has_slots: bool,
 }
 
 async fn members(connection: &mut Connection) -> Option<Vec<Member>> {
@@ -147,17 +148,14 @@ fn member(line: &str) -> Option<Member> {
     let mut words = line.split_ascii_whitespace();
     let (id, _address, flags) = (words.next()?, words.next()?, words.next()?);
     let epoch = words.nth(3)?.parse().ok()?;
-    let slots = words.skip(1).filter(|word| !word.starts_with('[')).map(|word| {
-        let (first, last) = word.split_once('-').unwrap_or((word, word));
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    });
     let has = |flag| flags.split(',').any(|it| it == flag);
     Some(Member {
         id: id.to_owned(),
         is_myself: has("myself"),
         is_primary: has("master"),
         epoch,
-        slots: slots.collect::<Option<_>>()?,
+        // Behind the state of the link; those in brackets are on their way to another.
+        has_slots: words.skip(1).any(|word| !word.starts_with('[')),
     })
 }
 
@@ -247,11 +245,11 @@ mod tests {
             is_myself: true,
             is_primary: true,
             epoch: 3,
-            slots: vec![0..=5460, 5462..=5462],
+            has_slots: true,
         };
         assert_eq!(member(line), Some(expected));
         let replica = member("07c4 10.0.0.4:7000@7001 slave,fail? 07c3 0 17 3 connected").unwrap();
-        assert!(!replica.is_primary && !replica.is_myself && replica.slots.is_empty());
+        assert!(!replica.is_primary && !replica.is_myself && !replica.has_slots);
         assert_eq!(member("07c4 10.0.0.4:7000@7001 slave"), None);
     }
 
