@@ -57,7 +57,7 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
 };
 
 /// Erlang nodes start slowly, and one after the other.
-const START_LIMIT: Duration = Duration::from_secs(100);
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// A node that serves answers by then.
 const SERVES_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause between looks at nodes that get to know each other.
