@@ -10,6 +10,13 @@ pub struct NotInstalled {
     source: std::io::Error,
 }
 
+impl NotInstalled {
+    /// That this command cannot be run, and why.
+    pub(super) fn new(command: impl Into<String>, source: std::io::Error) -> NotInstalled {
+        NotInstalled { command: command.into(), source }
+    }
+}
+
 /// The first line of what a program says about its version.
 pub(super) fn version_line(
     program: &'static str,
@@ -17,7 +24,7 @@ pub(super) fn version_line(
 ) -> Result<String, NotInstalled> {
     let output =
         Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|source| {
-            NotInstalled { command: format!("{program} {}", arguments.join(" ")), source }
+            NotInstalled::new(format!("{program} {}", arguments.join(" ")), source)
         })?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().next().unwrap_or_default().to_owned())

@@ -7,7 +7,9 @@ mod admin;
 mod command;
 pub(crate) mod etcd;
 mod installed;
+mod nats;
 mod outcome;
+mod rabbitmq;
 mod redis;
 mod settings;
 #[cfg(feature = "store")]
@@ -63,6 +65,9 @@ pub const SYSTEMS: &[SystemEntry] = &[
     store::ENTRY,
     etcd::ENTRY,
     redis::REDIS_SENTINEL,
+    redis::REDIS_CLUSTER,
+    nats::ENTRY,
+    rabbitmq::ENTRY,
     command::ENTRY,
 ];
 

@@ -64,9 +64,13 @@ impl Generator for LogGenerator {
 
     fn observe(&mut self, _worker: usize, _completion: &Event) {}
 
-    /// One poll of each log, dealt to the workers: a poll returns all that is left.
+    /// Polls of each log by as many workers as share one, so that many nodes are asked: a poll returns
+    /// all that is left.
     fn final_operations(&mut self, worker: usize) -> Vec<Invocation> {
-        let mine = |log: &u64| log % self.concurrency == worker as u64;
+        let behind = |log: u64| {
+            (worker as u64 + self.concurrency - log % self.concurrency) % self.concurrency
+        };
+        let mine = |log: &u64| behind(*log) < CLIENTS_PER_KEY as u64;
         self.keys.used().filter(mine).map(poll).collect()
     }
 }
@@ -89,11 +93,23 @@ mod tests {
                 last = message;
             }
         }
-        let polls: Vec<String> = (0..5)
-            .flat_map(|worker| generator.final_operations(worker))
-            .map(|poll| poll.value.to_string())
-            .collect();
         let expected = [0, 1, 2].map(|log| format!(r#"[["poll",{{"{log}":[]}}]]"#));
-        assert_eq!(polls, expected);
+        for worker in 0..5 {
+            let polls = generator.final_operations(worker);
+            let polls: Vec<String> = polls.iter().map(|poll| poll.value.to_string()).collect();
+            assert_eq!(polls, expected);
+        }
+    }
+
+    #[test]
+    fn each_log_is_polled_in_the_end_by_neighbouring_workers() {
+        let options = GeneratorOptions { concurrency: 12, keys: 2, seed: 2 };
+        let mut generator = LogGenerator::new(&options);
+        let pollers = |generator: &mut LogGenerator, log: u64| -> Vec<usize> {
+            let polls = |worker: &usize| generator.final_operations(*worker).contains(&poll(log));
+            (0..12).filter(polls).collect()
+        };
+        assert_eq!(pollers(&mut generator, 0), [0, 1, 2, 3, 4]);
+        assert_eq!(pollers(&mut generator, 1), [1, 2, 3, 4, 5]);
     }
 }

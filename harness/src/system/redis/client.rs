@@ -19,24 +19,48 @@ pub(super) const INTERFACES: &[Interface] =
 const CAS: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
                    redis.call('SET', KEYS[1], ARGV[2]) return 1 else return 0 end";
 
+/// What a server is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A primary and its replicas: every server has all keys, and reads from a replica are old.
+    Primary,
+    /// A cluster: a server refuses the keys of others.
+    Cluster,
+}
+
 pub(super) struct RedisClient {
     connection: Option<Connection>,
     address: SocketAddr,
     interface: Interface,
     read_mode: ReadMode,
+    kind: Kind,
 }
 
 impl RedisClient {
-    pub(super) fn new(address: SocketAddr, interface: Interface, read_mode: ReadMode) -> Self {
-        RedisClient { connection: None, address, interface, read_mode }
+    pub(super) fn new(
+        address: SocketAddr,
+        interface: Interface,
+        read_mode: ReadMode,
+        kind: Kind,
+    ) -> Self {
+        RedisClient { connection: None, address, interface, read_mode, kind }
+    }
+
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let failed =
+            |error| Failure::without_effect(format!("connect to {}: {error}", self.address));
+        let mut connection = Connection::open(self.address).await.map_err(failed)?;
+        if (self.kind, self.read_mode) == (Kind::Cluster, ReadMode::Local) {
+            // A replica answers reads from now on.
+            connection.command(&["READONLY"]).await.map_err(failed)?;
+        }
+        Ok(connection)
     }
 
     async fn apply(&mut self, invocation: &Invocation) -> Result<Completion, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(self.address).await.map_err(|error| {
-                Failure::without_effect(format!("connect to {}: {error}", self.address))
-            })?,
+            None => self.connect().await?,
         };
         let result = self.run(&mut connection, invocation).await;
         // After a failure of the connection a late reply would be taken for another one.
@@ -52,7 +76,8 @@ impl RedisClient {
         connection: &mut Connection,
         invocation: &Invocation,
     ) -> Result<Value, Failure> {
-        if self.read_mode == ReadMode::Linearizable && is_read(invocation) {
+        let must_lead = (self.kind, self.read_mode) == (Kind::Primary, ReadMode::Linearizable);
+        if must_lead && is_read(invocation) {
             let role = ask(connection, &["ROLE"]).await?;
             if role.elements().first().and_then(Reply::text).as_deref() != Some("master") {
                 return Err(Failure::Refused("the server is no primary"));
