@@ -12,6 +12,7 @@ mod redis;
 mod settings;
 #[cfg(feature = "store")]
 mod store;
+mod zookeeper;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -63,6 +64,7 @@ pub const SYSTEMS: &[SystemEntry] = &[
     store::ENTRY,
     etcd::ENTRY,
     redis::REDIS_SENTINEL,
+    zookeeper::ENTRY,
     command::ENTRY,
 ];
 
