@@ -6,7 +6,9 @@
 mod admin;
 mod command;
 pub(crate) mod etcd;
+mod galera;
 mod installed;
+mod ordinary_user;
 mod outcome;
 mod redis;
 mod settings;
@@ -65,6 +67,7 @@ pub const SYSTEMS: &[SystemEntry] = &[
     etcd::ENTRY,
     redis::REDIS_SENTINEL,
     zookeeper::ENTRY,
+    galera::ENTRY,
     command::ENTRY,
 ];
 
