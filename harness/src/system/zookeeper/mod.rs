@@ -47,8 +47,9 @@ const SYNC: Setting = Setting {
 
 /// The program; the names of the packages it needs are in its manifest.
 const JAR: &str = "/usr/share/java/zookeeper.jar";
-/// Where the package has settings for its log.
-const LOG_SETTINGS: &str = "/etc/zookeeper/conf_example";
+/// Settings of the package for its log, and what writes it, which the manifest does not name.
+const LOG: &str = "/etc/zookeeper/conf_example:/usr/share/java/slf4j-log4j12.jar:\
+                   /usr/share/java/log4j-1.2.jar";
 /// The unit of all its time-outs. A session lasts from two to twenty of them.
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks that a follower may take to find its leader.
@@ -107,7 +108,7 @@ impl Nodes for ZooKeeper {
             "-cp",
         ];
         let mut argv: Vec<OsString> = words.iter().map(OsString::from).collect();
-        argv.push(format!("{LOG_SETTINGS}:{JAR}").into());
+        argv.push(format!("{LOG}:{JAR}").into());
         argv.push("org.apache.zookeeper.server.quorum.QuorumPeerMain".into());
         argv.push(settings_file(&context.data).into());
         NodeCommand { argv, log: context.log.clone() }
