@@ -15,6 +15,7 @@ pub(super) const INTERFACES: &[Interface] = &[
     Interface::Set,
     Interface::ListAppend,
     Interface::ReadWrite,
+    Interface::WriteOnce,
     Interface::Bank,
 ];
 
@@ -76,7 +77,7 @@ pub(super) async fn apply(
             let element = |row: Row| Some(value(row.into_iter().next()?.as_deref()));
             Ok(Value::list(found.rows.into_iter().filter_map(element)))
         }
-        (Interface::ListAppend | Interface::ReadWrite, "txn", _) => {
+        (Interface::ListAppend | Interface::ReadWrite | Interface::WriteOnce, "txn", _) => {
             connection.transaction(async |it| txn(it, &name, invocation).await).await
         }
         (Interface::Bank, "read", _) => {
