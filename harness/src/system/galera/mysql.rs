@@ -176,7 +176,7 @@ impl Reader<'_> {
             number => return Ok(number.into()),
         };
         let bytes = self.take(length)?;
-        Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+        Ok(bytes.iter().rev().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
     }
 
     fn row(&mut self, columns: u64) -> io::Result<Row> {
