@@ -1,5 +1,5 @@
-//! What each interface of a workload means in tables. Values are stored as JSON; a list is the JSON
-//! of its elements with commas between them.
+//! What each interface of a workload means in tables. Values are stored as JSON; an element is
+//! appended to a list by one statement, without reading the list first.
 
 use workloads::generator::Invocation;
 use workloads::generator::bank::{ACCOUNTS, FIRST_BALANCE};
