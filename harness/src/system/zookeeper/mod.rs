@@ -56,6 +56,8 @@ const TICK: Duration = Duration::from_millis(500);
 const INIT_TICKS: u32 = 20;
 /// Ticks that a follower may be behind its leader.
 const SYNC_TICKS: u32 = 8;
+/// A Java program takes a while to start where others want the processor too.
+const START_LIMIT: Duration = Duration::from_secs(60);
 /// What a node says about itself is less than this.
 const STATUS_BYTES_MAX: u64 = 16 << 10;
 
@@ -112,6 +114,10 @@ impl Nodes for ZooKeeper {
         argv.push("org.apache.zookeeper.server.quorum.QuorumPeerMain".into());
         argv.push(settings_file(&context.data).into());
         NodeCommand { argv, log: context.log.clone() }
+    }
+
+    fn start_limit(&self) -> Duration {
+        START_LIMIT
     }
 
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>> {
