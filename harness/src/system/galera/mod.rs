@@ -73,7 +73,7 @@ const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 /// Who connects, without a password.
 const USER: &str = "root";
 /// Tables are made on one node, and the others get all data from it, one after the other.
-const START_LIMIT: Duration = Duration::from_secs(90);
+const START_LIMIT: Duration = Duration::from_secs(180);
 
 struct Galera {
     cluster: String,
