@@ -6,14 +6,17 @@
 mod admin;
 mod command;
 pub(crate) mod etcd;
+mod galera;
 mod installed;
 mod nats;
+mod ordinary_user;
 mod outcome;
 mod rabbitmq;
 mod redis;
 mod settings;
 #[cfg(feature = "store")]
 mod store;
+mod zookeeper;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -68,6 +71,8 @@ pub const SYSTEMS: &[SystemEntry] = &[
     redis::REDIS_CLUSTER,
     nats::ENTRY,
     rabbitmq::ENTRY,
+    zookeeper::ENTRY,
+    galera::ENTRY,
     command::ENTRY,
 ];
 

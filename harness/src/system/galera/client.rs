@@ -1,0 +1,55 @@
+//! A worker's connection to one node.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use workloads::generator::Invocation;
+use workloads::history::{EventKind, Value};
+use workloads::workload::Interface;
+
+use super::USER;
+use super::mysql::Connection;
+use super::operations;
+use crate::system::outcome::{Failure, completion};
+use crate::system::{BoxFuture, Client, Completion};
+
+pub(super) struct GaleraClient {
+    connection: Option<Connection>,
+    address: SocketAddr,
+    interface: Interface,
+}
+
+impl GaleraClient {
+    pub(super) fn new(address: SocketAddr, interface: Interface) -> Self {
+        GaleraClient { connection: None, address, interface }
+    }
+
+    async fn apply(&mut self, invocation: &Invocation) -> Result<Value, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(self.address, USER).await.map_err(|error| {
+                Failure::without_effect(format!("connect to {}: {error}", self.address))
+            })?,
+        };
+        let value = operations::apply(&mut connection, self.interface, invocation).await?;
+        // After a failure it may have a transaction open, which ends with it.
+        self.connection = Some(connection);
+        Ok(value)
+    }
+}
+
+impl Client for GaleraClient {
+    fn invoke<'a>(
+        &'a mut self,
+        invocation: &'a Invocation,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Completion> {
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, self.apply(invocation)).await {
+                Ok(Ok(value)) => Completion { kind: EventKind::Ok, value, error: None },
+                Ok(Err(failure)) => completion(invocation, &failure),
+                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
+            }
+        })
+    }
+}
