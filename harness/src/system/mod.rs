@@ -7,7 +7,13 @@ mod admin;
 mod command;
 pub(crate) mod etcd;
 mod installed;
+#[cfg(feature = "postgres")]
+mod ordinary_user;
 mod outcome;
+#[cfg(feature = "postgres")]
+mod patroni;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod redis;
 mod settings;
 #[cfg(feature = "store")]
@@ -63,6 +69,10 @@ pub const SYSTEMS: &[SystemEntry] = &[
     store::ENTRY,
     etcd::ENTRY,
     redis::REDIS_SENTINEL,
+    #[cfg(feature = "postgres")]
+    postgres::ENTRY,
+    #[cfg(feature = "postgres")]
+    patroni::ENTRY,
     command::ENTRY,
 ];
 
