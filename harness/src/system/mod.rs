@@ -76,6 +76,12 @@ pub const SYSTEMS: &[SystemEntry] = &[
     command::ENTRY,
 ];
 
+/// Systems that this build lacks, each with the cargo feature that it needs.
+pub const LEFT_OUT: &[(&str, &str)] = match cfg!(feature = "postgres") {
+    true => &[],
+    false => &[("postgres", "postgres"), ("patroni", "postgres")],
+};
+
 /// The system of this name, if there is one.
 pub fn system(name: &str) -> Option<&'static SystemEntry> {
     SYSTEMS.iter().find(|entry| entry.name == name)
