@@ -124,7 +124,7 @@ impl Watch {
         if looks.get(&primary).is_some_and(|look| look.is_standby) {
             actions.push(Action::Promote);
         }
-        let others = || looks.iter().filter(|&(&node, _)| node != primary);
+        let others = || looks.iter().filter(move |&(&node, _)| node != primary);
         for (&node, look) in others() {
             if !look.is_standby {
                 actions.push(Action::Demote(node));

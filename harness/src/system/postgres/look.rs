@@ -73,7 +73,7 @@ impl Observer {
         let asked = async {
             let session = self.session(address).await.ok()?;
             let row = session.query_typed_one(LOOK, &[]).await.ok()?;
-            let number = |column| u64::try_from(row.try_get::<_, i64>(column).ok()?).ok();
+            let number = |column: usize| u64::try_from(row.try_get::<_, i64>(column).ok()?).ok();
             let look = Look {
                 is_standby: row.try_get(0).ok()?,
                 timeline: number(1)?,

@@ -189,7 +189,7 @@ async fn bank(transaction: &Transaction<'_>, invocation: &Invocation) -> Result<
             let mut balances = [(from, -amount), (to, amount)];
             for (number, balance) in &mut balances {
                 let select = "SELECT balance FROM accounts WHERE number = $1";
-                let row = transaction.query_typed_one(select, &[(number, Type::INT8)]).await?;
+                let row = transaction.query_typed_one(select, &[(&*number, Type::INT8)]).await?;
                 *balance += row.try_get::<_, i64>(0)?;
                 if *balance < 0 {
                     return Err(Failure::Refused("there is not enough in the account"));

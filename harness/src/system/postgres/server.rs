@@ -143,8 +143,8 @@ pub(super) fn command(context: &NodeContext, durability: Durability) -> Vec<OsSt
         FsyncMode::Off => "off",
     };
     // None of these is in the data, because a copy has that of its origin.
-    let own = [
-        ("listen_addresses", ip.as_str()),
+    let own: [(&str, &str); 5] = [
+        ("listen_addresses", &ip),
         ("port", &port),
         ("unix_socket_directories", ""),
         ("hba_file", &access),
@@ -156,4 +156,37 @@ pub(super) fn command(context: &NodeContext, durability: Durability) -> Vec<OsSt
         argv.push(format!("{name}={value}").into());
     }
     as_ordinary_user(argv)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::node_id::NodeId;
+
+    #[test]
+    fn only_a_node_without_data_that_is_not_the_primary_becomes_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let primary: SocketAddr = "10.0.0.1:7000".parse().unwrap();
+        let listen: SocketAddr = "10.0.0.2:7000".parse().unwrap();
+        let context = NodeContext {
+            node: NodeId(2),
+            listen,
+            peers: BTreeMap::from([(NodeId(1), primary), (NodeId(2), listen)]),
+            data: folder.path().join("data"),
+            log: folder.path().join("log"),
+            joins: false,
+        };
+        prepare(&context, listen).unwrap();
+        assert!(!origin_file(&context).exists());
+        std::fs::create_dir(&context.data).unwrap();
+        std::fs::write(context.data.join("PG_VERSION"), "15").unwrap();
+        prepare(&context, primary).unwrap();
+        assert!(!origin_file(&context).exists());
+        std::fs::remove_dir_all(&context.data).unwrap();
+        prepare(&context, primary).unwrap();
+        let origin = std::fs::read_to_string(origin_file(&context)).unwrap();
+        assert!(origin.starts_with("host=10.0.0.1 port=7000 user=postgres "));
+    }
 }
