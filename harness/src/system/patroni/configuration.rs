@@ -63,7 +63,7 @@ pub(super) fn configuration(context: &NodeContext, is_synchronous: bool) -> Stri
                 "synchronous_mode": is_synchronous,
                 "postgresql": { "use_pg_rewind": true, "parameters": parameters },
             },
-            "initdb": [{ "encoding": "UTF8" }, { "locale": "C" }, "no-sync"],
+            "initdb": [{ "encoding": "UTF8" }, { "locale": "C" }],
         },
         "postgresql": {
             "listen": server.to_string(),
@@ -79,7 +79,7 @@ pub(super) fn configuration(context: &NodeContext, is_synchronous: bool) -> Stri
             },
             "parameters": { "unix_socket_directories": "" },
             "create_replica_methods": ["basebackup"],
-            "basebackup": [{ "checkpoint": "fast" }, "no-sync"],
+            "basebackup": [{ "checkpoint": "fast" }],
         },
     });
     file.to_string()

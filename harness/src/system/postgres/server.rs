@@ -68,7 +68,7 @@ while :; do
     if [ -e "$origin" ]; then
         tries=240
         until find "$data" -mindepth 1 -delete && "$copy" --pgdata="$data" \
-            --dbname="$(cat "$origin")" --checkpoint=fast --no-sync --no-manifest
+            --dbname="$(cat "$origin")" --checkpoint=fast --no-manifest
         do
             tries=$((tries - 1))
             [ "$tries" -gt 0 ] || exit 1
@@ -78,7 +78,7 @@ while :; do
         touch "$data/standby.signal"
         rm "$origin"
     elif [ ! -e "$data/PG_VERSION" ]; then
-        "$initdb" --pgdata="$data" --username="$user" --auth=trust --no-sync \
+        "$initdb" --pgdata="$data" --username="$user" --auth=trust \
             --encoding=UTF8 --locale=C || exit 1
     fi
     "$postgres" -D "$data" "$@"
