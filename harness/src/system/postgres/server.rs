@@ -42,8 +42,8 @@ pub(in crate::system) fn version() -> Result<String, NotInstalled> {
 pub(in crate::system) const ACCESS: &[&str] =
     &["host all all 0.0.0.0/0 trust", "host replication all 0.0.0.0/0 trust"];
 
-/// What all servers are told: lost connections are noticed within seconds, and the clients' own errors
-/// stay out of the log.
+/// What all servers are told: lost connections are noticed within seconds, deadlocks at once, and the
+/// clients' own errors stay out of the log.
 pub(in crate::system) const SERVER_SETTINGS: &[(&str, &str)] = &[
     ("max_connections", "300"),
     ("shared_buffers", "32MB"),
@@ -52,6 +52,7 @@ pub(in crate::system) const SERVER_SETTINGS: &[(&str, &str)] = &[
     ("wal_receiver_timeout", "2s"),
     ("wal_receiver_status_interval", "1s"),
     ("wal_retrieve_retry_interval", "500ms"),
+    ("deadlock_timeout", "100ms"),
     ("log_min_messages", "log"),
 ];
 
