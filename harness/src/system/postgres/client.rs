@@ -2,6 +2,7 @@
 //!
 //! Every operation is one transaction. A standby takes no writes, and is read only where reads may be
 //! of what the asked node has; there at repeatable read, the highest level that a standby knows.
+//! A server is asked for its role when a connection is new, and while it is a standby before each write.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -53,8 +54,8 @@ pub(in crate::system) struct PostgresClient {
 
 struct Open {
     session: Session,
-    /// A primary stays one until it ends, and its connections with it.
-    is_primary: bool,
+    /// None if it was not asked yet. A primary stays one until it ends, and its connections with it.
+    is_primary: Option<bool>,
 }
 
 impl PostgresClient {
@@ -66,7 +67,7 @@ impl PostgresClient {
         self.committing = false;
         let mut open = match self.open.take().filter(|open| !open.session.is_closed()) {
             Some(open) => open,
-            None => Open { session: Session::open(self.address).await?, is_primary: false },
+            None => Open { session: Session::open(self.address).await?, is_primary: None },
         };
         let result = self.transact(&mut open, invocation).await;
         if !open.session.is_closed() {
@@ -82,11 +83,16 @@ impl PostgresClient {
     ) -> Result<Completion, Failure> {
         let ClientOptions { interface, isolation, read_mode } = self.options;
         let reads = is_read(invocation);
-        if !open.is_primary {
-            let row = open.session.query_typed_one("SELECT pg_is_in_recovery()", &[]).await?;
-            open.is_primary = !row.try_get::<_, bool>(0)?;
-        }
-        let isolation = match (open.is_primary, reads, read_mode) {
+        let may_read = reads && read_mode == ReadMode::Local;
+        let is_primary = match open.is_primary {
+            Some(true) => true,
+            Some(false) if may_read => false,
+            _ => {
+                let row = open.session.query_typed_one("SELECT pg_is_in_recovery()", &[]).await?;
+                *open.is_primary.insert(!row.try_get::<_, bool>(0)?)
+            }
+        };
+        let isolation = match (is_primary, reads, read_mode) {
             (true, ..) => isolation,
             (false, false, _) => return Err(Failure::Refused("the server is a read-only standby")),
             (false, true, ReadMode::Linearizable) => {

@@ -1,5 +1,6 @@
 //! What each interface of a workload means here. Values are stored as JSON.
 
+use futures_util::future::try_join_all;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 use workloads::generator::Invocation;
@@ -8,7 +9,7 @@ use workloads::history::Value;
 use workloads::workload::Interface;
 
 use super::session::Session;
-use crate::system::outcome::{Failure, steps};
+use crate::system::outcome::{Failure, is_read, steps};
 
 /// What it can be asked.
 pub(in crate::system) const INTERFACES: &[Interface] = &[
@@ -108,21 +109,33 @@ async fn set(transaction: &Transaction<'_>, invocation: &Invocation) -> Result<V
     }
 }
 
-/// Step by step, each a statement of its own. A list is its elements with commas between them.
+/// Step by step, each a statement of its own; reads among themselves are sent at once. A list is its
+/// elements with commas between them.
 async fn txn(
     transaction: &Transaction<'_>,
     interface: Interface,
     invocation: &Invocation,
 ) -> Result<Value, Failure> {
+    if is_read(invocation) {
+        let reads = steps(&invocation.value).map(|step| async move {
+            let [f, key, _] = step.as_list().unwrap_or_default() else {
+                return Err(Failure::unknown(invocation));
+            };
+            let name = step_name(invocation, key);
+            let seen = match interface {
+                Interface::ListAppend => read_list(transaction, &name).await?,
+                _ => read(transaction, &name).await?,
+            };
+            Ok(Value::from(vec![f.clone(), key.clone(), seen]))
+        });
+        return Ok(Value::from(try_join_all(reads).await?));
+    }
     let mut results = Vec::new();
     for step in steps(&invocation.value) {
         let [f, key, argument] = step.as_list().unwrap_or_default() else {
             return Err(Failure::unknown(invocation));
         };
-        let name = match &invocation.key {
-            None => format!("txn/{key}"),
-            Some(group) => format!("txn/{group}/{key}"),
-        };
+        let name = step_name(invocation, key);
         let result = match (f.as_str(), interface) {
             (Some("r"), Interface::ListAppend) => read_list(transaction, &name).await?,
             (Some("r"), _) => read(transaction, &name).await?,
@@ -139,6 +152,14 @@ async fn txn(
         results.push(Value::from(vec![f.clone(), key.clone(), result]));
     }
     Ok(Value::from(results))
+}
+
+/// The row of a step.
+fn step_name(invocation: &Invocation, key: &Value) -> String {
+    match &invocation.key {
+        None => format!("txn/{key}"),
+        Some(group) => format!("txn/{group}/{key}"),
+    }
 }
 
 async fn append(transaction: &Transaction<'_>, name: &str, element: &Value) -> Result<(), Failure> {
