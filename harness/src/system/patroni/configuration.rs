@@ -41,26 +41,40 @@ pub(super) fn configuration_file(context: &NodeContext) -> PathBuf {
     context.data.join("patroni.yml")
 }
 
+/// What a user chose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choices {
+    pub(super) is_synchronous: bool,
+    /// Does it ask the etcd of its own node too?
+    pub(super) asks_own_etcd: bool,
+}
+
 /// In JSON, which YAML includes.
-pub(super) fn configuration(context: &NodeContext, is_synchronous: bool) -> String {
+pub(super) fn configuration(context: &NodeContext, choices: Choices) -> String {
     let server = context.listen;
     let rest = beside(server, REST_PORT).to_string();
-    let etcd: Vec<String> =
-        context.peers.values().map(|&peer| beside(peer, ETCD_PORT).to_string()).collect();
+    let is_alone = context.peers.len() < 2;
+    let etcd: Vec<String> = context
+        .peers
+        .values()
+        .filter(|&&peer| choices.asks_own_etcd || is_alone || peer != server)
+        .map(|&peer| beside(peer, ETCD_PORT).to_string())
+        .collect();
     let parameters: serde_json::Map<String, Value> =
         SERVER_SETTINGS.iter().map(|&(name, value)| (name.to_owned(), json!(value))).collect();
     let file = json!({
         "scope": SCOPE,
         "name": context.node.to_string(),
         "restapi": { "listen": rest, "connect_address": rest },
-        "etcd3": { "hosts": etcd },
+        // With `use_proxies` it asks these members only, and does not look for others.
+        "etcd3": { "hosts": etcd, "use_proxies": !choices.asks_own_etcd },
         "bootstrap": {
             "dcs": {
                 "ttl": LOCK_SECONDS,
                 "loop_wait": LOOP_SECONDS,
                 "retry_timeout": RETRY_SECONDS,
                 "maximum_lag_on_failover": LAG_BYTES_MAX,
-                "synchronous_mode": is_synchronous,
+                "synchronous_mode": choices.is_synchronous,
                 "postgresql": { "use_pg_rewind": true, "parameters": parameters },
             },
             "initdb": [{ "encoding": "UTF8" }, { "locale": "C" }],
@@ -103,11 +117,15 @@ mod tests {
             log: "/log".into(),
             joins: false,
         };
-        let file: Value = serde_json::from_str(&configuration(&context, true)).unwrap();
+        let choices = Choices { is_synchronous: true, asks_own_etcd: true };
+        let file: Value = serde_json::from_str(&configuration(&context, choices)).unwrap();
         assert_eq!(file["postgresql"]["listen"], "10.0.0.2:7000");
         assert_eq!(file["restapi"]["listen"], "10.0.0.2:7001");
         assert_eq!(file["etcd3"]["hosts"], json!(["10.0.0.1:7002", "10.0.0.2:7002"]));
         assert_eq!(file["bootstrap"]["dcs"]["synchronous_mode"], true);
+        let choices = Choices { asks_own_etcd: false, ..choices };
+        let file: Value = serde_json::from_str(&configuration(&context, choices)).unwrap();
+        assert_eq!(file["etcd3"]["hosts"], json!(["10.0.0.1:7002"]));
         // Its peers have the port behind that of its clients.
         assert_eq!(etcd_context(&context).listen, "10.0.0.2:7002".parse().unwrap());
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio_postgres::IsolationLevel;
 use workloads::workload::Interface;
 
-use self::configuration::{configuration, configuration_file, etcd_context};
+use self::configuration::{Choices, configuration, configuration_file, etcd_context};
 use super::etcd::EtcdNodes;
 use super::installed::{NotInstalled, version_line};
 use super::ordinary_user::as_ordinary_user;
@@ -38,10 +38,13 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     has_own_ports: true,
     version,
     install: "apt-get install patroni postgresql etcd-server",
-    settings: &[ISOLATION, SYNCHRONOUS],
+    settings: &[ISOLATION, SYNCHRONOUS, ETCD],
     build: |options| {
         Box::new(Patroni {
-            is_synchronous: options.settings.get(SYNCHRONOUS.name) == "on",
+            choices: Choices {
+                is_synchronous: options.settings.get(SYNCHRONOUS.name) == "on",
+                asks_own_etcd: options.settings.get(ETCD.name) == "all",
+            },
             isolation: isolation(&options.settings),
             read_mode: options.read_mode,
             observer: Observer::default(),
@@ -55,6 +58,14 @@ const SYNCHRONOUS: Setting = Setting {
     values: &["off", "on"],
 };
 
+const ETCD: Setting = Setting {
+    name: "etcd",
+    about: "Which members of etcd a Patroni asks: those of the other nodes, or its own too. It reads \
+            without a quorum, so that its own, when it was cut off with it, shows it an old leader \
+            (patroni#3318).",
+    values: &["others", "all"],
+};
+
 /// Electing a first primary and making copies takes its time.
 const START_LIMIT: Duration = Duration::from_secs(120);
 /// A server that serves answers by then.
@@ -66,7 +77,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const BOTH: &str = r#"configuration=$1; shift; "$@" & exec patroni "$configuration""#;
 
 struct Patroni {
-    is_synchronous: bool,
+    choices: Choices,
     isolation: IsolationLevel,
     read_mode: ReadMode,
     observer: Observer,
@@ -87,7 +98,7 @@ impl Nodes for Patroni {
 
     fn prepare(&self, context: &NodeContext) -> std::io::Result<()> {
         std::fs::create_dir_all(&context.data)?;
-        std::fs::write(configuration_file(context), configuration(context, self.is_synchronous))
+        std::fs::write(configuration_file(context), configuration(context, self.choices))
     }
 
     fn node_command(&self, context: &NodeContext) -> NodeCommand {
@@ -122,7 +133,7 @@ impl Nodes for Patroni {
     fn is_ready(&self, address: SocketAddr, nodes: usize) -> BoxFuture<'_, bool> {
         Box::pin(async move {
             let look = self.observer.look(address, SERVES_PATIENCE).await;
-            look.is_some_and(|look| look.is_ready(nodes, self.is_synchronous))
+            look.is_some_and(|look| look.is_ready(nodes, self.choices.is_synchronous))
         })
     }
 
