@@ -11,6 +11,10 @@ mod installed;
 mod nats;
 mod ordinary_user;
 mod outcome;
+#[cfg(feature = "postgres")]
+mod patroni;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rabbitmq;
 mod redis;
 mod settings;
@@ -73,8 +77,18 @@ pub const SYSTEMS: &[SystemEntry] = &[
     rabbitmq::ENTRY,
     zookeeper::ENTRY,
     galera::ENTRY,
+    #[cfg(feature = "postgres")]
+    postgres::ENTRY,
+    #[cfg(feature = "postgres")]
+    patroni::ENTRY,
     command::ENTRY,
 ];
+
+/// Systems that this build lacks, each with the cargo feature that it needs.
+pub const LEFT_OUT: &[(&str, &str)] = match cfg!(feature = "postgres") {
+    true => &[],
+    false => &[("postgres", "postgres"), ("patroni", "postgres")],
+};
 
 /// The system of this name, if there is one.
 pub fn system(name: &str) -> Option<&'static SystemEntry> {
