@@ -78,6 +78,8 @@ pub enum Command {
     Doctor,
     /// Make many runs: workloads, faults, options and seeds; write one page about all of them
     Suite(crate::suite::SuiteArgs),
+    /// Make again what is published or documented about systems of others; see harness/FINDINGS.md
+    Findings(crate::findings::FindingsArgs),
     /// Measure how fast the store is, alone or beside another system
     Bench(Box<crate::bench::BenchArgs>),
     /// Run the store's replicas on virtual time: many seeds; one seed always gives the same trace

@@ -88,6 +88,7 @@ fn perform(cli: Cli) -> i32 {
         }
         Some(Command::Doctor) => (doctor(), exit_code::HARNESS_FAILURE),
         Some(Command::Suite(args)) => suite(&args),
+        Some(Command::Findings(args)) => findings(&args),
         #[cfg(feature = "simulation")]
         Some(Command::Simulate(args)) => {
             (crate::worlds::run_simulation(args), exit_code::BAD_USAGE)
@@ -114,6 +115,14 @@ fn is_called(name: &str) -> bool {
 fn suite(args: &crate::suite::SuiteArgs) -> (anyhow::Result<i32>, i32) {
     let result = crate::suite::run(args);
     let is_usage = matches!(&result, Err(error) if error.is::<crate::suite::DefinitionError>());
+    let code = if is_usage { exit_code::BAD_USAGE } else { exit_code::HARNESS_FAILURE };
+    (result, code)
+}
+
+/// A name that is in no row is bad usage, what goes wrong later a failure of ours.
+fn findings(args: &crate::findings::FindingsArgs) -> (anyhow::Result<i32>, i32) {
+    let result = crate::findings::run(args);
+    let is_usage = matches!(&result, Err(error) if error.is::<BadUsage>());
     let code = if is_usage { exit_code::BAD_USAGE } else { exit_code::HARNESS_FAILURE };
     (result, code)
 }

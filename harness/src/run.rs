@@ -26,6 +26,7 @@ use crate::nemesis::record::FaultRecord;
 use crate::node_id::NodeId;
 use crate::options::RunOptions;
 use crate::output;
+use crate::pausable::PausableClients;
 use crate::platform::Platform;
 use crate::platform::namespaces::Entered;
 use crate::progress::ProgressPrinter;
@@ -37,8 +38,8 @@ use crate::report::{analysis, terminal};
 use crate::role_watch::RoleWatch;
 use crate::run_store::{RunStore, RunStoreError};
 use crate::runner::{
-    ClientFactory, Dispatched, Dispatcher, DispatcherOptions, FailFast, NemesisThread, RunnerError,
-    Workers,
+    ClientFactory, Dispatched, Dispatcher, DispatcherOptions, FailFast, Limits, NemesisThread,
+    RunnerError, Workers,
 };
 use crate::running::Running;
 use crate::scenario::{self, Scenario};
@@ -266,11 +267,12 @@ async fn record(
             system.client(nodes[worker], cluster.address(nodes[worker]), interface)
         })
     };
-    let workers = Workers::start(options.concurrency, &factory, args.operation_timeout);
+    let clients = PausableClients::new(options.concurrency);
+    let workers = Workers::start(&clients, &factory, limits(options));
     let began = Instant::now();
     let mut nemesis = NemesisThread::start(
         chosen.platform.clone(),
-        Arc::new(ClusterControl(cluster.clone())),
+        Arc::new(ClusterControl { cluster: cluster.clone(), clients }),
         cluster.nodes().to_vec(),
         plan,
         began,
@@ -324,6 +326,15 @@ async fn record(
     let (events, shed) = dispatcher.finish();
     facts.shed_starts = shed;
     Ok(Recorded { events: Arc::new(events), faults: dispatched.faults, facts })
+}
+
+/// How long operations may take, where clients are stopped in the middle of them, too.
+fn limits(options: &RunOptions) -> Limits {
+    let running = options.args.operation_timeout;
+    match options.needs(Arrangement::Clients) {
+        true => Limits { running, total: running + options.args.time_limit },
+        false => Limits { running, total: running },
+    }
 }
 
 /// The time until every node has answered a write and a read again.

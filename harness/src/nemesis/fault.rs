@@ -11,10 +11,10 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 
 use super::faults::{
-    BANDWIDTH, CLOCK_DRIFT, CLOCK_JUMP, CLOCK_STROBE, CORRUPT, CORRUPT_FILE, CRASH_LOOP, DELAY,
-    DISK_ERROR, DISK_FULL, DUPLICATE, FLAPPING, HALF_OPEN, KILL, LOSS, MEMBERSHIP, PARTIAL,
-    PARTITION, PAUSE, PAUSE_KILL, POWER_LOSS, REORDER, RESET, RESTART, ROLLING_RESTART, SLOW,
-    SLOW_DISK, SNAPSHOT, STUCK_DISK, SWIZZLE, TRANSFER, WIPE,
+    BANDWIDTH, CLIENT_PAUSE, CLOCK_DRIFT, CLOCK_JUMP, CLOCK_STROBE, CORRUPT, CORRUPT_FILE,
+    CRASH_LOOP, DELAY, DISK_ERROR, DISK_FULL, DUPLICATE, FLAPPING, HALF_OPEN, KILL, LOSS,
+    MEMBERSHIP, PARTIAL, PARTITION, PAUSE, PAUSE_KILL, POWER_LOSS, REORDER, RESET, RESTART,
+    ROLLING_RESTART, SLOW, SLOW_DISK, SNAPSHOT, STUCK_DISK, SWIZZLE, TRANSFER, WIPE,
 };
 use super::record::FaultRecord;
 use super::surroundings::{Seen, Surroundings};
@@ -54,6 +54,7 @@ pub const FAULTS: &[&FaultKind] = &[
     &CLOCK_JUMP,
     &CLOCK_DRIFT,
     &CLOCK_STROBE,
+    &CLIENT_PAUSE,
 ];
 
 /// One line of the table of faults.
@@ -81,6 +82,8 @@ pub enum Arrangement {
     Disk,
     /// Nodes have clocks that can be set.
     Clock,
+    /// Operations have as much time as clients may be stopped.
+    Clients,
 }
 
 /// The cluster that faults are planned for.

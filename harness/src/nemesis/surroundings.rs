@@ -8,6 +8,7 @@ use super::fault::ActiveFault;
 use super::network::Network;
 use crate::disk::Disk;
 use crate::node_id::NodeId;
+use crate::pausable::PausableClients;
 use crate::platform::{Platform, PlatformError, ProcessState};
 use crate::system::{AdminAction, AdminError, Members};
 
@@ -45,6 +46,11 @@ pub trait NodeControl: Send + Sync {
     /// Why there is none.
     fn disk(&self, node: NodeId) -> Result<Arc<Disk>, String> {
         Err(format!("{node} has no disk that can fail"))
+    }
+
+    /// The clients of the run, if they can be stopped; otherwise none.
+    fn clients(&self) -> PausableClients {
+        PausableClients::default()
     }
 
     /// Errors that the node logs from now on, until it is called with false, are no findings.
