@@ -129,7 +129,7 @@ pub struct RunArgs {
     /// What is chosen about the system, NAME=VALUE by comma; see `list systems NAME`
     #[arg(long, value_name = "SETTINGS")]
     pub settings: Option<String>,
-    /// What the system `command` is: a TOML file; see harness/ADAPTERS.md
+    /// What the systems `command` and `external` are: a TOML file; see harness/ADAPTERS.md
     #[arg(long, value_name = "FILE")]
     pub adapter: Option<PathBuf>,
     /// Number of nodes

@@ -15,7 +15,9 @@ use crate::nemesis::{ClockReading, NodeControl, Operator};
 use crate::node_id::NodeId;
 use crate::pausable::PausableClients;
 use crate::platform::{Endpoint, Platform, PlatformError, ProcessState, real_time};
-use crate::system::{Admin, AdminAction, AdminError, Members, NodeContext, NodeStatus, Nodes};
+use crate::system::{
+    Admin, AdminAction, AdminError, FaultCommand, Members, NodeContext, NodeStatus, Nodes,
+};
 
 /// A node that does not answer a status request by then counts as not answering.
 const STATUS_PATIENCE: Duration = Duration::from_millis(400);
@@ -370,6 +372,10 @@ impl NodeControl for ClusterControl {
 
     fn clients(&self) -> PausableClients {
         self.clients.clone()
+    }
+
+    fn fault_commands(&self) -> &[FaultCommand] {
+        self.cluster.system.fault_commands()
     }
 
     fn excuse_errors(&self, node: NodeId, excused: bool) {

@@ -14,6 +14,7 @@ use crate::exit_code;
 use crate::nemesis::fault::Arrangement;
 use crate::options::RunOptions;
 use crate::platform::capability::Capability;
+use crate::platform::external::External;
 use crate::platform::loopback::Loopback;
 use crate::platform::namespaces::{EnterOptions, Namespaces, UserNamespace, enter};
 use crate::platform::{self, Capabilities, Chosen};
@@ -174,6 +175,13 @@ fn run_command(args: RunArgs) -> i32 {
 }
 
 fn one_run(options: RunOptions) -> anyhow::Result<i32> {
+    if let Some(external) = options.adapter.as_ref().and_then(|it| it.external.as_ref()) {
+        let platform = Arc::new(External::new(external.addresses.clone()));
+        let why = "external: somebody else runs the nodes".to_owned();
+        let chosen = ChosenPlatform { platform, why, namespaces: None };
+        log_to_stderr();
+        return Ok(runtime()?.block_on(run::run(options, chosen))?);
+    }
     let capabilities = platform::probe()?;
     let chosen = platform::choose(options.args.platform, options.args.fabric, &capabilities)?;
     let sets_clocks = options.needs(Arrangement::Clock)

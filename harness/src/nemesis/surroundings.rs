@@ -10,7 +10,7 @@ use crate::disk::Disk;
 use crate::node_id::NodeId;
 use crate::pausable::PausableClients;
 use crate::platform::{Platform, PlatformError, ProcessState};
-use crate::system::{AdminAction, AdminError, Members};
+use crate::system::{AdminAction, AdminError, FaultCommand, Members};
 
 /// How long probes wait for packets.
 pub(super) const PROBE_PATIENCE: Duration = Duration::from_millis(250);
@@ -51,6 +51,11 @@ pub trait NodeControl: Send + Sync {
     /// The clients of the run, if they can be stopped; otherwise none.
     fn clients(&self) -> PausableClients {
         PausableClients::default()
+    }
+
+    /// What the author of the adapter's file can break.
+    fn fault_commands(&self) -> &[FaultCommand] {
+        &[]
     }
 
     /// Errors that the node logs from now on, until it is called with false, are no findings.

@@ -6,6 +6,7 @@
 mod admin;
 mod command;
 pub(crate) mod etcd;
+mod external;
 mod installed;
 mod outcome;
 mod redis;
@@ -25,7 +26,7 @@ use workloads::generator::Invocation;
 use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
-pub use self::command::{Adapter, AdapterError};
+pub use self::command::{Adapter, AdapterError, FaultCommand};
 pub use self::installed::NotInstalled;
 pub use self::settings::{Setting, Settings, SettingsError};
 use crate::node_id::NodeId;
@@ -64,6 +65,7 @@ pub const SYSTEMS: &[SystemEntry] = &[
     etcd::ENTRY,
     redis::REDIS_SENTINEL,
     command::ENTRY,
+    external::ENTRY,
 ];
 
 /// The system of this name, if there is one.
@@ -218,6 +220,11 @@ pub trait Nodes: Send + Sync {
 
     /// Asks a node about itself; none if it does not answer in time.
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>>;
+
+    /// Faults that the author of its adapter wrote.
+    fn fault_commands(&self) -> &[FaultCommand] {
+        &[]
+    }
 
     /// What operators can do to it, if it has commands for that.
     fn admin(&self) -> Option<&dyn Admin> {

@@ -20,7 +20,7 @@ use workloads::generator::Invocation;
 use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
-pub use self::adapter::{Adapter, AdapterError};
+pub use self::adapter::{Adapter, AdapterError, FaultCommand};
 use self::program::{Program, Request};
 use super::outcome::{Failure, completion};
 use super::{BoxFuture, Client, Completion, NodeContext, NodeStatus, Nodes, System, SystemEntry};
@@ -41,7 +41,7 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     },
 };
 
-struct AdaptedSystem {
+pub(super) struct AdaptedSystem {
     adapter: Arc<Adapter>,
     workload: &'static str,
     /// Programs that are asked for the status of a node, one for each address; none while it starts.
@@ -52,7 +52,7 @@ struct AdaptedSystem {
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 impl AdaptedSystem {
-    fn new(adapter: Arc<Adapter>, workload: &'static str) -> AdaptedSystem {
+    pub(super) fn new(adapter: Arc<Adapter>, workload: &'static str) -> AdaptedSystem {
         AdaptedSystem { adapter, workload, watchers: Arc::default() }
     }
 
@@ -121,6 +121,10 @@ impl Nodes for AdaptedSystem {
         Box::pin(async move {
             tokio::time::timeout(patience, self.ask_status(address)).await.ok().flatten()
         })
+    }
+
+    fn fault_commands(&self) -> &[FaultCommand] {
+        self.adapter.fault_commands()
     }
 }
 
