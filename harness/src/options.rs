@@ -9,7 +9,7 @@ use crate::nemesis::fault::{Arrangement, FaultKind, Situation, parse_faults};
 use crate::nemesis::plan::{PlanOptions, PlannedFault, left_out, plan};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
-use crate::runner::FailFast;
+use crate::runner::{FailFast, Limits};
 use crate::scenario::{self, Scenario, Setting};
 use crate::seed::stream;
 use crate::system::{Adapter, Settings, StorageMode, SystemEntry};
@@ -176,6 +176,15 @@ impl RunOptions {
     /// Does a fault of this run need it?
     pub fn needs(&self, arrangement: Arrangement) -> bool {
         self.faults.iter().any(|kind| kind.arrangements.contains(&arrangement))
+    }
+
+    /// How long operations may take: longer by the clock on the wall where clients are stopped meanwhile.
+    pub fn limits(&self) -> Limits {
+        let running = self.args.operation_timeout;
+        match self.needs(Arrangement::Clients) {
+            true => Limits { running, total: running + self.args.time_limit },
+            false => Limits { running, total: running },
+        }
     }
 
     /// The faults, as they are written in names: `kill+pause`, or `none`.

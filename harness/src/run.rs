@@ -38,8 +38,8 @@ use crate::report::{analysis, terminal};
 use crate::role_watch::RoleWatch;
 use crate::run_store::{RunStore, RunStoreError};
 use crate::runner::{
-    ClientFactory, Dispatched, Dispatcher, DispatcherOptions, FailFast, Limits, NemesisThread,
-    RunnerError, Workers,
+    ClientFactory, Dispatched, Dispatcher, DispatcherOptions, FailFast, NemesisThread, RunnerError,
+    Workers,
 };
 use crate::running::Running;
 use crate::scenario::{self, Scenario};
@@ -268,7 +268,7 @@ async fn record(
         })
     };
     let clients = PausableClients::new(options.concurrency);
-    let workers = Workers::start(&clients, &factory, limits(options));
+    let workers = Workers::start(&clients, &factory, options.limits());
     let began = Instant::now();
     let mut nemesis = NemesisThread::start(
         chosen.platform.clone(),
@@ -326,15 +326,6 @@ async fn record(
     let (events, shed) = dispatcher.finish();
     facts.shed_starts = shed;
     Ok(Recorded { events: Arc::new(events), faults: dispatched.faults, facts })
-}
-
-/// How long operations may take, where clients are stopped in the middle of them, too.
-fn limits(options: &RunOptions) -> Limits {
-    let running = options.args.operation_timeout;
-    match options.needs(Arrangement::Clients) {
-        true => Limits { running, total: running + options.args.time_limit },
-        false => Limits { running, total: running },
-    }
 }
 
 /// The time until every node has answered a write and a read again.

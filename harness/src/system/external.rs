@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use workloads::generator::Invocation;
 use workloads::workload::Interface;
 
 use super::command::{AdaptedSystem, FaultCommand};
 use super::settings::Settings;
 use super::{
-    BoxFuture, Client, NodeContext, NodeStatus, Nodes, System, SystemEntry, SystemOptions, system,
+    BoxFuture, Client, Completion, NodeContext, NodeStatus, Nodes, System, SystemEntry,
+    SystemOptions, system,
 };
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
@@ -30,21 +32,23 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
 struct External {
     /// Who speaks to it.
     spoken: Box<dyn System>,
+    /// The name of the run, if keys must be kept apart from those of other runs: a program does so itself.
+    keys_of: Option<String>,
     fault_commands: Vec<FaultCommand>,
 }
 
 fn build(options: SystemOptions) -> Box<dyn System> {
     let adapter = options.adapter.clone().unwrap_or_default();
     let fault_commands = adapter.fault_commands().to_vec();
-    let spoken: Box<dyn System> = match adapter.protocol().and_then(system) {
+    let (spoken, keys_of): (Box<dyn System>, _) = match adapter.protocol().and_then(system) {
         Some(entry) => {
-            // What may be chosen about a system is chosen where it is started, but for what clients do.
+            let run = options.cluster.clone();
             let settings = Settings::parse("", entry.settings).unwrap_or_default();
-            (entry.build)(SystemOptions { settings, ..options })
+            ((entry.build)(SystemOptions { settings, ..options }), Some(run))
         }
-        None => Box::new(AdaptedSystem::new(adapter, options.workload)),
+        None => (Box::new(AdaptedSystem::new(adapter, options.workload, options.cluster)), None),
     };
-    Box::new(External { spoken, fault_commands })
+    Box::new(External { spoken, keys_of, fault_commands })
 }
 
 impl Nodes for External {
@@ -78,10 +82,58 @@ impl Nodes for External {
 
 impl System for External {
     fn client(&self, node: NodeId, address: SocketAddr, interface: Interface) -> Box<dyn Client> {
-        self.spoken.client(node, address, interface)
+        let client = self.spoken.client(node, address, interface);
+        match &self.keys_of {
+            Some(run) => Box::new(ClientOfRun { client, run: run.clone() }),
+            None => client,
+        }
     }
 
     fn serves(&self, node: NodeId, address: SocketAddr) -> BoxFuture<'_, bool> {
         self.spoken.serves(node, address)
+    }
+}
+
+/// A client whose keys are those of one run: what earlier runs left behind is not seen.
+struct ClientOfRun {
+    client: Box<dyn Client>,
+    run: String,
+}
+
+impl Client for ClientOfRun {
+    fn invoke<'a>(
+        &'a mut self,
+        invocation: &'a Invocation,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Completion> {
+        let invocation = of_run(&self.run, invocation);
+        Box::pin(async move { self.client.invoke(&invocation, timeout).await })
+    }
+}
+
+fn of_run(run: &str, invocation: &Invocation) -> Invocation {
+    let key = match &invocation.key {
+        Some(key) => format!("{run}/{key}"),
+        None => run.to_owned(),
+    };
+    Invocation { key: Some(key.into()), ..invocation.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use workloads::history::Value;
+
+    use super::*;
+
+    #[test]
+    fn keys_of_two_runs_never_meet() {
+        let key = |run, key: Option<u64>| {
+            let invocation =
+                Invocation { f: "read", key: key.map(Value::from), value: Value::Null };
+            of_run(run, &invocation).key.unwrap()
+        };
+        assert_eq!(key("a", Some(7)), Value::from("a/7"));
+        assert_ne!(key("a", Some(7)), key("b", Some(7)));
+        assert_ne!(key("a", None), key("b", None));
     }
 }
