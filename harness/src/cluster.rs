@@ -14,13 +14,12 @@ use crate::disk::{Disk, Disks};
 use crate::nemesis::{ClockReading, NodeControl, Operator};
 use crate::node_id::NodeId;
 use crate::pausable::PausableClients;
-use crate::platform::{Endpoint, Platform, PlatformError, ProcessState, real_time};
+use crate::platform::{Endpoint, Platform, PlatformError, ProcessState};
 use crate::system::{
     Admin, AdminAction, AdminError, FaultCommand, Members, NodeContext, NodeStatus, Nodes,
+    STATUS_PATIENCE, WallClock,
 };
 
-/// A node that does not answer a status request by then counts as not answering.
-const STATUS_PATIENCE: Duration = Duration::from_millis(400);
 /// A node gets this long to end by itself at the end of a run.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// A command of an operator takes no longer than this.
@@ -211,12 +210,10 @@ impl Cluster {
 
     /// Asks a node what its wall clock shows.
     pub async fn wall_clock(&self, node: NodeId) -> Option<ClockReading> {
-        let asked = real_time();
-        let status = self.system.status(self.address(node), STATUS_PATIENCE).await?;
-        let answered = real_time();
+        let WallClock { shows, asked, answered } =
+            self.system.wall_clock(self.address(node)).await?;
         let at = asked + (answered - asked) / 2;
-        let ahead = status.wall_clock? - at;
-        Some(ClockReading { at, ahead, uncertainty: (answered - asked) / 2 + 1 })
+        Some(ClockReading { at, ahead: shows - at, uncertainty: (answered - asked) / 2 + 1 })
     }
 
     /// Ends all nodes. Returns one sentence for each that had ended by itself, or said something

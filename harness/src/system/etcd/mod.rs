@@ -20,7 +20,10 @@ use workloads::workload::Interface;
 use self::client::EtcdClient;
 use self::locks::Locking;
 pub(crate) use self::nodes::{EtcdNodes, version};
-use super::{BoxFuture, Client, NodeContext, NodeStatus, Nodes, ReadMode, System, SystemEntry};
+use super::{
+    BoxFuture, Client, NodeContext, NodeStatus, Nodes, ReadMode, System, SystemEntry, WallClock,
+    http_date,
+};
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
 
@@ -67,6 +70,10 @@ impl Nodes for Etcd {
 
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>> {
         EtcdNodes.status(address, patience)
+    }
+
+    fn wall_clock(&self, address: SocketAddr) -> BoxFuture<'_, Option<WallClock>> {
+        Box::pin(http_date::wall_clock(address, "/version"))
     }
 }
 
