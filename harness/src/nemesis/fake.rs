@@ -27,7 +27,7 @@ pub(super) struct FakeCluster {
     /// Does every command of an operator fail?
     pub(super) refuses: AtomicBool,
     /// Clients that nobody runs, unless a test does.
-    pub(super) clients: PausableClients,
+    clients: PausableClients,
     /// Does each node know the others by addresses of its own?
     has_proxies: bool,
 }
@@ -46,6 +46,11 @@ impl FakeCluster {
     /// Each of its nodes knows the others by addresses of its own.
     pub(super) fn with_proxies(nodes: u16) -> FakeCluster {
         FakeCluster { has_proxies: true, ..FakeCluster::new(nodes) }
+    }
+
+    /// These clients use it.
+    pub(super) fn with_clients(nodes: u16, clients: PausableClients) -> FakeCluster {
+        FakeCluster { clients, ..FakeCluster::new(nodes) }
     }
 
     fn nodes(&self) -> Vec<NodeId> {
