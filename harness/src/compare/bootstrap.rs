@@ -88,7 +88,7 @@ pub(super) fn discoveries(chances: &[f64], mistakes: f64) -> Vec<bool> {
         .zip(1_u32..)
         .filter(|&(&chance, rank)| chance <= mistakes * f64::from(rank) / chances.len() as f64)
         .map(|(&chance, _)| chance)
-        .next_back();
+        .last();
     chances.iter().map(|&chance| limit.is_some_and(|limit| chance <= limit)).collect()
 }
 

@@ -91,6 +91,9 @@ struct Datagrams {
 /// A write, by who was asked for it and its name there.
 type Name = (SocketAddr, u64);
 
+/// What a write is answered, once it is.
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>;
+
 #[derive(Default)]
 struct State {
     last_id: u64,
@@ -127,7 +130,7 @@ pub(crate) fn open(api: &Api, peers: &BTreeMap<NodeId, String>) {
 pub(super) fn send_on(
     request: &Request,
     leader: NodeId,
-) -> Option<Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>> {
+) -> Option<Answer> {
     let datagrams = OPEN.get()?;
     let to = datagrams.peers.get(&leader).copied()?;
     let mut request = operation::bound(request.clone());
