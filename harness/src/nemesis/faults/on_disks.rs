@@ -19,6 +19,8 @@ use crate::platform::ProcessState;
 
 /// The exit code of a node that gives up on its disk: EX_IOERR of `sysexits.h`.
 const EXIT_STORAGE: i32 = 74;
+/// The exit code of a node that cannot start, such as on a disk without room.
+const EXIT_START: i32 = 1;
 /// A sound disk of ours answers at once, a loaded machine may not.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So long a synchronisation must hang to be stuck.
@@ -272,10 +274,12 @@ fn bring_back(
         std::thread::sleep(LOOK_AGAIN);
     }
     match process.state(node) {
-        ProcessState::Gone { status: Some(EXIT_STORAGE) } => {
+        ProcessState::Gone { status: Some(status) }
+            if status == EXIT_STORAGE || (status == EXIT_START && failures > 0) =>
+        {
             let restarted = surroundings.control.restart(node);
             restarted.map_err(|error| Owed::Node(error.to_string()))?;
-            Ok(format!("{node} gave up (status {EXIT_STORAGE}) and was started again"))
+            Ok(format!("{node} gave up (status {status}) and was started again"))
         }
         ProcessState::Gone { status } => Err(Owed::Nothing(format!("ended with {status:?}"))),
         ProcessState::Running { .. } | ProcessState::Stopped { .. } => {
