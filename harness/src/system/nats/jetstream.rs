@@ -162,13 +162,19 @@ async fn get(
     read_mode: ReadMode,
     requests: impl Iterator<Item = Json>,
 ) -> Result<Vec<Option<Stored>>, Failure> {
-    let (subject, stored): (_, fn(&Message) -> Result<Option<Stored>, Failure>) = match read_mode {
-        ReadMode::Linearizable => (GET_FROM_LEADER, from_leader),
-        ReadMode::Local => (GET_FROM_REPLICA, from_replica),
+    let subject = match read_mode {
+        ReadMode::Linearizable => GET_FROM_LEADER,
+        ReadMode::Local => GET_FROM_REPLICA,
     };
     let requests: Vec<_> = requests.map(|request| (subject, request.to_string())).collect();
     let replies = connection.request_all(&requests).await.map_err(Failure::in_doubt)?;
-    replies.iter().map(stored).collect()
+    replies
+        .iter()
+        .map(|reply| match read_mode {
+            ReadMode::Linearizable => from_leader(reply),
+            ReadMode::Local => from_replica(reply),
+        })
+        .collect()
 }
 
 /// `{"message":{"subject":"set.3","seq":12,"data":"NDI="}}`

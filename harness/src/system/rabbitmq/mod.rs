@@ -72,7 +72,7 @@ struct RabbitMq {
 }
 
 fn version() -> Result<String, NotInstalled> {
-    configuration::version().map_err(|source| NotInstalled::new("rabbitmq-server", source))
+    configuration::version().map_err(|source| NotInstalled::new("run rabbitmq-server", source))
 }
 
 impl RabbitMq {

@@ -127,10 +127,7 @@ pub(crate) fn open(api: &Api, peers: &BTreeMap<NodeId, String>) {
 }
 
 /// Sends a write to the leader, if it is one that goes as datagrams; returns its answer.
-pub(super) fn send_on(
-    request: &Request,
-    leader: NodeId,
-) -> Option<Answer> {
+pub(super) fn send_on(request: &Request, leader: NodeId) -> Option<Answer> {
     let datagrams = OPEN.get()?;
     let to = datagrams.peers.get(&leader).copied()?;
     let mut request = operation::bound(request.clone());
