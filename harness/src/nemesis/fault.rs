@@ -126,7 +126,7 @@ pub trait ActiveFault: Send {
 
 impl FaultKind {
     /// Is it nothing without what a user wrote?
-    fn needs_an_author(&self) -> bool {
+    pub fn needs_an_author(&self) -> bool {
         self.arrangements.contains(&Arrangement::Commands)
     }
 

@@ -67,7 +67,7 @@ const ETCD: Setting = Setting {
 };
 
 /// Electing a first primary and making copies takes its time.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// A server that serves answers by then.
 const SERVES_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between looks for the first primary.
