@@ -14,7 +14,7 @@ use crate::output;
 use crate::recorded_run::{self, RecordedRun};
 use crate::report::results::RunInfo;
 use crate::report::{analysis, files, terminal};
-use crate::system::{ReadMode, SYSTEMS, SystemEntry, system};
+use crate::system::{LEFT_OUT, ReadMode, SYSTEMS, SystemEntry, system};
 use crate::usage::{BadUsage, unknown};
 
 /// What the run's workload expects first.
@@ -80,7 +80,11 @@ fn rows(table: Table) -> Vec<(String, String)> {
             FAULTS.iter().map(|kind| (kind.name.to_owned(), kind.about.to_owned())).collect()
         }
         Table::Systems => {
-            SYSTEMS.iter().map(|system| (system.name.to_owned(), about_system(system))).collect()
+            let here = SYSTEMS.iter().map(|it| (it.name.to_owned(), about_system(it)));
+            let left_out = LEFT_OUT.iter().map(|(name, feature)| {
+                (name.to_string(), format!("[built without it; it needs --features {feature}]"))
+            });
+            here.chain(left_out).collect()
         }
         Table::Models => crate::check::models(),
         Table::Properties => crate::check::properties(),

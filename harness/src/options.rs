@@ -12,7 +12,7 @@ use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
 use crate::runner::FailFast;
 use crate::scenario::{self, Scenario, Setting};
 use crate::seed::stream;
-use crate::system::{Adapter, Settings, StorageMode, SystemEntry};
+use crate::system::{Adapter, LEFT_OUT, SYSTEMS, Settings, StorageMode, SystemEntry};
 use crate::usage::{BadUsage, check_bug, unknown};
 
 /// Operations per second.
@@ -61,9 +61,7 @@ impl RunOptions {
             )
         })?;
         let faults = parse_faults(&args.faults).map_err(|error| BadUsage(error.to_string()))?;
-        let system = crate::system::system(&args.system).ok_or_else(|| {
-            unknown("system", &args.system, crate::system::SYSTEMS.iter().map(|entry| entry.name))
-        })?;
+        let system = system(&args.system)?;
         if !system.interfaces.contains(&workload.interface) {
             return Err(BadUsage(format!(
                 "the system {} has nothing that the workload {} could use\n\
@@ -175,6 +173,17 @@ impl RunOptions {
         }
         self.faults.iter().map(|kind| kind.name).collect::<Vec<_>>().join("+")
     }
+}
+
+fn system(name: &str) -> Result<&'static SystemEntry, BadUsage> {
+    if let Some((_, feature)) = LEFT_OUT.iter().find(|(left_out, _)| *left_out == name) {
+        return Err(BadUsage(format!(
+            "this harness was built without the system {name}\n\
+             hint: cargo run -p harness --features {feature} -- --system {name}"
+        )));
+    }
+    crate::system::system(name)
+        .ok_or_else(|| unknown("system", name, SYSTEMS.iter().map(|entry| entry.name)))
 }
 
 /// The faults as a scenario has them.

@@ -17,9 +17,13 @@ pub fn command(seed: u64) -> String {
 /// The command of a run with these arguments, by this build.
 pub(crate) fn with_arguments(arguments: &[String]) -> String {
     let mut words = vec!["cargo run -p harness"];
-    if cfg!(feature = "planted-bugs") {
-        words.push("--features planted-bugs");
-    }
+    let features = match (cfg!(feature = "planted-bugs"), cfg!(feature = "postgres")) {
+        (false, false) => None,
+        (true, false) => Some("--features planted-bugs"),
+        (false, true) => Some("--features postgres"),
+        (true, true) => Some("--features planted-bugs,postgres"),
+    };
+    words.extend(features);
     words.push("--");
     words.extend(arguments.iter().map(String::as_str));
     words.join(" ")

@@ -11,10 +11,7 @@ pub struct NotInstalled {
 }
 
 /// The first line of what a program says about its version.
-pub(super) fn version_line(
-    program: &'static str,
-    arguments: &[&str],
-) -> Result<String, NotInstalled> {
+pub(super) fn version_line(program: &str, arguments: &[&str]) -> Result<String, NotInstalled> {
     let output =
         Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|source| {
             NotInstalled { command: format!("{program} {}", arguments.join(" ")), source }

@@ -7,7 +7,13 @@ mod admin;
 mod command;
 pub(crate) mod etcd;
 mod installed;
+#[cfg(feature = "postgres")]
+mod ordinary_user;
 mod outcome;
+#[cfg(feature = "postgres")]
+mod patroni;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod redis;
 mod settings;
 #[cfg(feature = "store")]
@@ -63,8 +69,18 @@ pub const SYSTEMS: &[SystemEntry] = &[
     store::ENTRY,
     etcd::ENTRY,
     redis::REDIS_SENTINEL,
+    #[cfg(feature = "postgres")]
+    postgres::ENTRY,
+    #[cfg(feature = "postgres")]
+    patroni::ENTRY,
     command::ENTRY,
 ];
+
+/// Systems that this build lacks, each with the cargo feature that it needs.
+pub const LEFT_OUT: &[(&str, &str)] = match cfg!(feature = "postgres") {
+    true => &[],
+    false => &[("postgres", "postgres"), ("patroni", "postgres")],
+};
 
 /// The system of this name, if there is one.
 pub fn system(name: &str) -> Option<&'static SystemEntry> {
