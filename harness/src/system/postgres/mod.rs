@@ -73,7 +73,7 @@ const FAILOVER: Setting = Setting {
 /// The primary in the beginning.
 const FIRST: NodeId = NodeId(1);
 /// Making copies takes its time.
-const START_LIMIT: Duration = Duration::from_secs(90);
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// A server that serves answers by then.
 const SERVES_PATIENCE: Duration = Duration::from_secs(1);
 
