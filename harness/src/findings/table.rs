@@ -146,7 +146,8 @@ impl Row {
     /// An option that cannot be one.
     pub(super) fn command(&self) -> Result<String, TableError> {
         let case = self.case()?;
-        let words = [format!("--workload={}", self.workload), format!("--faults={}", self.faults)];
+        let mut words = vec![format!("--workload={}", self.workload)];
+        words.extend(case.faults_argument());
         let words = case.arguments[..1].iter().chain(&words).chain(&case.arguments[1..]);
         let words: Vec<String> = words.map(|word| word.replacen('=', " ", 1)).collect();
         Ok(format!("harness {}", words.join(" ")))

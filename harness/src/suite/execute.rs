@@ -156,11 +156,9 @@ fn start(runs: &ChildRuns, root: &Path, job: Job) -> io::Result<Running> {
     std::fs::create_dir_all(&out)?;
     let stdout = File::create(out.join("stdout.txt"))?;
     let stderr = File::create(out.join("stderr.txt"))?;
-    let words = [
-        format!("--workload={}", job.case.workload),
-        format!("--faults={}", job.case.faults),
-        format!("--seed={}", job.seed),
-    ];
+    let mut words =
+        vec![format!("--workload={}", job.case.workload), format!("--seed={}", job.seed)];
+    words.extend(job.case.faults_argument());
     let mut arguments: Vec<OsString> = words.into_iter().map(OsString::from).collect();
     arguments.extend(job.case.arguments.iter().map(OsString::from));
     arguments.push("--out".into());

@@ -46,6 +46,14 @@ impl Case {
     }
 }
 
+impl Case {
+    /// `--faults=...`; none if a scenario has the faults.
+    pub(crate) fn faults_argument(&self) -> Option<String> {
+        let has_scenario = self.arguments.iter().any(|it| it.starts_with("--scenario="));
+        (!has_scenario).then(|| format!("--faults={}", self.faults))
+    }
+}
+
 /// A whole suite.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Record {

@@ -137,7 +137,11 @@ fn clients_at_work(runtime: &tokio::runtime::Runtime, number: usize) -> Pausable
 
 #[test]
 fn clients_are_stopped_in_the_middle_of_their_operations_and_go_on() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
     let clients = clients_at_work(&runtime, 5);
     let cluster = Arc::new(FakeCluster::with_clients(3, clients.clone()));
     let plan = planned(&[&CLIENT_PAUSE]);
