@@ -78,6 +78,7 @@ bugs! {
     RevisionOfBatch, "revision-of-batch", "writes that are applied together are all told the revision of the last one";
     WatchGap, "watch-gap", "a watch is not told of the last of several changes that are applied together";
     TokenGoesBack, "token-goes-back", "every other token of a lock is smaller by 1000 than it should be";
+    TokenShared, "token-shared", "locks that are taken within 10000 log entries have the same token";
     KeepAliveIgnored, "keep-alive-ignored", "a keep-alive is answered, but the lease ends as if there had been none";
 }
 

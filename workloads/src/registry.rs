@@ -21,6 +21,7 @@ pub const WORKLOADS: &[&Workload] = &[
     &workload::QUEUE,
     &workload::LOG,
     &workload::LOCK,
+    &workload::LOCK_SET,
     &workload::LEASE,
     &workload::UNIQUE_IDS,
     &workload::WATCH,

@@ -22,6 +22,9 @@ pub(super) fn lock<S: StateStore>(
             if overlay.has(Bug::TokenGoesBack) && token.is_multiple_of(2) {
                 token = token.saturating_sub(1_000).max(1);
             }
+            if overlay.has(Bug::TokenShared) {
+                token = (token - token % 10_000).max(1);
+            }
             let holder = LockHolder { lease, token };
             overlay.take_lock(name, holder);
             (OutcomeKind::Done, holder)

@@ -9,6 +9,7 @@ mod kv;
 mod kv_append;
 mod lease;
 mod lock;
+mod lock_set;
 mod log;
 mod long_fork;
 mod mixed_sizes;
@@ -36,6 +37,7 @@ pub use kv::KV;
 pub use kv_append::KV_APPEND;
 pub use lease::LEASE;
 pub use lock::LOCK;
+pub use lock_set::LOCK_SET;
 pub use log::LOG;
 pub use long_fork::LONG_FORK;
 pub use mixed_sizes::MIXED_SIZES;
@@ -83,6 +85,8 @@ pub enum Interface {
     Set,
     /// The same, each set as one value.
     SetValue,
+    /// As [`Interface::SetValue`], changed under a lock.
+    LockSet,
     /// `txn` with a list of `["r", key, null]` and `["append", key, element]`.
     ListAppend,
     /// `txn` with a list of `["r", key, null]` and `["w", key, value]`.
@@ -125,6 +129,7 @@ impl Interface {
         Interface::MultiRegister,
         Interface::Set,
         Interface::SetValue,
+        Interface::LockSet,
         Interface::ListAppend,
         Interface::ReadWrite,
         Interface::WriteOnce,

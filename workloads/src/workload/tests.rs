@@ -70,6 +70,9 @@ const CASES: &[Case] = &[
     right("set-full", "0 @x add 1 ; 1 @x read -> [1]"),
     stale("set-full", "0 @x add 1 ; 1 @x read -> []"),
     wrong("set-full", "0 @x add 1 ; 1 @x add 2 ; 0 @x read -> [2] ; 0 @x read -> [1]"),
+    right("lock-set", "0 @x add 1 ; 1 @x read -> [1]"),
+    stale("lock-set", "0 @x add 1 ; 1 @x read -> []"),
+    wrong("lock-set", "0 @x add 1 ; 1 @x add 2 ; 0 @x read -> [2] ; 0 @x read -> [1]"),
     right("append", r#"0 txn [["append",1,1]] ; 1 txn [["r",1,null]] -> [["r",1,[1]]]"#),
     stale("append", r#"0 txn [["append",1,1]] ; 1 txn [["r",1,null]] ; 1 txn [["r",1,[1]]]"#),
     wrong(

@@ -25,6 +25,11 @@ pub(super) async fn apply(
     match (invocation.f, number("token")) {
         ("acquire", _) => {
             let given = acquire(connection, name).await?;
+            let given = map([
+                ("token", Value::from(given.token)),
+                ("lease-ms", Value::from(LEASE_MS)),
+                ("lease", Value::from(given.lease)),
+            ]);
             if let Some(pause) = number("pause-ms") {
                 // As a client that the operating system or a garbage collector stops.
                 tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -48,7 +53,18 @@ pub(super) async fn apply(
     }
 }
 
-async fn acquire(connection: &mut Connection<'_>, name: String) -> Result<Value, Failure> {
+/// A lock that was taken.
+pub(super) struct Given {
+    pub(super) token: u64,
+    /// It lives for [`LEASE_MS`].
+    pub(super) lease: u64,
+}
+
+/// Takes a lock, if nobody holds it for long.
+pub(super) async fn acquire(
+    connection: &mut Connection<'_>,
+    name: String,
+) -> Result<Given, Failure> {
     // A lease that nobody uses ends by itself.
     let lease = connection
         .kv
@@ -61,17 +77,13 @@ async fn acquire(connection: &mut Connection<'_>, name: String) -> Result<Value,
         }
         let locked = connection.kv.lock(name.clone(), lease.id).await?;
         if locked.acquired {
-            return Ok(map([
-                ("token", Value::from(locked.token)),
-                ("lease-ms", Value::from(LEASE_MS)),
-                ("lease", Value::from(lease.id)),
-            ]));
+            return Ok(Given { token: locked.token, lease: lease.id });
         }
     }
     Err(Failure::Refused("somebody else holds the lock"))
 }
 
 /// Digits whose order is that of the numbers.
-fn digits(token: u64) -> String {
+pub(super) fn digits(token: u64) -> String {
     format!("{token:020}")
 }

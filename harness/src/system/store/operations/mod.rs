@@ -8,6 +8,7 @@ mod counter;
 mod elements;
 mod lease;
 mod lock;
+mod lock_set;
 mod log;
 mod monotonic;
 mod registers;
@@ -72,6 +73,7 @@ pub(super) async fn apply(
         Interface::Text => texts::apply(connection, invocation).await,
         Interface::Set | Interface::Queue => elements::apply(connection, invocation).await,
         Interface::SetValue => set_value::apply(connection, invocation).await,
+        Interface::LockSet => lock_set::apply(connection, invocation).await,
         Interface::ListAppend => {
             transactions::apply(connection, invocation, transactions::Holds::List).await
         }

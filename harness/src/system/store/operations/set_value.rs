@@ -14,14 +14,17 @@ pub(super) async fn apply(
     let key = format!("set/{}", key(invocation));
     match invocation.f {
         "add" => add(connection, key, &invocation.value).await,
-        "read" => {
-            let found = connection.get(key).await?;
-            let text = found.map(|found| String::from_utf8_lossy(&found.value).into_owned());
-            let elements = text.iter().flat_map(|text| text.split_whitespace());
-            Ok(Value::list(elements.map(|element| value(element.as_bytes()))))
-        }
+        "read" => read(connection, key).await,
         _ => Err(Failure::unknown(invocation)),
     }
+}
+
+/// All elements.
+pub(super) async fn read(connection: &mut Connection<'_>, key: String) -> Result<Value, Failure> {
+    let found = connection.get(key).await?;
+    let text = found.map(|found| String::from_utf8_lossy(&found.value).into_owned());
+    let elements = text.iter().flat_map(|text| text.split_whitespace());
+    Ok(Value::list(elements.map(|element| value(element.as_bytes()))))
 }
 
 async fn add(
