@@ -4,8 +4,11 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     put_commit();
-    println!("cargo::rerun-if-changed=etcd.proto");
-    let descriptors = protox::compile(["etcd.proto"], ["."])?;
+    const ETCD: [&str; 2] = ["etcd.proto", "etcd_lock.proto"];
+    for file in ETCD {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    let descriptors = protox::compile(ETCD, ["."])?;
     tonic_prost_build::configure().bytes(".").build_server(false).compile_fds(descriptors)?;
     Ok(())
 }

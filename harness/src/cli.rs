@@ -78,6 +78,8 @@ pub enum Command {
     Doctor,
     /// Make many runs: workloads, faults, options and seeds; write one page about all of them
     Suite(crate::suite::SuiteArgs),
+    /// Make again what is published or documented about systems of others; see harness/FINDINGS.md
+    Findings(crate::findings::FindingsArgs),
     /// Measure how fast the store is, alone or beside another system
     Bench(Box<crate::bench::BenchArgs>),
     /// Run the store's replicas on virtual time: many seeds; one seed always gives the same trace
@@ -127,7 +129,7 @@ pub struct RunArgs {
     /// What is chosen about the system, NAME=VALUE by comma; see `list systems NAME`
     #[arg(long, value_name = "SETTINGS")]
     pub settings: Option<String>,
-    /// What the system `command` is: a TOML file; see harness/ADAPTERS.md
+    /// What the systems `command` and `external` are: a TOML file; see harness/ADAPTERS.md
     #[arg(long, value_name = "FILE")]
     pub adapter: Option<PathBuf>,
     /// Number of nodes

@@ -13,11 +13,13 @@ use tokio::runtime::Handle;
 use crate::disk::{Disk, Disks};
 use crate::nemesis::{ClockReading, NodeControl, Operator};
 use crate::node_id::NodeId;
-use crate::platform::{Endpoint, Platform, PlatformError, ProcessState, real_time};
-use crate::system::{Admin, AdminAction, AdminError, Members, NodeContext, NodeStatus, Nodes};
+use crate::pausable::PausableClients;
+use crate::platform::{Endpoint, Platform, PlatformError, ProcessState};
+use crate::system::{
+    Admin, AdminAction, AdminError, FaultCommand, Members, NodeContext, NodeStatus, Nodes,
+    STATUS_PATIENCE, WallClock,
+};
 
-/// A node that does not answer a status request by then counts as not answering.
-const STATUS_PATIENCE: Duration = Duration::from_millis(400);
 /// A node gets this long to end by itself at the end of a run.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// A command of an operator takes no longer than this.
@@ -208,12 +210,10 @@ impl Cluster {
 
     /// Asks a node what its wall clock shows.
     pub async fn wall_clock(&self, node: NodeId) -> Option<ClockReading> {
-        let asked = real_time();
-        let status = self.system.status(self.address(node), STATUS_PATIENCE).await?;
-        let answered = real_time();
+        let WallClock { shows, asked, answered } =
+            self.system.wall_clock(self.address(node)).await?;
         let at = asked + (answered - asked) / 2;
-        let ahead = status.wall_clock? - at;
-        Some(ClockReading { at, ahead, uncertainty: (answered - asked) / 2 + 1 })
+        Some(ClockReading { at, ahead: shows - at, uncertainty: (answered - asked) / 2 + 1 })
     }
 
     /// Ends all nodes. Returns one sentence for each that had ended by itself, or said something
@@ -304,12 +304,17 @@ impl Cluster {
     }
 }
 
-/// The nemesis' view of a cluster.
-pub struct ClusterControl(pub Arc<Cluster>);
+/// The nemesis' view of a cluster and of those who use it.
+pub struct ClusterControl {
+    /// The nodes.
+    pub cluster: Arc<Cluster>,
+    /// The clients.
+    pub clients: PausableClients,
+}
 
 impl NodeControl for ClusterControl {
     fn leader(&self) -> Option<NodeId> {
-        let statuses = self.0.runtime.block_on(self.0.statuses());
+        let statuses = self.cluster.runtime.block_on(self.cluster.statuses());
         statuses
             .into_iter()
             .filter(|(_, status)| status.leads)
@@ -318,26 +323,26 @@ impl NodeControl for ClusterControl {
     }
 
     fn wall_clock(&self, node: NodeId) -> Option<ClockReading> {
-        self.0.runtime.block_on(self.0.wall_clock(node))
+        self.cluster.runtime.block_on(self.cluster.wall_clock(node))
     }
 
     fn restart(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
-        self.0.killed().insert(node);
-        self.0.start_node(node)
+        self.cluster.killed().insert(node);
+        self.cluster.start_node(node)
     }
 
     fn restart_joining(&self, node: NodeId) -> Result<ProcessState, PlatformError> {
-        locked(&self.0.joining).insert(node);
+        locked(&self.cluster.joining).insert(node);
         self.restart(node)
     }
 
     fn wipe(&self, node: NodeId) -> Result<u64, PlatformError> {
-        if !matches!(self.0.platform.process().state(node), ProcessState::Gone { .. }) {
+        if !matches!(self.cluster.platform.process().state(node), ProcessState::Gone { .. }) {
             return Err(PlatformError::Unsupported(format!("{node} runs, and uses its data")));
         }
-        self.0.killed().insert(node);
-        let disk = self.0.disks.get(node).ok();
-        let data = disk.map_or_else(|| self.0.data(node), |disk| disk.data());
+        self.cluster.killed().insert(node);
+        let disk = self.cluster.disks.get(node).ok();
+        let data = disk.map_or_else(|| self.cluster.data(node), |disk| disk.data());
         let removed = empty_folder(&data).map_err(|source| PlatformError::Os {
             what: format!("remove what is in {}", data.display()),
             source,
@@ -350,22 +355,30 @@ impl NodeControl for ClusterControl {
     }
 
     fn serves(&self, node: NodeId) -> bool {
-        let status = self.0.system.status(self.0.address(node), STATUS_PATIENCE);
-        self.0.runtime.block_on(status).is_some()
+        let status = self.cluster.system.status(self.cluster.address(node), STATUS_PATIENCE);
+        self.cluster.runtime.block_on(status).is_some()
     }
 
     fn operator(&self) -> Option<&dyn Operator> {
-        self.0.system.admin().map(|_| self as &dyn Operator)
+        self.cluster.system.admin().map(|_| self as &dyn Operator)
     }
 
     fn disk(&self, node: NodeId) -> Result<Arc<Disk>, String> {
-        self.0.disks.get(node).cloned()
+        self.cluster.disks.get(node).cloned()
+    }
+
+    fn clients(&self) -> PausableClients {
+        self.clients.clone()
+    }
+
+    fn fault_commands(&self) -> &[FaultCommand] {
+        self.cluster.system.fault_commands()
     }
 
     fn excuse_errors(&self, node: NodeId, excused: bool) {
         // Without a length nothing is excused, or all that follows.
-        let length = std::fs::metadata(self.0.log(node)).map(|log| log.len());
-        let mut all = self.0.excused();
+        let length = std::fs::metadata(self.cluster.log(node)).map(|log| log.len());
+        let mut all = self.cluster.excused();
         let parts = all.entry(node).or_default();
         match (excused, parts.last_mut()) {
             (true, _) => parts.push(length.unwrap_or(u64::MAX)..u64::MAX),
@@ -377,19 +390,19 @@ impl NodeControl for ClusterControl {
 
 impl Operator for ClusterControl {
     fn groups(&self) -> u32 {
-        self.0.system.admin().map_or(0, Admin::groups)
+        self.cluster.system.admin().map_or(0, Admin::groups)
     }
 
     fn members(&self, group: u32) -> Result<Members, AdminError> {
-        let admin = self.0.admin("list the members")?;
-        let nodes = self.0.addresses();
-        self.0.runtime.block_on(admin.members(&nodes, group, OPERATOR_PATIENCE))
+        let admin = self.cluster.admin("list the members")?;
+        let nodes = self.cluster.addresses();
+        self.cluster.runtime.block_on(admin.members(&nodes, group, OPERATOR_PATIENCE))
     }
 
     fn perform(&self, group: u32, action: AdminAction) -> Result<String, AdminError> {
-        let admin = self.0.admin(&action.to_string())?;
-        let nodes = self.0.addresses();
-        self.0.runtime.block_on(admin.perform(&nodes, group, action, OPERATOR_PATIENCE))
+        let admin = self.cluster.admin(&action.to_string())?;
+        let nodes = self.cluster.addresses();
+        self.cluster.runtime.block_on(admin.perform(&nodes, group, action, OPERATOR_PATIENCE))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::exit_code;
 use crate::nemesis::fault::Arrangement;
 use crate::options::RunOptions;
 use crate::platform::capability::Capability;
+use crate::platform::external::External;
 use crate::platform::loopback::Loopback;
 use crate::platform::namespaces::{EnterOptions, Namespaces, UserNamespace, enter};
 use crate::platform::{self, Capabilities, Chosen};
@@ -88,6 +89,7 @@ fn perform(cli: Cli) -> i32 {
         }
         Some(Command::Doctor) => (doctor(), exit_code::HARNESS_FAILURE),
         Some(Command::Suite(args)) => suite(&args),
+        Some(Command::Findings(args)) => findings(&args),
         #[cfg(feature = "simulation")]
         Some(Command::Simulate(args)) => {
             (crate::worlds::run_simulation(args), exit_code::BAD_USAGE)
@@ -114,6 +116,14 @@ fn is_called(name: &str) -> bool {
 fn suite(args: &crate::suite::SuiteArgs) -> (anyhow::Result<i32>, i32) {
     let result = crate::suite::run(args);
     let is_usage = matches!(&result, Err(error) if error.is::<crate::suite::DefinitionError>());
+    let code = if is_usage { exit_code::BAD_USAGE } else { exit_code::HARNESS_FAILURE };
+    (result, code)
+}
+
+/// A name that is in no row is bad usage, what goes wrong later a failure of ours.
+fn findings(args: &crate::findings::FindingsArgs) -> (anyhow::Result<i32>, i32) {
+    let result = crate::findings::run(args);
+    let is_usage = matches!(&result, Err(error) if error.is::<BadUsage>());
     let code = if is_usage { exit_code::BAD_USAGE } else { exit_code::HARNESS_FAILURE };
     (result, code)
 }
@@ -165,6 +175,13 @@ fn run_command(args: RunArgs) -> i32 {
 }
 
 fn one_run(options: RunOptions) -> anyhow::Result<i32> {
+    if let Some(external) = options.adapter.as_ref().and_then(|it| it.external.as_ref()) {
+        let platform = Arc::new(External::new(external.addresses.clone()));
+        let why = "external: somebody else runs the nodes".to_owned();
+        let chosen = ChosenPlatform { platform, why, namespaces: None };
+        log_to_stderr();
+        return Ok(runtime()?.block_on(run::run(options, chosen))?);
+    }
     let capabilities = platform::probe()?;
     let chosen = platform::choose(options.args.platform, options.args.fabric, &capabilities)?;
     let sets_clocks = options.needs(Arrangement::Clock)

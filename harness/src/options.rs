@@ -9,7 +9,7 @@ use crate::nemesis::fault::{Arrangement, FaultKind, Situation, parse_faults};
 use crate::nemesis::plan::{PlanOptions, PlannedFault, left_out, plan};
 use crate::platform::PlatformChoice;
 use crate::platform::loopback::NODES_MAX as LOOPBACK_NODES_MAX;
-use crate::runner::FailFast;
+use crate::runner::{FailFast, Limits};
 use crate::scenario::{self, Scenario, Setting};
 use crate::seed::stream;
 use crate::system::{Adapter, Settings, StorageMode, SystemEntry};
@@ -34,7 +34,7 @@ pub struct RunOptions {
     pub system: &'static SystemEntry,
     /// What was chosen about the system.
     pub settings: Settings,
-    /// What the system `command` is made of.
+    /// What the systems `command` and `external` are made of.
     pub adapter: Option<Arc<Adapter>>,
     /// Workers.
     pub concurrency: usize,
@@ -71,10 +71,20 @@ impl RunOptions {
                 system.name, workload.name
             )));
         }
+        let adapter = adapter(&args, workload)?;
+        if let Some(external) = adapter.as_ref().and_then(|adapter| adapter.external.as_ref()) {
+            args.nodes = u16::try_from(external.addresses.len()).unwrap_or(u16::MAX);
+            if let Some(kind) = faults.iter().find(|kind| !kind.is_outside_nodes()) {
+                return Err(BadUsage(format!(
+                    "the fault {} needs nodes that the harness runs\n\
+                     hint: --faults none, client-pause, or command with the adapter's own",
+                    kind.name
+                )));
+            }
+        }
         let settings = args.settings.as_deref().unwrap_or_default();
         let settings = Settings::parse(settings, system.settings)
             .map_err(|error| BadUsage(format!("--settings: {error}")))?;
-        let adapter = adapter(&args, workload)?;
         if args.storage == StorageMode::Memory
             && let Some(kind) = faults.iter().find(|kind| kind.forgets)
         {
@@ -168,6 +178,15 @@ impl RunOptions {
         self.faults.iter().any(|kind| kind.arrangements.contains(&arrangement))
     }
 
+    /// How long operations may take: longer by the clock on the wall where clients are stopped meanwhile.
+    pub fn limits(&self) -> Limits {
+        let running = self.args.operation_timeout;
+        match self.needs(Arrangement::Clients) {
+            true => Limits { running, total: running + self.args.time_limit },
+            false => Limits { running, total: running },
+        }
+    }
+
     /// The faults, as they are written in names: `kill+pause`, or `none`.
     pub fn fault_names(&self) -> String {
         if self.faults.is_empty() {
@@ -227,29 +246,56 @@ fn plan_options(faults: &[&'static FaultKind], args: &RunArgs, seed: u64) -> Pla
     }
 }
 
-/// The adapter of the system `command`, and of no other.
+/// The adapter of the systems that are made of one.
 fn adapter(args: &RunArgs, workload: &Workload) -> Result<Option<Arc<Adapter>>, BadUsage> {
-    match (&args.adapter, args.system.as_str()) {
-        (None, "command") => {
-            Err(BadUsage("--system command needs --adapter\nhint: harness/ADAPTERS.md".to_owned()))
+    let system = args.system.as_str();
+    let path = match (&args.adapter, is_made(system)) {
+        (None, false) => return Ok(None),
+        (Some(path), true) => path,
+        (None, true) => {
+            let message = format!("--system {system} needs --adapter\nhint: harness/ADAPTERS.md");
+            return Err(BadUsage(message));
         }
-        (None, _) => Ok(None),
-        (Some(path), "command") => {
-            let adapter = Adapter::read(path).map_err(|error| BadUsage(error.to_string()))?;
-            match adapter.workloads.iter().any(|name| name == workload.name) {
-                true => Ok(Some(Arc::new(adapter))),
-                false => Err(BadUsage(format!(
-                    "{} does not offer the workload {}\nhint: it offers {}",
-                    path.display(),
-                    workload.name,
-                    adapter.workloads.join(", ")
-                ))),
-            }
+        (Some(_), false) => {
+            return Err(BadUsage(format!(
+                "--adapter with the system {system}\nhint: --system command or external"
+            )));
         }
-        (Some(_), name) => {
-            Err(BadUsage(format!("--adapter with the system {name}\nhint: --system command")))
-        }
+    };
+    let adapter = Adapter::read(path).map_err(|error| BadUsage(error.to_string()))?;
+    let wanted = if adapter.external.is_some() { "external" } else { "command" };
+    if system != wanted {
+        let path = path.display();
+        return Err(BadUsage(format!("{path} is no file for this\nhint: --system {wanted}")));
     }
+    let offered: Vec<&str> = match adapter.protocol() {
+        None => adapter.workloads.iter().map(String::as_str).collect(),
+        Some(protocol) => {
+            let entries = crate::system::SYSTEMS.iter().filter(|entry| !is_made(entry.name));
+            let entry = entries.clone().find(|entry| entry.name == protocol).ok_or_else(|| {
+                unknown("client.protocol", protocol, entries.map(|entry| entry.name))
+            })?;
+            workloads::registry::WORKLOADS
+                .iter()
+                .filter(|workload| entry.interfaces.contains(&workload.interface))
+                .map(|workload| workload.name)
+                .collect()
+        }
+    };
+    if !offered.contains(&workload.name) {
+        return Err(BadUsage(format!(
+            "{} does not offer the workload {}\nhint: it offers {}",
+            path.display(),
+            workload.name,
+            offered.join(", ")
+        )));
+    }
+    Ok(Some(Arc::new(adapter)))
+}
+
+/// Is a system of this name made of an adapter?
+fn is_made(system: &str) -> bool {
+    ["command", "external"].contains(&system)
 }
 
 /// A seed that is short enough to be typed.

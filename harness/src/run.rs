@@ -26,6 +26,7 @@ use crate::nemesis::record::FaultRecord;
 use crate::node_id::NodeId;
 use crate::options::RunOptions;
 use crate::output;
+use crate::pausable::PausableClients;
 use crate::platform::Platform;
 use crate::platform::namespaces::Entered;
 use crate::progress::ProgressPrinter;
@@ -266,11 +267,12 @@ async fn record(
             system.client(nodes[worker], cluster.address(nodes[worker]), interface)
         })
     };
-    let workers = Workers::start(options.concurrency, &factory, args.operation_timeout);
+    let clients = PausableClients::new(options.concurrency);
+    let workers = Workers::start(&clients, &factory, options.limits());
     let began = Instant::now();
     let mut nemesis = NemesisThread::start(
         chosen.platform.clone(),
-        Arc::new(ClusterControl(cluster.clone())),
+        Arc::new(ClusterControl { cluster: cluster.clone(), clients }),
         cluster.nodes().to_vec(),
         plan,
         began,

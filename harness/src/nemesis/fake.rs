@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::plan::PlannedFault;
 use super::{Injector, NodeControl, Operator};
 use crate::node_id::NodeId;
+use crate::pausable::PausableClients;
 use crate::platform::{
     Endpoint, Fabric, Link, NodeCommand, Platform, PlatformError, ProbeResult, ProcessControl,
     ProcessState,
@@ -25,6 +26,8 @@ pub(super) struct FakeCluster {
     pub(super) wiped: Mutex<BTreeSet<NodeId>>,
     /// Does every command of an operator fail?
     pub(super) refuses: AtomicBool,
+    /// Clients that nobody runs, unless a test does.
+    clients: PausableClients,
     /// Does each node know the others by addresses of its own?
     has_proxies: bool,
 }
@@ -43,6 +46,11 @@ impl FakeCluster {
     /// Each of its nodes knows the others by addresses of its own.
     pub(super) fn with_proxies(nodes: u16) -> FakeCluster {
         FakeCluster { has_proxies: true, ..FakeCluster::new(nodes) }
+    }
+
+    /// These clients use it.
+    pub(super) fn with_clients(nodes: u16, clients: PausableClients) -> FakeCluster {
+        FakeCluster { clients, ..FakeCluster::new(nodes) }
     }
 
     fn nodes(&self) -> Vec<NodeId> {
@@ -141,6 +149,10 @@ impl NodeControl for FakeCluster {
 
     fn operator(&self) -> Option<&dyn Operator> {
         Some(self)
+    }
+
+    fn clients(&self) -> PausableClients {
+        self.clients.clone()
     }
 }
 

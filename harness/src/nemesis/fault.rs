@@ -11,10 +11,10 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 
 use super::faults::{
-    BANDWIDTH, CLOCK_DRIFT, CLOCK_JUMP, CLOCK_STROBE, CORRUPT, CORRUPT_FILE, CRASH_LOOP, DELAY,
-    DISK_ERROR, DISK_FULL, DUPLICATE, FLAPPING, HALF_OPEN, KILL, LOSS, MEMBERSHIP, PARTIAL,
-    PARTITION, PAUSE, PAUSE_KILL, POWER_LOSS, REORDER, RESET, RESTART, ROLLING_RESTART, SLOW,
-    SLOW_DISK, SNAPSHOT, STUCK_DISK, SWIZZLE, TRANSFER, WIPE,
+    BANDWIDTH, CLIENT_PAUSE, CLOCK_DRIFT, CLOCK_JUMP, CLOCK_STROBE, COMMAND, CORRUPT, CORRUPT_FILE,
+    CRASH_LOOP, DELAY, DISK_ERROR, DISK_FULL, DUPLICATE, FLAPPING, HALF_OPEN, KILL, LOSS,
+    MEMBERSHIP, PARTIAL, PARTITION, PAUSE, PAUSE_KILL, POWER_LOSS, REORDER, RESET, RESTART,
+    ROLLING_RESTART, SLOW, SLOW_DISK, SNAPSHOT, STUCK_DISK, SWIZZLE, TRANSFER, WIPE,
 };
 use super::record::FaultRecord;
 use super::surroundings::{Seen, Surroundings};
@@ -54,6 +54,8 @@ pub const FAULTS: &[&FaultKind] = &[
     &CLOCK_JUMP,
     &CLOCK_DRIFT,
     &CLOCK_STROBE,
+    &CLIENT_PAUSE,
+    &COMMAND,
 ];
 
 /// One line of the table of faults.
@@ -81,6 +83,10 @@ pub enum Arrangement {
     Disk,
     /// Nodes have clocks that can be set.
     Clock,
+    /// Operations have as much time as clients may be stopped.
+    Clients,
+    /// The file of the adapter has commands for it.
+    Commands,
 }
 
 /// The cluster that faults are planned for.
@@ -118,6 +124,20 @@ pub trait ActiveFault: Send {
     fn heal(self: Box<Self>, surroundings: &Surroundings<'_>, record: &mut FaultRecord) -> Seen;
 }
 
+impl FaultKind {
+    /// Is it nothing without what a user wrote?
+    fn needs_an_author(&self) -> bool {
+        self.arrangements.contains(&Arrangement::Commands)
+    }
+
+    /// Does it leave nodes and network to themselves, so that it can be had where they are somebody else's?
+    pub fn is_outside_nodes(&self) -> bool {
+        let is_outside =
+            |it: &Arrangement| matches!(it, Arrangement::Clients | Arrangement::Commands);
+        self.arrangements.iter().any(is_outside)
+    }
+}
+
 impl fmt::Debug for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name)
@@ -151,7 +171,7 @@ pub fn parse_faults(list: &str) -> Result<Vec<&'static FaultKind>, UnknownFault>
     for name in list.split(',').map(str::trim) {
         match name {
             "none" => {}
-            "all" => asked.extend(FAULTS),
+            "all" => asked.extend(FAULTS.iter().filter(|kind| !kind.needs_an_author())),
             _ => asked.push(fault_kind(name)?),
         }
     }
@@ -170,7 +190,8 @@ mod tests {
     fn lists_of_faults_are_read_once_each() {
         assert_eq!(parse_faults("none"), Ok(vec![]));
         assert_eq!(parse_faults("kill, partition,kill"), Ok(vec![&PARTITION, &KILL]));
-        assert_eq!(parse_faults("all").map(|kinds| kinds.len()), Ok(FAULTS.len()));
+        assert_eq!(parse_faults("all").map(|kinds| kinds.len()), Ok(FAULTS.len() - 1));
+        assert_eq!(parse_faults("all,command").map(|kinds| kinds.len()), Ok(FAULTS.len()));
         let error = parse_faults("earthquake").expect_err("there is no such fault");
         assert!(error.to_string().contains("hint: one of partition, kill, pause"));
     }

@@ -8,8 +8,9 @@ use super::fault::ActiveFault;
 use super::network::Network;
 use crate::disk::Disk;
 use crate::node_id::NodeId;
+use crate::pausable::PausableClients;
 use crate::platform::{Platform, PlatformError, ProcessState};
-use crate::system::{AdminAction, AdminError, Members};
+use crate::system::{AdminAction, AdminError, FaultCommand, Members};
 
 /// How long probes wait for packets.
 pub(super) const PROBE_PATIENCE: Duration = Duration::from_millis(250);
@@ -45,6 +46,16 @@ pub trait NodeControl: Send + Sync {
     /// Why there is none.
     fn disk(&self, node: NodeId) -> Result<Arc<Disk>, String> {
         Err(format!("{node} has no disk that can fail"))
+    }
+
+    /// The clients of the run, if they can be stopped; otherwise none.
+    fn clients(&self) -> PausableClients {
+        PausableClients::default()
+    }
+
+    /// What the author of the adapter's file can break.
+    fn fault_commands(&self) -> &[FaultCommand] {
+        &[]
     }
 
     /// Errors that the node logs from now on, until it is called with false, are no findings.

@@ -32,6 +32,7 @@ mod choice;
 mod clock;
 mod conditions;
 mod doctor;
+pub mod external;
 pub mod loopback;
 pub mod namespaces;
 mod process;
@@ -125,7 +126,7 @@ impl PlatformError {
 
 /// A place in which nodes live.
 pub trait Platform: Send + Sync {
-    /// `namespaces` or `loopback`.
+    /// `namespaces`, `loopback` or `external`.
     fn name(&self) -> &'static str;
 
     /// What is weaker here than on real machines; printed in the report.

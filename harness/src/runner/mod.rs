@@ -18,4 +18,4 @@ mod worker;
 pub use dispatcher::{Dispatched, Dispatcher, DispatcherOptions, Progress, RunnerError};
 pub use fail_fast::FailFast;
 pub use nemesis_thread::NemesisThread;
-pub use worker::{ClientFactory, Workers};
+pub use worker::{ClientFactory, Limits, Workers};

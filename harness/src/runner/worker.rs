@@ -7,10 +7,20 @@ use tokio::sync::mpsc;
 use workloads::generator::Invocation;
 use workloads::history::EventKind;
 
+use crate::pausable::{PausableClient, PausableClients};
 use crate::system::{Client, Completion};
 
 /// Builds the client of a worker.
 pub type ClientFactory = Arc<dyn Fn(usize) -> Box<dyn Client> + Send + Sync>;
+
+/// How long an operation may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// By the clock of a client that stands still while the client is stopped.
+    pub running: Duration,
+    /// By the clock on the wall; what a client is told.
+    pub total: Duration,
+}
 
 /// All workers of a run. Dropping it ends them.
 pub struct Workers {
@@ -19,14 +29,18 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts as many workers as asked for. Each operation ends within `timeout`.
-    pub fn start(concurrency: usize, factory: &ClientFactory, timeout: Duration) -> Workers {
+    /// Starts a worker for each client.
+    pub fn start(clients: &PausableClients, factory: &ClientFactory, limits: Limits) -> Workers {
         // Each worker has one open operation, so that no send ever waits.
-        let (sender, completions) = mpsc::channel(concurrency);
-        let doors = (0..concurrency)
+        let (sender, completions) = mpsc::channel(clients.len().max(1));
+        let doors = (0..clients.len())
             .map(|worker| {
                 let (door, invocations) = mpsc::channel(1);
-                tokio::spawn(work(worker, factory.clone(), invocations, sender.clone(), timeout));
+                let client = clients.client(worker);
+                let gate = client.clone();
+                let (factory, sender) = (factory.clone(), sender.clone());
+                let work = work(worker, factory, client, invocations, sender, limits);
+                tokio::spawn(gate.run(work));
                 door
             })
             .collect();
@@ -62,16 +76,16 @@ const TIMEOUT_GRACE: Duration = Duration::from_millis(500);
 async fn work(
     worker: usize,
     factory: ClientFactory,
+    pausable: PausableClient,
     mut invocations: mpsc::Receiver<Invocation>,
     completions: mpsc::Sender<(usize, Completion)>,
-    timeout: Duration,
+    limits: Limits,
 ) {
     let mut client = factory(worker);
     while let Some(invocation) = invocations.recv().await {
-        let result =
-            tokio::time::timeout(timeout + TIMEOUT_GRACE, client.invoke(&invocation, timeout))
-                .await;
-        let completion = result.unwrap_or_else(|_| Completion {
+        let operation = client.invoke(&invocation, limits.total);
+        let result = pausable.operation(limits.running + TIMEOUT_GRACE, operation).await;
+        let completion = result.unwrap_or_else(|| Completion {
             kind: EventKind::Info,
             value: invocation.value.clone(),
             error: Some("the client did not answer in time".to_owned()),

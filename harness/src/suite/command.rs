@@ -10,10 +10,14 @@ use super::execute::{End, Job, Limits, execute, expected};
 use super::folder::{Night, Nights};
 use super::record::{Case, FORMAT, Record, ending};
 use super::{index, junit, order};
+use crate::child_runs::ChildRuns;
 use crate::report::{files, words};
 use crate::seed::stream;
 use crate::usage::duration;
 use crate::{exit_code, output};
+
+/// Seeds of runs are smaller, so that they can be typed.
+pub(crate) const SEEDS: u64 = 1_000_000_000;
 
 /// Options of `suite`.
 #[derive(Debug, Args)]
@@ -82,7 +86,8 @@ pub fn run(args: &SuiteArgs) -> anyhow::Result<i32> {
         .filter(|job| was_run.runs_of(&job.case.id).all(|run| run.seed != job.seed))
         .collect();
     let more = || rounds.next_round();
-    let end = execute(&night.path, first, limits, more, |run| {
+    let runs = ChildRuns::prepare()?;
+    let end = execute(&runs, &night.path, first, limits, more, |run| {
         record.runs.push(run);
         night.save(&record).map_err(std::io::Error::other)?;
         write_pages(&nights, &night, &record).map_err(std::io::Error::other)
@@ -111,8 +116,7 @@ impl Rounds {
         for case in &self.cases {
             for number in 0..u64::from(case.seeds) {
                 let which = round * u64::from(case.seeds) + number;
-                // Short enough to be typed.
-                let seed = stream(self.seed, &format!("{} {which}", case.id)) % 1_000_000_000;
+                let seed = stream(self.seed, &format!("{} {which}", case.id)) % SEEDS;
                 let slot: String = case
                     .id
                     .chars()

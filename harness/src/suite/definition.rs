@@ -133,7 +133,7 @@ fn parse(name: &str, path: &str, text: &str) -> Result<Suite, DefinitionError> {
 }
 
 /// Options as they are written on the command line. `true` is a flag, `false` none.
-fn arguments(options: &BTreeMap<String, Value>) -> Result<Vec<String>, String> {
+pub(crate) fn arguments(options: &BTreeMap<String, Value>) -> Result<Vec<String>, String> {
     let mut arguments = Vec::new();
     for (name, value) in options {
         let text = match value {

@@ -21,23 +21,23 @@ const LAST_WORDS: usize = 2_000;
 
 /// A run that is to be made.
 #[derive(Debug, Clone)]
-pub(super) struct Job {
-    pub(super) case: Case,
-    pub(super) seed: u64,
-    pub(super) repetition: bool,
+pub(crate) struct Job {
+    pub(crate) case: Case,
+    pub(crate) seed: u64,
+    pub(crate) repetition: bool,
     /// The name of its folder below `runs`.
-    pub(super) slot: String,
+    pub(crate) slot: String,
 }
 
 /// What there is to spend.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Runs side by side.
-    pub(super) side_by_side: usize,
+    pub(crate) side_by_side: usize,
     /// When no run may be started any more that would end later.
-    pub(super) deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     /// How often an invalid run is made again.
-    pub(super) reruns: u32,
+    pub(crate) reruns: u32,
 }
 
 struct Running {
@@ -50,7 +50,7 @@ struct Running {
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// Everything was run, or the time was up.
     Finished,
     /// Somebody stopped it.
@@ -58,15 +58,15 @@ pub(super) enum End {
 }
 
 /// Makes all jobs, and `more` when they are done and there is time. `done` is told of each run that
-/// ended. Must be called while there is one thread.
-pub(super) fn execute(
+/// ended.
+pub(crate) fn execute(
+    runs: &ChildRuns,
     root: &Path,
     jobs: Vec<Job>,
     limits: Limits,
     mut more: impl FnMut() -> Vec<Job>,
     mut done: impl FnMut(RunRecord) -> io::Result<()>,
 ) -> io::Result<End> {
-    let runs = ChildRuns::prepare()?;
     let mut waiting: VecDeque<Job> = jobs.into();
     let mut running: Vec<Running> = Vec::new();
     let mut end = End::Finished;
@@ -76,7 +76,7 @@ pub(super) fn execute(
                 waiting = more().into();
             }
             let Some(job) = next_in_time(&mut waiting, limits.deadline) else { break };
-            running.push(start(&runs, root, job)?);
+            running.push(start(runs, root, job)?);
         }
         if running.is_empty() {
             return Ok(end);
@@ -156,11 +156,9 @@ fn start(runs: &ChildRuns, root: &Path, job: Job) -> io::Result<Running> {
     std::fs::create_dir_all(&out)?;
     let stdout = File::create(out.join("stdout.txt"))?;
     let stderr = File::create(out.join("stderr.txt"))?;
-    let words = [
-        format!("--workload={}", job.case.workload),
-        format!("--faults={}", job.case.faults),
-        format!("--seed={}", job.seed),
-    ];
+    let mut words =
+        vec![format!("--workload={}", job.case.workload), format!("--seed={}", job.seed)];
+    words.extend(job.case.faults_argument());
     let mut arguments: Vec<OsString> = words.into_iter().map(OsString::from).collect();
     arguments.extend(job.case.arguments.iter().map(OsString::from));
     arguments.push("--out".into());

@@ -14,7 +14,7 @@ const A_DAY_MAX: usize = 100;
 /// Results of a suite cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} {}: {source}", path.display())]
-pub(super) struct FolderError {
+pub(crate) struct FolderError {
     what: &'static str,
     path: PathBuf,
     source: io::Error,
@@ -22,18 +22,18 @@ pub(super) struct FolderError {
 
 /// The folder of all nights of a suite.
 #[derive(Debug)]
-pub(super) struct Nights {
+pub(crate) struct Nights {
     root: PathBuf,
 }
 
 /// The folder of one.
 #[derive(Debug, Clone)]
-pub(super) struct Night {
-    pub(super) path: PathBuf,
+pub(crate) struct Night {
+    pub(crate) path: PathBuf,
 }
 
 impl Nights {
-    pub(super) fn new(out: &Path, suite: &str) -> Result<Nights, FolderError> {
+    pub(crate) fn new(out: &Path, suite: &str) -> Result<Nights, FolderError> {
         let root = std::path::absolute(out.join(suite));
         let root =
             root.map_err(|source| FolderError { what: "find", path: out.join(suite), source })?;
@@ -67,7 +67,7 @@ impl Nights {
     }
 
     /// A new folder for this date.
-    pub(super) fn create(&self, date: &str) -> Result<Night, FolderError> {
+    pub(crate) fn create(&self, date: &str) -> Result<Night, FolderError> {
         let error = |path: &Path, source| FolderError { what: "create", path: path.into(), source };
         std::fs::create_dir_all(&self.root).map_err(|source| error(&self.root, source))?;
         for attempt in 1..=A_DAY_MAX {

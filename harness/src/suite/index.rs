@@ -29,7 +29,8 @@ pub(super) fn render_nights(suite: &str, nights: &[(String, Record)]) -> String 
     )
 }
 
-fn page(title: &str, body: Markup, footer: &str) -> String {
+/// A page without scripts.
+pub(crate) fn page(title: &str, body: Markup, footer: &str) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -122,7 +123,7 @@ fn failures(record: &Record) -> Markup {
                         }
                         p.command { code { (run.command) } }
                         @if let Some(folder) = &run.folder {
-                            p { a href=(report(folder)) { "Report" } }
+                            p { a href=(report_link(folder)) { "Report" } }
                         }
                     }
                 }
@@ -199,7 +200,7 @@ fn cell(record: &Record, case: Option<&Case>) -> Markup {
             span.cell-verdict {
                 (sign(verdict)) " "
                 @match shown {
-                    Some(folder) => a href=(report(folder)) { (word) },
+                    Some(folder) => a href=(report_link(folder)) { (word) },
                     None => (word),
                 }
             }
@@ -311,7 +312,7 @@ fn all_runs(record: &Record) -> Markup {
                                     span.cell-verdict {
                                         (sign(ending(run.exit_code).0)) " "
                                         @match &run.folder {
-                                            Some(folder) => a href=(report(folder)) { (ending(run.exit_code).1) },
+                                            Some(folder) => a href=(report_link(folder)) { (ending(run.exit_code).1) },
                                             None => (ending(run.exit_code).1),
                                         }
                                     }
@@ -330,7 +331,8 @@ fn all_runs(record: &Record) -> Markup {
     }
 }
 
-fn report(folder: &str) -> String {
+/// The report of a run in this folder.
+pub(crate) fn report_link(folder: &str) -> String {
     format!("./{folder}/report.html")
 }
 

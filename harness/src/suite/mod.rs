@@ -21,7 +21,11 @@ mod order;
 mod outcome;
 mod record;
 
+pub(crate) use command::SEEDS;
 pub use command::{SuiteArgs, run};
 pub use definition::DefinitionError;
-pub(crate) use index::sign;
-pub(crate) use record::ending;
+pub(crate) use definition::arguments;
+pub(crate) use execute::{End, Job, Limits, execute};
+pub(crate) use folder::{Night, Nights};
+pub(crate) use index::{page, report_link, sign};
+pub(crate) use record::{Case, RunRecord, ending};

@@ -11,22 +11,22 @@ pub(super) const FORMAT: u32 = 1;
 
 /// One cell of the matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Case {
+pub(crate) struct Case {
     /// What it is called; unique in a suite, and the same every night.
-    pub(super) id: String,
-    pub(super) workload: String,
+    pub(crate) id: String,
+    pub(crate) workload: String,
     /// As on the command line.
-    pub(super) faults: String,
+    pub(crate) faults: String,
     /// What distinguishes it from others of the same workload and faults.
-    pub(super) variant: String,
+    pub(crate) variant: String,
     /// All further arguments of a run.
-    pub(super) arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// Runs of a round, each with a seed of its own.
-    pub(super) seeds: u32,
+    pub(crate) seeds: u32,
 }
 
 impl Case {
-    pub(super) fn new(
+    pub(crate) fn new(
         workload: &str,
         faults: &str,
         own: &[String],
@@ -43,6 +43,14 @@ impl Case {
             arguments,
             seeds,
         }
+    }
+}
+
+impl Case {
+    /// `--faults=...`; none if a scenario has the faults.
+    pub(crate) fn faults_argument(&self) -> Option<String> {
+        let has_scenario = self.arguments.iter().any(|it| it.starts_with("--scenario="));
+        (!has_scenario).then(|| format!("--faults={}", self.faults))
     }
 }
 
@@ -66,36 +74,36 @@ pub(super) struct Record {
 
 /// One run, or one more with the same inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct RunRecord {
+pub(crate) struct RunRecord {
     /// [`Case::id`].
-    pub(super) case: String,
-    pub(super) seed: u64,
+    pub(crate) case: String,
+    pub(crate) seed: u64,
     /// Is it a repetition of an invalid run?
-    pub(super) repetition: bool,
+    pub(crate) repetition: bool,
     /// UTC, RFC 3339.
-    pub(super) started: String,
+    pub(crate) started: String,
     /// Wall time, seconds.
-    pub(super) seconds: f64,
-    pub(super) exit_code: i32,
+    pub(crate) seconds: f64,
+    pub(crate) exit_code: i32,
     /// The folder of the run, relative to the one of the suite; none if there is none.
-    pub(super) folder: Option<String>,
+    pub(crate) folder: Option<String>,
     /// The command that repeats it.
-    pub(super) command: String,
+    pub(crate) command: String,
     /// In plain words: the summary of its report, or why there is none.
-    pub(super) summary: String,
+    pub(crate) summary: String,
     /// Share of the time in which the system served.
-    pub(super) availability: Option<f64>,
+    pub(crate) availability: Option<f64>,
     /// 99th percentile of the latency of the whole run, nanoseconds.
-    pub(super) p99: Option<u64>,
+    pub(crate) p99: Option<u64>,
     /// From the last heal until every node served again, nanoseconds.
-    pub(super) recovery: Option<u64>,
+    pub(crate) recovery: Option<u64>,
     /// Operations of clients.
-    pub(super) operations: u64,
+    pub(crate) operations: u64,
     /// Faults that were seen to act.
-    pub(super) faults_installed: u64,
+    pub(crate) faults_installed: u64,
     /// Which fault met which operation where.
     #[serde(default)]
-    pub(super) coverage: Vec<CoverageCell>,
+    pub(crate) coverage: Vec<CoverageCell>,
 }
 
 impl Record {

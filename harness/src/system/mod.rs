@@ -6,6 +6,8 @@
 mod admin;
 mod command;
 pub(crate) mod etcd;
+mod external;
+mod http_date;
 mod installed;
 mod outcome;
 mod redis;
@@ -25,11 +27,11 @@ use workloads::generator::Invocation;
 use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
-pub use self::command::{Adapter, AdapterError};
+pub use self::command::{Adapter, AdapterError, FaultCommand};
 pub use self::installed::NotInstalled;
 pub use self::settings::{Setting, Settings, SettingsError};
 use crate::node_id::NodeId;
-use crate::platform::NodeCommand;
+use crate::platform::{NodeCommand, real_time};
 
 pub use admin::{Admin, AdminAction, AdminError, MemberChange, MemberRole, Members};
 
@@ -64,12 +66,16 @@ pub const SYSTEMS: &[SystemEntry] = &[
     etcd::ENTRY,
     redis::REDIS_SENTINEL,
     command::ENTRY,
+    external::ENTRY,
 ];
 
 /// The system of this name, if there is one.
 pub fn system(name: &str) -> Option<&'static SystemEntry> {
     SYSTEMS.iter().find(|entry| entry.name == name)
 }
+
+/// A node that does not answer a status request by then counts as not answering.
+pub const STATUS_PATIENCE: Duration = Duration::from_millis(400);
 
 /// How long a cluster of most systems may take until it serves.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -187,6 +193,18 @@ impl NodeStatus {
     }
 }
 
+/// What a node's wall clock showed at some moment between two of the harness's own (nanoseconds since
+/// 1970).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WallClock {
+    /// What it showed.
+    pub shows: i64,
+    /// No earlier than this.
+    pub asked: i64,
+    /// No later than this.
+    pub answered: i64,
+}
+
 /// How the nodes of a system are started, and asked about themselves.
 pub trait Nodes: Send + Sync {
     /// The name of the system.
@@ -218,6 +236,21 @@ pub trait Nodes: Send + Sync {
 
     /// Asks a node about itself; none if it does not answer in time.
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>>;
+
+    /// Asks a node what its wall clock shows; bounded to seconds. By its status, unless it says so
+    /// elsewhere; none if it does not say.
+    fn wall_clock(&self, address: SocketAddr) -> BoxFuture<'_, Option<WallClock>> {
+        Box::pin(async move {
+            let asked = real_time();
+            let shows = self.status(address, STATUS_PATIENCE).await?.wall_clock?;
+            Some(WallClock { shows, asked, answered: real_time() })
+        })
+    }
+
+    /// Faults that the author of its adapter wrote.
+    fn fault_commands(&self) -> &[FaultCommand] {
+        &[]
+    }
 
     /// What operators can do to it, if it has commands for that.
     fn admin(&self) -> Option<&dyn Admin> {

@@ -11,14 +11,18 @@
 //! transfer, snapshot ── admin_loop        commands of operators ── background
 //! power_loss, disk_full, ... ── on_disks  disks of some nodes ── selector
 //! clock_jump, clock_drift, clock_strobe ── on_clocks   clocks of some nodes ── selector
+//! client_pause                            clients, not nodes
+//! command                                 whatever the adapter's file says
 //! ```
 
 mod admin_loop;
 mod background;
 mod bandwidth;
+mod client_pause;
 mod clock_drift;
 mod clock_jump;
 mod clock_strobe;
+mod command;
 mod corrupt;
 mod corrupt_file;
 mod crash_loop;
@@ -61,9 +65,11 @@ mod transfer;
 mod wipe;
 
 pub use bandwidth::BANDWIDTH;
+pub use client_pause::CLIENT_PAUSE;
 pub use clock_drift::CLOCK_DRIFT;
 pub use clock_jump::CLOCK_JUMP;
 pub use clock_strobe::CLOCK_STROBE;
+pub use command::COMMAND;
 pub use corrupt::CORRUPT;
 pub use corrupt_file::CORRUPT_FILE;
 pub use crash_loop::CRASH_LOOP;

@@ -11,6 +11,7 @@ use crate::nemesis::fault::{FaultKind, Situation};
 use crate::nemesis::plan::PlannedFault;
 use crate::nemesis::record::{FaultOutcome, FaultRecord};
 use crate::node_id::NodeId;
+use crate::pausable::PausableClients;
 
 const SITUATION: Situation = Situation { nodes: 5, keep_quorum: false };
 
@@ -116,4 +117,56 @@ fn members_are_not_changed_where_nodes_have_addresses_of_their_own_for_each_othe
         assert_eq!(record.outcome, FaultOutcome::Skipped);
         assert!(record.reason.expect("a reason").contains("platform fake"));
     }
+}
+
+/// Starts clients that never end their operation. Returns once all are at work.
+fn clients_at_work(runtime: &tokio::runtime::Runtime, number: usize) -> PausableClients {
+    let clients = PausableClients::new(number);
+    for client in (0..number).map(|number| clients.client(number)) {
+        let works = client.clone();
+        let work = async move {
+            works.operation(Duration::from_secs(3_600), std::future::pending::<()>()).await
+        };
+        runtime.spawn(client.run(work));
+    }
+    while !(0..number).all(|number| clients.client(number).observe().is_busy) {
+        std::thread::yield_now();
+    }
+    clients
+}
+
+#[test]
+fn clients_are_stopped_in_the_middle_of_their_operations_and_go_on() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    let clients = clients_at_work(&runtime, 5);
+    let cluster = Arc::new(FakeCluster::with_clients(3, clients.clone()));
+    let plan = planned(&[&CLIENT_PAUSE]);
+    let mut injector = cluster.injector(plan.clone());
+    let held = || (0..5).filter(|&it| clients.client(it).observe().is_held).count();
+    for (index, planned) in plan.iter().enumerate() {
+        let record = only(injector.perform(Action::Install(index)));
+        assert_eq!(record.outcome, FaultOutcome::Installed, "{record:#?}");
+        let stopped = match planned.fault.variant().as_str() {
+            "one" => 1,
+            "half" => 3,
+            _ => 4,
+        };
+        assert_eq!(held(), stopped, "{record:#?}");
+        assert_eq!(record.evidence["install"]["in_the_middle_of_an_operation"], stopped);
+        let record = only(injector.perform(Action::Heal(index)));
+        assert_eq!(record.outcome, FaultOutcome::Installed, "{record:#?}");
+        assert_eq!(held(), 0);
+    }
+}
+
+#[test]
+fn where_there_are_no_clients_none_are_stopped() {
+    let cluster = Arc::new(FakeCluster::new(3));
+    let mut injector = cluster.injector(planned(&[&CLIENT_PAUSE]));
+    let record = only(injector.perform(Action::Install(0)));
+    assert_eq!(record.outcome, FaultOutcome::Skipped);
 }

@@ -21,7 +21,8 @@ pub struct Direct {
 }
 
 /// Cuts nothing: the bytes of the nodes never pass through this process.
-struct NoFabric;
+#[derive(Debug)]
+pub(in crate::platform) struct NoFabric;
 
 impl Direct {
     /// Takes addresses. No two places have the same.
@@ -83,14 +84,18 @@ impl Fabric for NoFabric {
         if links.is_empty() {
             return Ok(());
         }
-        Err(PlatformError::Unsupported("nothing can be cut between nodes without proxies".into()))
+        Err(PlatformError::Unsupported(
+            "nothing can be cut: what nodes send does not pass by the harness".into(),
+        ))
     }
 
     fn probe(&self, links: &[Link], _: Duration) -> Result<Vec<ProbeResult>, PlatformError> {
         if links.is_empty() {
             return Ok(Vec::new());
         }
-        Err(PlatformError::Unsupported("there are no probes between nodes without proxies".into()))
+        Err(PlatformError::Unsupported(
+            "nothing can be probed: what nodes send does not pass by the harness".into(),
+        ))
     }
 
     fn dropped(&self) -> Option<u64> {

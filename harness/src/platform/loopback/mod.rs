@@ -21,4 +21,5 @@ mod probes;
 mod proxy;
 
 pub use direct::Direct;
+pub(in crate::platform) use direct::NoFabric;
 pub use place::{Loopback, NODES_MAX};

@@ -1,5 +1,6 @@
 //! The file of an adapter, and what it says with the names filled in.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,9 +12,16 @@ use crate::system::NodeContext;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Adapter {
     /// Names of workloads that its program understands.
+    #[serde(default)]
     pub workloads: Vec<String>,
+    #[serde(default)]
     node: Node,
+    /// In place of `node`: a cluster that runs already.
+    pub external: Option<ExternalNodes>,
+    #[serde(default)]
     client: Client,
+    #[serde(default, rename = "fault")]
+    faults: Vec<FaultCommand>,
     /// The folder of the file.
     #[serde(skip)]
     here: PathBuf,
@@ -36,11 +44,34 @@ struct File {
     text: String,
 }
 
+/// Nodes that somebody else runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalNodes {
+    /// Of clients, one for each node.
+    pub addresses: Vec<SocketAddr>,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Client {
     /// Program and arguments.
+    #[serde(default)]
     run: Vec<String>,
+    /// In its place: a system that the harness knows.
+    protocol: Option<String>,
+}
+
+/// A fault by commands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultCommand {
+    /// In words.
+    pub name: String,
+    /// Program and arguments that break something; status 0 says that it is seen to be broken.
+    pub install: Vec<String>,
+    /// Program and arguments that undo it; status 0 says that it is seen to be undone.
+    pub heal: Vec<String>,
 }
 
 /// A file that is no adapter.
@@ -73,16 +104,63 @@ impl Adapter {
         let malformed = |reason: String| AdapterError::Malformed { path: name.clone(), reason };
         let mut adapter: Adapter =
             toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        for (argv, what) in
-            [(&adapter.node.start, "node.start"), (&adapter.client.run, "client.run")]
-        {
-            if argv.is_empty() {
-                return Err(malformed(format!("{what} names no program")));
-            }
-        }
+        adapter.check().map_err(malformed)?;
         let whole = std::path::absolute(path).map_err(read)?;
         adapter.here = whole.parent().map(Path::to_path_buf).unwrap_or_default();
+        let filled = adapter.faults.iter().map(|fault| FaultCommand {
+            name: fault.name.clone(),
+            install: fault.install.iter().map(|word| adapter.fill_here(word)).collect(),
+            heal: fault.heal.iter().map(|word| adapter.fill_here(word)).collect(),
+        });
+        adapter.faults = filled.collect();
         Ok(adapter)
+    }
+
+    /// The error says what is wrong with it.
+    fn check(&self) -> Result<(), String> {
+        match &self.external {
+            None if self.node.start.is_empty() => {
+                return Err("node.start names no program".to_owned());
+            }
+            Some(external) if external.addresses.is_empty() => {
+                return Err("external.addresses names no node".to_owned());
+            }
+            Some(_) if !self.node.start.is_empty() => {
+                return Err("nodes are started ([node]) or there already ([external])".to_owned());
+            }
+            None | Some(_) => {}
+        }
+        match (&self.client.protocol, self.external.is_some()) {
+            (None, _) if self.client.run.is_empty() => {
+                return Err("client.run names no program".to_owned());
+            }
+            (Some(_), false) => {
+                return Err("client.protocol is for [external] nodes only".to_owned());
+            }
+            (Some(_), true) if !self.client.run.is_empty() => {
+                return Err("client.run and client.protocol are two clients".to_owned());
+            }
+            (Some(_), true) => {}
+            (None, _) if self.workloads.is_empty() => {
+                return Err("workloads names none that the client program understands".to_owned());
+            }
+            (None, _) => {}
+        }
+        let is_whole = |fault: &FaultCommand| !fault.install.is_empty() && !fault.heal.is_empty();
+        match self.faults.iter().find(|fault| !is_whole(fault)) {
+            Some(fault) => Err(format!("the fault {:?} needs install and heal", fault.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The system that speaks to the nodes, if no program does.
+    pub fn protocol(&self) -> Option<&str> {
+        self.client.protocol.as_deref()
+    }
+
+    /// Faults by commands.
+    pub fn fault_commands(&self) -> &[FaultCommand] {
+        &self.faults
     }
 
     pub(super) fn node_argv(&self, context: &NodeContext) -> Vec<String> {
@@ -170,6 +248,34 @@ run = ["python3", "{here}/client.py"]
             ("/data/n2/store.conf", "peers=10.0.0.1:7001,10.0.0.2:7001")
         );
         assert_eq!(adapter.client_argv(), ["python3", &format!("{here}/client.py")]);
+    }
+
+    const EXTERNAL: &str = r#"
+[external]
+addresses = ["10.0.0.1:2379", "10.0.0.2:2379"]
+[client]
+protocol = "etcd"
+[[fault]]
+name = "cut"
+install = ["{here}/cut"]
+heal = ["{here}/join"]
+"#;
+
+    #[test]
+    fn a_cluster_of_somebody_else_needs_no_program() {
+        let adapter = read(EXTERNAL).unwrap();
+        assert_eq!(adapter.external.as_ref().unwrap().addresses.len(), 2);
+        assert_eq!(adapter.protocol(), Some("etcd"));
+        let fault = &adapter.fault_commands()[0];
+        assert_eq!(fault.install, [format!("{}/cut", adapter.here.display())]);
+        let refused = |text: String| read(&text).unwrap_err().to_string();
+        assert!(refused(EXTERNAL.replace("protocol", "run")).contains("line"));
+        let nobody = EXTERNAL.replace(r#"protocol = "etcd""#, "");
+        assert!(refused(nobody).contains("client.run names no program"));
+        let half = EXTERNAL.replace(r#"["{here}/join"]"#, "[]");
+        assert!(refused(half).contains("\"cut\" needs install and heal"));
+        let both = format!("{FILE}\n[external]\naddresses = ['10.0.0.1:1']");
+        assert!(refused(both).contains("or there already"));
     }
 
     #[test]

@@ -20,8 +20,8 @@ use workloads::generator::Invocation;
 use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
-pub use self::adapter::{Adapter, AdapterError};
-use self::program::{Program, Request};
+pub use self::adapter::{Adapter, AdapterError, FaultCommand};
+use self::program::{Program, Purpose, Request};
 use super::outcome::{Failure, completion};
 use super::{BoxFuture, Client, Completion, NodeContext, NodeStatus, Nodes, System, SystemEntry};
 use crate::node_id::NodeId;
@@ -37,13 +37,17 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     install: "nothing",
     settings: &[],
     build: |options| {
-        Box::new(AdaptedSystem::new(options.adapter.unwrap_or_default(), options.workload))
+        Box::new(AdaptedSystem::new(
+            options.adapter.unwrap_or_default(),
+            options.workload,
+            options.cluster,
+        ))
     },
 };
 
-struct AdaptedSystem {
+pub(super) struct AdaptedSystem {
     adapter: Arc<Adapter>,
-    workload: &'static str,
+    purpose: Purpose,
     /// Programs that are asked for the status of a node, one for each address; none while it starts.
     watchers: Arc<Mutex<HashMap<SocketAddr, Option<Program>>>>,
 }
@@ -52,8 +56,9 @@ struct AdaptedSystem {
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 impl AdaptedSystem {
-    fn new(adapter: Arc<Adapter>, workload: &'static str) -> AdaptedSystem {
-        AdaptedSystem { adapter, workload, watchers: Arc::default() }
+    pub(super) fn new(adapter: Arc<Adapter>, workload: &'static str, run: String) -> AdaptedSystem {
+        let purpose = Purpose { workload, run };
+        AdaptedSystem { adapter, purpose, watchers: Arc::default() }
     }
 
     /// Nothing if the node does not answer. An interpreter may take longer to start than anybody waits
@@ -65,7 +70,7 @@ impl AdaptedSystem {
             tokio::spawn(start_watcher(
                 self.watchers.clone(),
                 self.adapter.clone(),
-                self.workload,
+                self.purpose.clone(),
                 address,
             ));
             return None;
@@ -85,10 +90,10 @@ impl AdaptedSystem {
 async fn start_watcher(
     watchers: Arc<Mutex<HashMap<SocketAddr, Option<Program>>>>,
     adapter: Arc<Adapter>,
-    workload: &'static str,
+    purpose: Purpose,
     address: SocketAddr,
 ) {
-    let start = Program::start(&adapter, workload, address);
+    let start = Program::start(&adapter, &purpose, address);
     let started = tokio::time::timeout(START_LIMIT, start).await;
     let mut watchers = watchers.lock().await;
     match started {
@@ -122,12 +127,16 @@ impl Nodes for AdaptedSystem {
             tokio::time::timeout(patience, self.ask_status(address)).await.ok().flatten()
         })
     }
+
+    fn fault_commands(&self) -> &[FaultCommand] {
+        self.adapter.fault_commands()
+    }
 }
 
 impl System for AdaptedSystem {
     fn client(&self, _node: NodeId, address: SocketAddr, _interface: Interface) -> Box<dyn Client> {
-        let (adapter, workload) = (self.adapter.clone(), self.workload);
-        Box::new(AdaptedClient { adapter, workload, address, program: None })
+        let (adapter, purpose) = (self.adapter.clone(), self.purpose.clone());
+        Box::new(AdaptedClient { adapter, purpose, address, program: None })
     }
 
     fn serves(&self, _node: NodeId, address: SocketAddr) -> BoxFuture<'_, bool> {
@@ -137,7 +146,7 @@ impl System for AdaptedSystem {
 
 struct AdaptedClient {
     adapter: Arc<Adapter>,
-    workload: &'static str,
+    purpose: Purpose,
     address: SocketAddr,
     program: Option<Program>,
 }
@@ -146,7 +155,7 @@ impl AdaptedClient {
     async fn apply(&mut self, invocation: &Invocation) -> Result<Completion, Failure> {
         let mut program = match self.program.take() {
             Some(program) => program,
-            None => Program::start(&self.adapter, self.workload, self.address)
+            None => Program::start(&self.adapter, &self.purpose, self.address)
                 .await
                 .map_err(Failure::without_effect)?,
         };

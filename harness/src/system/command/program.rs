@@ -23,6 +23,8 @@ pub(super) enum Request<'a> {
     Open {
         /// The workload.
         workload: &'a str,
+        /// The name of the run, unlike that of any other.
+        run: &'a str,
         /// The node.
         address: String,
     },
@@ -30,6 +32,13 @@ pub(super) enum Request<'a> {
     Invoke { f: &'a str, key: Option<&'a Value>, value: &'a Value },
     /// Does the node serve, and does it lead?
     Status,
+}
+
+/// What programs are started for.
+#[derive(Debug, Clone)]
+pub(super) struct Purpose {
+    pub(super) workload: &'static str,
+    pub(super) run: String,
 }
 
 /// What it answers.
@@ -58,7 +67,7 @@ impl Program {
     /// Starts it, and tells it which node to speak to.
     pub(super) async fn start(
         adapter: &Adapter,
-        workload: &str,
+        purpose: &Purpose,
         address: SocketAddr,
     ) -> io::Result<Program> {
         let argv = adapter.client_argv();
@@ -76,7 +85,8 @@ impl Program {
             .map_err(|error| io::Error::new(error.kind(), format!("run {program}: {error}")))?;
         let stream = BufReader::new(UnixStream::from_std(ours)?);
         let mut program = Program { child, stream };
-        let open = Request::Open { workload, address: address.to_string() };
+        let Purpose { workload, run } = purpose;
+        let open = Request::Open { workload, run, address: address.to_string() };
         match program.ask(&open).await? {
             Reply { kind: EventKind::Ok, .. } => Ok(program),
             reply => Err(io::Error::other(reply.error.unwrap_or("refused to open".to_owned()))),

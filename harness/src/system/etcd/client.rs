@@ -9,6 +9,7 @@ use workloads::generator::Invocation;
 use workloads::history::EventKind;
 use workloads::workload::Interface;
 
+use super::locks::{self, Locking};
 use super::operations::{self, Connection};
 use super::wire::kv_client::KvClient;
 use crate::system::outcome::{Failure, completion};
@@ -18,34 +19,45 @@ use crate::system::{BoxFuture, Client, Completion, ReadMode};
 const REPLY_BYTES_MAX: usize = 64 << 20;
 
 pub(super) struct EtcdClient {
-    kv: Option<KvClient<Channel>>,
+    channel: Option<Channel>,
     address: SocketAddr,
     interface: Interface,
     read_mode: ReadMode,
+    locking: Locking,
 }
 
 impl EtcdClient {
-    pub(super) fn new(address: SocketAddr, interface: Interface, read_mode: ReadMode) -> Self {
-        EtcdClient { kv: None, address, interface, read_mode }
+    pub(super) fn new(
+        address: SocketAddr,
+        interface: Interface,
+        read_mode: ReadMode,
+        locking: Locking,
+    ) -> Self {
+        EtcdClient { channel: None, address, interface, read_mode, locking }
     }
 
-    async fn connect(&mut self) -> Result<KvClient<Channel>, Failure> {
-        if let Some(kv) = &self.kv {
-            return Ok(kv.clone());
+    async fn connect(&mut self) -> Result<Channel, Failure> {
+        if let Some(channel) = &self.channel {
+            return Ok(channel.clone());
         }
         let failed =
             |error: tonic::transport::Error| Failure::without_effect(crate::output::chain(&error));
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).map_err(failed)?;
         let channel = endpoint.tcp_nodelay(true).connect().await.map_err(failed)?;
-        let kv = KvClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
-        self.kv = Some(kv.clone());
-        Ok(kv)
+        self.channel = Some(channel.clone());
+        Ok(channel)
     }
 
     async fn apply(&mut self, invocation: &Invocation) -> Result<Completion, Failure> {
-        let mut kv = self.connect().await?;
-        let mut connection = Connection { kv: &mut kv, read_mode: self.read_mode };
-        let value = operations::apply(&mut connection, self.interface, invocation).await?;
+        let channel = self.connect().await?;
+        let kv = KvClient::new(channel.clone()).max_decoding_message_size(REPLY_BYTES_MAX);
+        let mut connection = Connection { kv, read_mode: self.read_mode };
+        let value = match self.interface {
+            Interface::LockSet => {
+                locks::apply(&mut connection, &channel, self.locking, invocation).await?
+            }
+            interface => operations::apply(&mut connection, interface, invocation).await?,
+        };
         Ok(Completion { kind: EventKind::Ok, value, error: None })
     }
 }

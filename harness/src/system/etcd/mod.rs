@@ -4,9 +4,11 @@
 //! nodes.rs       how a member starts, and who leads; measurements use it too
 //! client.rs      a worker's connection, and what its errors mean
 //! operations.rs  what each interface of a workload means here
+//! locks.rs       sets that are changed under a lock
 //! ```
 
 mod client;
+mod locks;
 mod nodes;
 mod operations;
 
@@ -16,8 +18,12 @@ use std::time::Duration;
 use workloads::workload::Interface;
 
 use self::client::EtcdClient;
+use self::locks::Locking;
 pub(crate) use self::nodes::{EtcdNodes, version};
-use super::{BoxFuture, Client, NodeContext, NodeStatus, Nodes, ReadMode, System, SystemEntry};
+use super::{
+    BoxFuture, Client, NodeContext, NodeStatus, Nodes, ReadMode, System, SystemEntry, WallClock,
+    http_date,
+};
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
 
@@ -25,6 +31,12 @@ use crate::platform::NodeCommand;
 #[expect(unreachable_pub, reason = "the generator does not know how far its code can be seen")]
 pub(crate) mod wire {
     tonic::include_proto!("etcdserverpb");
+}
+
+/// Generated from `etcd_lock.proto`.
+#[expect(unreachable_pub, reason = "the generator does not know how far its code can be seen")]
+pub(crate) mod lock_wire {
+    tonic::include_proto!("v3lockpb");
 }
 
 pub(super) const ENTRY: SystemEntry = SystemEntry {
@@ -35,12 +47,16 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     has_own_ports: true,
     version,
     install: "apt-get install etcd-server",
-    settings: &[],
-    build: |options| Box::new(Etcd { read_mode: options.read_mode }),
+    settings: locks::SETTINGS,
+    build: |options| {
+        let locking = Locking::from(&options.settings);
+        Box::new(Etcd { read_mode: options.read_mode, locking })
+    },
 };
 
 struct Etcd {
     read_mode: ReadMode,
+    locking: Locking,
 }
 
 impl Nodes for Etcd {
@@ -55,10 +71,14 @@ impl Nodes for Etcd {
     fn status(&self, address: SocketAddr, patience: Duration) -> BoxFuture<'_, Option<NodeStatus>> {
         EtcdNodes.status(address, patience)
     }
+
+    fn wall_clock(&self, address: SocketAddr) -> BoxFuture<'_, Option<WallClock>> {
+        Box::pin(http_date::wall_clock(address, "/version"))
+    }
 }
 
 impl System for Etcd {
     fn client(&self, _node: NodeId, address: SocketAddr, interface: Interface) -> Box<dyn Client> {
-        Box::new(EtcdClient::new(address, interface, self.read_mode))
+        Box::new(EtcdClient::new(address, interface, self.read_mode, self.locking))
     }
 }

@@ -23,6 +23,7 @@ pub(super) const INTERFACES: &[Interface] = &[
     Interface::Register,
     Interface::SizedRegister,
     Interface::Set,
+    Interface::LockSet,
     Interface::ListAppend,
     Interface::ReadWrite,
 ];
@@ -31,14 +32,14 @@ pub(super) const INTERFACES: &[Interface] = &[
 const CONFLICTS_MAX: usize = 4;
 
 /// A client, and how it reads.
-pub(super) struct Connection<'a> {
-    pub(super) kv: &'a mut KvClient<Channel>,
+pub(super) struct Connection {
+    pub(super) kv: KvClient<Channel>,
     pub(super) read_mode: ReadMode,
 }
 
 /// Applies one operation; returns the value of its completion.
 pub(super) async fn apply(
-    connection: &mut Connection<'_>,
+    connection: &mut Connection,
     interface: Interface,
     invocation: &Invocation,
 ) -> Result<Value, Failure> {
@@ -64,10 +65,7 @@ pub(super) async fn apply(
     }
 }
 
-async fn register(
-    connection: &mut Connection<'_>,
-    invocation: &Invocation,
-) -> Result<Value, Failure> {
+async fn register(connection: &mut Connection, invocation: &Invocation) -> Result<Value, Failure> {
     let key = format!("register/{}", name(invocation));
     match (invocation.f, &invocation.value) {
         ("read", _) => {
@@ -95,7 +93,7 @@ async fn register(
 }
 
 /// Reads everything at one revision; then writes, if nothing of that was changed meanwhile.
-async fn txn(connection: &mut Connection<'_>, invocation: &Invocation) -> Result<Value, Failure> {
+async fn txn(connection: &mut Connection, invocation: &Invocation) -> Result<Value, Failure> {
     let keys: Vec<Bytes> = steps(&invocation.value)
         .map(|step| match &invocation.key {
             None => format!("txn/{}", step[1]).into(),
@@ -134,18 +132,22 @@ async fn txn(connection: &mut Connection<'_>, invocation: &Invocation) -> Result
     Err(Failure::Refused("others changed what it read"))
 }
 
-impl Connection<'_> {
+impl Connection {
     fn is_local(&self) -> bool {
         self.read_mode == ReadMode::Local
     }
 
-    async fn put(&mut self, key: String, value: &Value) -> Result<(), Failure> {
+    pub(super) async fn put(&mut self, key: String, value: &Value) -> Result<(), Failure> {
         let request = PutRequest { key: key.into(), value: json(value) };
         self.kv.put(request).await?;
         Ok(())
     }
 
-    async fn range(&mut self, key: String, end: String) -> Result<Vec<KeyValue>, Failure> {
+    pub(super) async fn range(
+        &mut self,
+        key: String,
+        end: String,
+    ) -> Result<Vec<KeyValue>, Failure> {
         let serializable = self.is_local();
         let request = RangeRequest { key: key.into(), range_end: end.into(), serializable };
         let found = self.kv.range(request).await.map_err(Failure::without_effect)?;
@@ -199,7 +201,7 @@ fn found(response: TxnResponse) -> impl Iterator<Item = KeyValue> {
     })
 }
 
-fn put(key: Bytes, value: Bytes) -> RequestOp {
+pub(super) fn put(key: Bytes, value: Bytes) -> RequestOp {
     RequestOp { request: Some(Request::RequestPut(PutRequest { key, value })) }
 }
 
@@ -217,15 +219,15 @@ fn elements(invocation: &Invocation) -> String {
     format!("set/{}/", name(invocation))
 }
 
-fn name(invocation: &Invocation) -> String {
+pub(super) fn name(invocation: &Invocation) -> String {
     invocation.key.as_ref().map_or_else(|| "\"\"".to_owned(), Value::to_string)
 }
 
-fn json(value: &Value) -> Bytes {
+pub(super) fn json(value: &Value) -> Bytes {
     value.to_string().into()
 }
 
-fn value(found: &KeyValue) -> Value {
+pub(super) fn value(found: &KeyValue) -> Value {
     let text = String::from_utf8_lossy(&found.value);
     text.parse().unwrap_or_else(|_| Value::from(&*text))
 }

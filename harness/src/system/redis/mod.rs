@@ -22,6 +22,7 @@ use workloads::workload::Interface;
 use self::client::{INTERFACES, RedisClient};
 use self::resp::{Connection, Reply};
 use super::installed::{NotInstalled, version_line};
+use super::settings::Setting;
 use super::{BoxFuture, Client, NodeContext, NodeStatus, Nodes, ReadMode, System, SystemEntry};
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
@@ -34,8 +35,18 @@ pub(super) const REDIS_SENTINEL: SystemEntry = SystemEntry {
     has_own_ports: true,
     version,
     install: "apt-get install redis-server redis-sentinel",
-    settings: &[],
-    build: |options| Box::new(RedisSentinel { read_mode: options.read_mode }),
+    settings: &[MIN_REPLICAS],
+    build: |options| {
+        let min_replicas = options.settings.get(MIN_REPLICAS.name);
+        Box::new(RedisSentinel { read_mode: options.read_mode, min_replicas })
+    },
+};
+
+/// See `min-replicas-to-write` of Redis.
+const MIN_REPLICAS: Setting = Setting {
+    name: "min-replicas",
+    about: "how many replicas must have reported within 2 s, or the primary takes no writes",
+    values: &["0", "1", "2"],
 };
 
 /// What sentinels call the primary and its replicas.
@@ -50,6 +61,7 @@ const BOTH: &str = r#"redis-sentinel "$1" & exec redis-server "$2""#;
 
 struct RedisSentinel {
     read_mode: ReadMode,
+    min_replicas: &'static str,
 }
 
 fn version() -> Result<String, NotInstalled> {
@@ -68,7 +80,10 @@ impl Nodes for RedisSentinel {
     fn prepare(&self, context: &NodeContext) -> std::io::Result<()> {
         std::fs::create_dir_all(&context.data)?;
         let primary = context.peers.values().next().copied().unwrap_or(context.listen);
-        write_once(&server_file(&context.data), &server_settings(context, primary))?;
+        write_once(
+            &server_file(&context.data),
+            &server_settings(context, primary, self.min_replicas),
+        )?;
         write_once(&sentinel_file(&context.data), &sentinel_settings(context, primary))
     }
 
@@ -163,11 +178,12 @@ fn sentinel_address(server: SocketAddr) -> SocketAddr {
 }
 
 /// As safe as one server can be: every write is synced before it is acknowledged.
-fn server_settings(context: &NodeContext, primary: SocketAddr) -> String {
+fn server_settings(context: &NodeContext, primary: SocketAddr, min_replicas: &str) -> String {
     let (ip, port) = (context.listen.ip(), context.listen.port());
     let mut settings = format!(
         "port {port}\nbind {ip}\nprotected-mode no\ndir {}\nappendonly yes\nappendfsync always\n\
-         repl-diskless-sync-delay 0\nreplica-announce-ip {ip}\nreplica-announce-port {port}\n",
+         repl-diskless-sync-delay 0\nreplica-announce-ip {ip}\nreplica-announce-port {port}\n\
+         min-replicas-to-write {min_replicas}\nmin-replicas-max-lag 2\n",
         context.data.display()
     );
     if primary != context.listen {
