@@ -37,8 +37,8 @@ fn body(
         @if !operations.is_empty() {
             p {
                 "These " (words::counted(operations.len() as u64, "operation"))
-                " cannot be put in any order that explains what they returned. Taking any one away "
-                "leaves a history that can be explained."
+                " cannot be put in any order that explains what they returned. Without any one of them, "
+                "and what was read from it, the rest can be explained."
             }
         }
         @if !counterexample.explanation.is_empty() {
