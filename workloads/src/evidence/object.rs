@@ -137,6 +137,10 @@ impl Object {
                 *text = argument.as_str().unwrap_or_default().to_owned();
                 Ok(())
             }
+            (Object::Text(text), "delete") => {
+                text.clear();
+                Ok(())
+            }
             (Object::Text(text), "append") => {
                 text.push_str(argument.as_str().unwrap_or_default());
                 Ok(())

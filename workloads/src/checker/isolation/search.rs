@@ -61,7 +61,9 @@ impl<'c> Search<'c> {
         let mut found: Option<Vec<Step>> = None;
         for state in 0..component.len() as u32 {
             let home = component[state as usize];
-            if sizes[home as usize] < 2 {
+            // A hub is no place to begin at: a path is told without hubs, and would never come back to it.
+            // Every cycle has a transaction as well.
+            if sizes[home as usize] < 2 || state / 2 >= self.circle.transactions {
                 continue;
             }
             if self.spent > limit && found.is_some() {

@@ -95,12 +95,9 @@ impl VersionedRegister {
                 value: self.values.number(&Value::Null),
             }),
             "read" => Ok(VersionedRegisterOp::Read { revision, value: self.values.number(value) }),
+            // What was asked for is written, whatever an answer says besides the revision.
             "write" => {
-                // An answer may consist of the revision alone.
-                let value = match result {
-                    Value::List(_) => value,
-                    _ => versioned(&operation.invoked).1,
-                };
+                let value = versioned(&operation.invoked).1;
                 Ok(VersionedRegisterOp::Write { revision, value: self.values.number(value) })
             }
             "cas" => match versioned(&operation.invoked).1.as_list() {
