@@ -1,5 +1,8 @@
 //! What became of an operation, in words that all systems share.
 
+use std::future::Future;
+use std::time::Duration;
+
 use workloads::generator::Invocation;
 use workloads::history::{EventKind, Value};
 
@@ -64,6 +67,19 @@ pub(in crate::system) fn is_read(invocation: &Invocation) -> bool {
 /// The steps of a transaction.
 pub(in crate::system) fn steps(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_list().unwrap_or_default().iter()
+}
+
+/// What became of an operation that has so long for its answer.
+pub(in crate::system) async fn answered(
+    invocation: &Invocation,
+    timeout: Duration,
+    operation: impl Future<Output = Result<Completion, Failure>>,
+) -> Completion {
+    match tokio::time::timeout(timeout, operation).await {
+        Ok(Ok(completion)) => completion,
+        Ok(Err(failure)) => completion(invocation, &failure),
+        Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
+    }
 }
 
 /// The completion of an operation that failed. A read has no effect, so that a failed one is `fail`; a

@@ -22,7 +22,7 @@ use workloads::workload::Interface;
 
 pub use self::adapter::{Adapter, AdapterError, FaultCommand};
 use self::program::{Program, Purpose, Request};
-use super::outcome::{Failure, completion};
+use super::outcome::{Failure, answered};
 use super::{BoxFuture, Client, Completion, NodeContext, NodeStatus, Nodes, System, SystemEntry};
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
@@ -181,12 +181,6 @@ impl Client for AdaptedClient {
         invocation: &'a Invocation,
         timeout: Duration,
     ) -> BoxFuture<'a, Completion> {
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, self.apply(invocation)).await {
-                Ok(Ok(completion)) => completion,
-                Ok(Err(failure)) => completion(invocation, &failure),
-                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
-            }
-        })
+        Box::pin(answered(invocation, timeout, self.apply(invocation)))
     }
 }

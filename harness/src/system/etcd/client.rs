@@ -12,7 +12,7 @@ use workloads::workload::Interface;
 use super::locks::{self, Locking};
 use super::operations::{self, Connection};
 use super::wire::kv_client::KvClient;
-use crate::system::outcome::{Failure, completion};
+use crate::system::outcome::{Failure, answered};
 use crate::system::{BoxFuture, Client, Completion, ReadMode};
 
 /// A set of a long run is one reply.
@@ -68,13 +68,7 @@ impl Client for EtcdClient {
         invocation: &'a Invocation,
         timeout: Duration,
     ) -> BoxFuture<'a, Completion> {
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, self.apply(invocation)).await {
-                Ok(Ok(completion)) => completion,
-                Ok(Err(failure)) => completion(invocation, &failure),
-                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
-            }
-        })
+        Box::pin(answered(invocation, timeout, self.apply(invocation)))
     }
 }
 

@@ -10,7 +10,7 @@ use workloads::workload::Interface;
 
 use super::jetstream;
 use super::protocol::Connection;
-use crate::system::outcome::{Failure, completion};
+use crate::system::outcome::{Failure, answered};
 use crate::system::{BoxFuture, Client, Completion, ReadMode};
 
 /// What it can be asked.
@@ -115,13 +115,7 @@ impl Client for NatsClient {
         invocation: &'a Invocation,
         timeout: Duration,
     ) -> BoxFuture<'a, Completion> {
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, self.apply(invocation)).await {
-                Ok(Ok(completion)) => completion,
-                Ok(Err(failure)) => completion(invocation, &failure),
-                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
-            }
-        })
+        Box::pin(answered(invocation, timeout, self.apply(invocation)))
     }
 }
 

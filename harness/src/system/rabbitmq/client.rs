@@ -9,7 +9,7 @@ use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
 use super::connection::{AmqpError, Confirmation, Connection, Declaration};
-use crate::system::outcome::{Failure, completion};
+use crate::system::outcome::{Failure, answered};
 use crate::system::{BoxFuture, Client, Completion};
 
 /// What it can be asked.
@@ -108,12 +108,6 @@ impl Client for RabbitClient {
         invocation: &'a Invocation,
         timeout: Duration,
     ) -> BoxFuture<'a, Completion> {
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, self.apply(invocation)).await {
-                Ok(Ok(completion)) => completion,
-                Ok(Err(failure)) => completion(invocation, &failure),
-                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
-            }
-        })
+        Box::pin(answered(invocation, timeout, self.apply(invocation)))
     }
 }

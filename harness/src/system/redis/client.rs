@@ -8,7 +8,7 @@ use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
 use super::resp::{Connection, Reply};
-use crate::system::outcome::{Failure, completion, is_read};
+use crate::system::outcome::{Failure, answered, is_read};
 use crate::system::{BoxFuture, Client, Completion, ReadMode};
 
 /// What it can be asked.
@@ -131,13 +131,7 @@ impl Client for RedisClient {
         invocation: &'a Invocation,
         timeout: Duration,
     ) -> BoxFuture<'a, Completion> {
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, self.apply(invocation)).await {
-                Ok(Ok(completion)) => completion,
-                Ok(Err(failure)) => completion(invocation, &failure),
-                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
-            }
-        })
+        Box::pin(answered(invocation, timeout, self.apply(invocation)))
     }
 }
 
