@@ -264,6 +264,37 @@ mod tests {
     }
 
     #[test]
+    fn a_long_fault_alone_under_which_nothing_succeeded_is_unknown() {
+        let window = |index, kind: &str, installed, healed| {
+            let mut fault = fixtures::fault(kind, FaultOutcome::Installed);
+            (fault.index, fault.installed_time, fault.healed_time) =
+                (index, Some(installed * SECOND), Some(healed * SECOND));
+            fault
+        };
+        let ops = [(1500, EventKind::Ok), (4500, EventKind::Info), (9500, EventKind::Ok)]
+            .map(|(start, outcome)| Op { process: start, f: "read", start, latency: 10, outcome });
+        let judge = |kinds: &[&str], faults: &[FaultRecord]| {
+            let events = fixtures::history(&ops);
+            let run = fixtures::run(kinds);
+            let results = analyze(&run, &fixtures::facts(), &events, faults, Vec::new());
+            named(&results, "exercised-under-fault").clone()
+        };
+        let long = window(0, "partition", 3, 9);
+        let nothing = judge(&["partition"], std::slice::from_ref(&long));
+        assert_eq!(
+            nothing.reason.as_deref(),
+            Some(
+                "no operation succeeded while `partition` was in force: nothing was put to the test"
+            )
+        );
+        // Together the two may have left no quorum.
+        let both = [long, window(1, "pause", 4, 7)];
+        assert_eq!(judge(&["partition", "pause"], &both).verdict, Verdict::Valid);
+        // Too short for an election.
+        assert_eq!(judge(&["partition"], &[window(0, "partition", 3, 6)]).verdict, Verdict::Valid);
+    }
+
+    #[test]
     fn nothing_judged_is_unknown() {
         let run = fixtures::run(&["none"]);
         let results = analyze(&run, &fixtures::facts(), &fixtures::steady(), &[], Vec::new());

@@ -42,7 +42,7 @@ fn variants(situation: Situation) -> Vec<Arc<dyn Fault>> {
     let Situation { nodes, keep_quorum } = situation;
     PartitionShape::ALL
         .iter()
-        .filter(|&&shape| !keep_quorum || leaves_quorum(shape, nodes))
+        .filter(|&&shape| !keep_quorum || leaves_quorum(shape, usize::from(nodes)))
         .flat_map(|&shape| {
             // The two-way cut comes twice: it is what real networks do most.
             [Direction::Both, Direction::Both, Direction::Incoming, Direction::Outgoing]
@@ -54,7 +54,7 @@ fn variants(situation: Situation) -> Vec<Arc<dyn Fault>> {
 }
 
 /// Does some majority of the nodes stay connected?
-fn leaves_quorum(shape: PartitionShape, nodes: u16) -> bool {
+fn leaves_quorum(shape: PartitionShape, nodes: usize) -> bool {
     match shape {
         PartitionShape::One | PartitionShape::Leader => nodes > 2,
         PartitionShape::Majority | PartitionShape::Bridge => true,
@@ -92,6 +92,7 @@ impl Fault for Partition {
             "shape": shape,
             "direction": direction,
             "links": link_names(&grudge.links),
+            "quorum_left": leaves_quorum(shape, surroundings.nodes.len()),
         });
         install_cut(grudge.links, surroundings, record)
     }
