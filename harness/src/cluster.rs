@@ -168,11 +168,14 @@ impl Cluster {
                 return Ok(());
             }
             if began.elapsed() > limit {
-                let detail = format!(
+                let mut detail = format!(
                     "{answering} of {} answer, {}",
                     crate::plural::counted(self.nodes.len() as u64, "node"),
                     if has_leader { "one leads" } else { "none leads" }
                 );
+                if let Some(reason) = self.system.why_silent() {
+                    detail.push_str(&format!("; {reason}"));
+                }
                 let logs = self.root.display().to_string();
                 return Err(ClusterError::NotReady { limit, detail, logs });
             }

@@ -82,6 +82,15 @@ impl RunOptions {
                 )));
             }
         }
+        let commands = adapter.as_ref().is_some_and(|adapter| !adapter.fault_commands().is_empty());
+        let needs_commands = |kind: &FaultKind| kind.arrangements.contains(&Arrangement::Commands);
+        if let Some(kind) = faults.iter().find(|kind| needs_commands(kind) && !commands) {
+            return Err(BadUsage(format!(
+                "the fault {} needs a [[fault]] in the file given by --adapter\n\
+                 hint: harness/ADAPTERS.md, \"Faults of your own\"",
+                kind.name
+            )));
+        }
         let settings = args.settings.as_deref().unwrap_or_default();
         let settings = Settings::parse(settings, system.settings)
             .map_err(|error| BadUsage(format!("--settings: {error}")))?;

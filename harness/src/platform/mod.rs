@@ -43,6 +43,7 @@ pub use choice::{Chosen, FabricChoice, PlatformChoice, choose};
 pub use clock::{ClockSetting, Clocks, SetClock, Strobe, real_time};
 pub use conditions::{Carried, Connections, LinkConditions, Measured, TcpCounters, Train};
 pub use doctor::doctor;
+pub(crate) use process::image::find_program;
 
 /// Who opens a connection to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -75,6 +75,10 @@ impl Nodes for External {
         self.spoken.status(address, patience)
     }
 
+    fn why_silent(&self) -> Option<String> {
+        self.spoken.why_silent()
+    }
+
     fn fault_commands(&self) -> &[FaultCommand] {
         &self.fault_commands
     }

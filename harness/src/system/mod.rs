@@ -271,6 +271,11 @@ pub trait Nodes: Send + Sync {
         })
     }
 
+    /// Why the last status that was not to be had was not, if the reason may be its own and not the node's.
+    fn why_silent(&self) -> Option<String> {
+        None
+    }
+
     /// Faults that the author of its adapter wrote.
     fn fault_commands(&self) -> &[FaultCommand] {
         &[]

@@ -1,5 +1,7 @@
 //! No vacuous pass: a run in which an operation kind never succeeded proves nothing about it.
 
+use std::collections::BTreeMap;
+
 use super::{Check, Verdict};
 use crate::history::{Operation, Outcome};
 
@@ -16,8 +18,22 @@ pub fn exercised(operations: &[Operation], required: &[&str]) -> Check {
         let counts: Vec<String> = required.iter().map(|f| format!("{} {f}", count(f))).collect();
         (Verdict::Valid, format!("operations that succeeded: {}", counts.join(", ")), None)
     } else {
-        let reason = format!("no {} ever succeeded", missing.join(" and no "));
-        (Verdict::Unknown, format!("{reason}, so the run proves nothing about it"), Some(reason))
+        let summary = format!("no {} ever succeeded", missing.join(" and no "));
+        let reason = match commonest_error(operations, &missing) {
+            Some((error, count)) => format!("{summary}; {count} of them ended by: {error}"),
+            None => summary.clone(),
+        };
+        (Verdict::Unknown, format!("{summary}, so the run proves nothing about it"), Some(reason))
     };
     Check { reason, ..Check::new("exercised", verdict, summary) }
+}
+
+/// Of the operations of these functions, and how many ended by it.
+fn commonest_error<'a>(operations: &'a [Operation], of: &[&str]) -> Option<(&'a str, usize)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let of = operations.iter().filter(|operation| of.contains(&operation.f.as_str()));
+    for error in of.filter_map(|operation| operation.error.as_deref()) {
+        *counts.entry(error).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|&(_, count)| count)
 }

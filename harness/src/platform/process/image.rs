@@ -31,8 +31,9 @@ impl Image {
         let name = command.argv.first().ok_or_else(|| {
             PlatformError::Unsupported("a node's command needs at least a program".to_owned())
         })?;
-        let program = find_program(name)
-            .map_err(|error| PlatformError::os(format!("find {}", name.display()), error))?;
+        let program = find_program(name).map_err(|error| {
+            PlatformError::os(format!("find the program {}", name.display()), error)
+        })?;
         let mut strings = vec![c_string(&shown_name(name))?];
         for argument in &command.argv[1..] {
             strings.push(c_string(argument)?);
@@ -72,11 +73,17 @@ fn shown_name(name: &OsStr) -> OsString {
     }
 }
 
-fn find_program(name: &OsStr) -> io::Result<PathBuf> {
+/// The file to execute for a name: a path as it is, if it can be executed, or what the PATH has.
+pub(crate) fn find_program(name: &OsStr) -> io::Result<PathBuf> {
     if name.as_bytes().contains(&b'/') {
-        return Ok(PathBuf::from(name));
+        let path = PathBuf::from(name);
+        return match path.metadata()? {
+            _ if name == SELF || is_executable(&path) => Ok(path),
+            _ => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it cannot be executed")),
+        };
     }
-    find_on_path(name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "there is none on the PATH");
+    find_on_path(name).ok_or_else(missing)
 }
 
 /// The first executable file of this name on the PATH, or in the usual places of administrators'

@@ -1,11 +1,18 @@
 //! The file of an adapter, and what it says with the names filled in.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use workloads::registry::WORKLOADS;
 
+use crate::platform::find_program;
 use crate::system::NodeContext;
+
+/// Names that stand for something; the first one everywhere, the others only where a node is meant.
+const PLACEHOLDERS: &[&str] =
+    &["here", "node", "number", "ip", "port", "data", "peers", "peer-addresses", "peer-ips"];
 
 /// A system that is known by its file only.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -104,9 +111,10 @@ impl Adapter {
         let malformed = |reason: String| AdapterError::Malformed { path: name.clone(), reason };
         let mut adapter: Adapter =
             toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        adapter.check().map_err(malformed)?;
+        adapter.check().map_err(&malformed)?;
         let whole = std::path::absolute(path).map_err(read)?;
         adapter.here = whole.parent().map(Path::to_path_buf).unwrap_or_default();
+        adapter.check_client_program().map_err(malformed)?;
         let filled = adapter.faults.iter().map(|fault| FaultCommand {
             name: fault.name.clone(),
             install: fault.install.iter().map(|word| adapter.fill_here(word)).collect(),
@@ -120,7 +128,7 @@ impl Adapter {
     fn check(&self) -> Result<(), String> {
         match &self.external {
             None if self.node.start.is_empty() => {
-                return Err("node.start names no program".to_owned());
+                return Err("`start` of [node] is missing: the program of a node".to_owned());
             }
             Some(external) if external.addresses.is_empty() => {
                 return Err("external.addresses names no node".to_owned());
@@ -132,7 +140,7 @@ impl Adapter {
         }
         match (&self.client.protocol, self.external.is_some()) {
             (None, _) if self.client.run.is_empty() => {
-                return Err("client.run names no program".to_owned());
+                return Err("`run` of [client] is missing: the client program".to_owned());
             }
             (Some(_), false) => {
                 return Err("client.protocol is for [external] nodes only".to_owned());
@@ -142,14 +150,57 @@ impl Adapter {
             }
             (Some(_), true) => {}
             (None, _) if self.workloads.is_empty() => {
-                return Err("workloads names none that the client program understands".to_owned());
+                return Err(
+                    "`workloads` is missing: those that the client program understands".to_owned()
+                );
             }
             (None, _) => {}
         }
+        let known = || WORKLOADS.iter().map(|workload| workload.name);
+        if let Some(name) = self.workloads.iter().find(|name| !known().any(|it| it == *name)) {
+            let known = known().collect::<Vec<_>>().join(", ");
+            return Err(format!("`workloads` has {name:?}, which is none; there are {known}"));
+        }
+        self.check_placeholders()?;
         let is_whole = |fault: &FaultCommand| !fault.install.is_empty() && !fault.heal.is_empty();
         match self.faults.iter().find(|fault| !is_whole(fault)) {
             Some(fault) => Err(format!("the fault {:?} needs install and heal", fault.name)),
             None => Ok(()),
+        }
+    }
+
+    /// A name in braces that stands for nothing is a mistake, except in the text of files, which have braces of
+    /// their own.
+    fn check_placeholders(&self) -> Result<(), String> {
+        let paths = self.node.files.iter().map(|file| &file.path);
+        let of_nodes = self.node.start.iter().chain(paths);
+        let of_faults =
+            self.faults.iter().flat_map(|fault| fault.install.iter().chain(&fault.heal));
+        let of_clients = self.client.run.iter().chain(of_faults);
+        let places = of_nodes
+            .map(|word| (word, PLACEHOLDERS))
+            .chain(of_clients.map(|word| (word, &PLACEHOLDERS[..1])));
+        for (word, known) in places {
+            if let Some(name) = names_in_braces(word).find(|name| !known.contains(name)) {
+                let known = known.iter().map(|name| format!("{{{name}}}"));
+                let known = known.collect::<Vec<_>>().join(", ");
+                return Err(format!(
+                    "{{{name}}} in {word:?} stands for nothing; there are {known}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Is there a client program to be run, as far as can be seen before?
+    fn check_client_program(&self) -> Result<(), String> {
+        let argv = self.client_argv();
+        match argv.first() {
+            Some(program) if find_program(OsStr::new(program)).is_err() => Err(format!(
+                "`run` of [client]: there is no program {program} that can be executed{}",
+                if program.contains('/') { "" } else { " on the PATH" }
+            )),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -196,6 +247,15 @@ impl Adapter {
             .replace("{peer-addresses}", &joined(|(_, at)| at.to_string()))
             .replace("{peer-ips}", &joined(|(_, at)| at.ip().to_string()))
     }
+}
+
+/// `ip` and `port` of `{ip}:{port}`; nothing of `${variable}`, `{}` or `{"json": 1}`.
+fn names_in_braces(word: &str) -> impl Iterator<Item = &str> {
+    word.match_indices('{').filter_map(|(at, _)| {
+        let name = &word[at + 1..][..word[at + 1..].find('}')?];
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        (is_name && !word[..at].ends_with('$')).then_some(name)
+    })
 }
 
 #[cfg(test)]
@@ -271,7 +331,7 @@ heal = ["{here}/join"]
         let refused = |text: String| read(&text).unwrap_err().to_string();
         assert!(refused(EXTERNAL.replace("protocol", "run")).contains("line"));
         let nobody = EXTERNAL.replace(r#"protocol = "etcd""#, "");
-        assert!(refused(nobody).contains("client.run names no program"));
+        assert!(refused(nobody).contains("`run` of [client] is missing"));
         let half = EXTERNAL.replace(r#"["{here}/join"]"#, "[]");
         assert!(refused(half).contains("\"cut\" needs install and heal"));
         let both = format!("{FILE}\n[external]\naddresses = ['10.0.0.1:1']");
@@ -283,6 +343,22 @@ heal = ["{here}/join"]
         let error = read("workloads = 3").unwrap_err().to_string();
         assert!(error.contains("line 1"), "{error}");
         let nothing = FILE.replace(r#"["python3", "{here}/client.py"]"#, "[]");
-        assert!(read(&nothing).unwrap_err().to_string().contains("client.run names no program"));
+        let refused = |text: &str| read(text).unwrap_err().to_string();
+        assert!(refused(&nothing).contains("`run` of [client] is missing"));
+        let misspelt = refused(&FILE.replace(r#"["register"]"#, r#"["register", "sett"]"#));
+        assert!(misspelt.contains("has \"sett\", which is none; there are"), "{misspelt}");
+        let nowhere = refused(&FILE.replace("python3", "no-such-program"));
+        assert!(nowhere.contains("no program no-such-program"), "{nowhere}");
+        let unknown = refused(&FILE.replace("{data}\", \"{peers}", "{dir}\", \"{peers}"));
+        assert!(unknown.contains("{dir} in \"{dir}\" stands for nothing"), "{unknown}");
+        let of_client = refused(&FILE.replace("{here}/client.py", "{ip}"));
+        assert!(of_client.ends_with("there are {here}\nhint: harness/ADAPTERS.md has the manual"));
+    }
+
+    #[test]
+    fn braces_of_others_are_left_alone() {
+        let names = |word| names_in_braces(word).collect::<Vec<_>>();
+        assert_eq!(names("{ip}:{port}"), ["ip", "port"]);
+        assert_eq!(names("${home} {} {\"a\": 1} {Upper} {open"), Vec::<&str>::new());
     }
 }

@@ -10,19 +10,21 @@ mod adapter;
 mod program;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use workloads::generator::Invocation;
-use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
 pub use self::adapter::{Adapter, AdapterError, FaultCommand};
-use self::program::{Program, Purpose, Request};
-use super::outcome::{Failure, answered};
+use self::program::{Program, Purpose, ReplyKind, Request};
+use super::outcome::{Failure, answered, completion};
 use super::{BoxFuture, Client, Completion, NodeContext, NodeStatus, Nodes, System, SystemEntry};
 use crate::node_id::NodeId;
 use crate::platform::NodeCommand;
@@ -50,15 +52,20 @@ pub(super) struct AdaptedSystem {
     purpose: Purpose,
     /// Programs that are asked for the status of a node, one for each address; none while it starts.
     watchers: Arc<Mutex<HashMap<SocketAddr, Option<Program>>>>,
+    /// What the last status that was not to be had failed by.
+    silence: Silence,
 }
 
-/// A program has connected by then, or is started again.
-const START_LIMIT: Duration = Duration::from_secs(10);
+/// Shared by the watchers.
+type Silence = Arc<std::sync::Mutex<Option<String>>>;
+
+/// A program has connected by then, or is started again. An interpreter may take seconds on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 impl AdaptedSystem {
     pub(super) fn new(adapter: Arc<Adapter>, workload: &'static str, run: String) -> AdaptedSystem {
         let purpose = Purpose { workload, run };
-        AdaptedSystem { adapter, purpose, watchers: Arc::default() }
+        AdaptedSystem { adapter, purpose, watchers: Arc::default(), silence: Arc::default() }
     }
 
     /// Nothing if the node does not answer. An interpreter may take longer to start than anybody waits
@@ -69,8 +76,8 @@ impl AdaptedSystem {
             watchers.insert(address, None);
             tokio::spawn(start_watcher(
                 self.watchers.clone(),
-                self.adapter.clone(),
-                self.purpose.clone(),
+                self.silence.clone(),
+                start(self.adapter.clone(), self.purpose.clone(), address),
                 address,
             ));
             return None;
@@ -80,26 +87,58 @@ impl AdaptedSystem {
             return None;
         };
         drop(watchers);
-        let reply = program.ask(&Request::Status).await.ok()?;
+        let reply = match program.ask(&Request::Status).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                note(&self.silence, address, &error.to_string());
+                return None;
+            }
+        };
         self.watchers.lock().await.insert(address, Some(program));
-        let serves = reply.kind == EventKind::Ok;
-        serves.then_some(NodeStatus::leading(reply.leads, reply.term))
+        if reply.kind == ReplyKind::Ok {
+            return Some(NodeStatus::leading(reply.leads, reply.term));
+        }
+        let reason = reply.error.as_deref().unwrap_or("gave no error");
+        note(&self.silence, address, &format!("its status is not `ok`: {reason}"));
+        None
     }
+}
+
+fn note(silence: &Silence, address: SocketAddr, reason: &str) {
+    let mut silence = silence.lock().unwrap_or_else(PoisonError::into_inner);
+    *silence = Some(format!("asked for the status of {address}, {reason}"));
+}
+
+/// A program that has connected to its node.
+async fn start(
+    adapter: Arc<Adapter>,
+    purpose: Purpose,
+    address: SocketAddr,
+) -> io::Result<Program> {
+    let start = Program::start(&adapter, &purpose, address);
+    tokio::time::timeout(START_LIMIT, start).await.unwrap_or_else(|_| {
+        let reason = format!("the client program did not answer `open` within {START_LIMIT:?}");
+        Err(io::Error::new(io::ErrorKind::TimedOut, reason))
+    })
 }
 
 async fn start_watcher(
     watchers: Arc<Mutex<HashMap<SocketAddr, Option<Program>>>>,
-    adapter: Arc<Adapter>,
-    purpose: Purpose,
+    silence: Silence,
+    start: impl Future<Output = io::Result<Program>>,
     address: SocketAddr,
 ) {
-    let start = Program::start(&adapter, &purpose, address);
-    let started = tokio::time::timeout(START_LIMIT, start).await;
+    let started = start.await;
     let mut watchers = watchers.lock().await;
     match started {
-        Ok(Ok(program)) => watchers.insert(address, Some(program)),
-        Ok(Err(_)) | Err(_) => watchers.remove(&address),
-    };
+        Ok(program) => {
+            watchers.insert(address, Some(program));
+        }
+        Err(error) => {
+            note(&silence, address, &error.to_string());
+            watchers.remove(&address);
+        }
+    }
 }
 
 impl Nodes for AdaptedSystem {
@@ -128,6 +167,10 @@ impl Nodes for AdaptedSystem {
         })
     }
 
+    fn why_silent(&self) -> Option<String> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn fault_commands(&self) -> &[FaultCommand] {
         self.adapter.fault_commands()
     }
@@ -136,7 +179,7 @@ impl Nodes for AdaptedSystem {
 impl System for AdaptedSystem {
     fn client(&self, _node: NodeId, address: SocketAddr, _interface: Interface) -> Box<dyn Client> {
         let (adapter, purpose) = (self.adapter.clone(), self.purpose.clone());
-        Box::new(AdaptedClient { adapter, purpose, address, program: None })
+        Box::new(AdaptedClient { adapter, purpose, address, state: ClientState::Idle })
     }
 
     fn serves(&self, _node: NodeId, address: SocketAddr) -> BoxFuture<'_, bool> {
@@ -148,16 +191,39 @@ struct AdaptedClient {
     adapter: Arc<Adapter>,
     purpose: Purpose,
     address: SocketAddr,
-    program: Option<Program>,
+    state: ClientState,
+}
+
+enum ClientState {
+    /// The next operation starts a program.
+    Idle,
+    /// It goes on although an operation did not wait for it.
+    Starts(JoinHandle<io::Result<Program>>),
+    Runs(Program),
 }
 
 impl AdaptedClient {
+    /// Has a program that runs, or is `Idle` or `Starts`.
+    async fn ready(&mut self) -> Result<(), Failure> {
+        if let ClientState::Idle = self.state {
+            let start = start(self.adapter.clone(), self.purpose.clone(), self.address);
+            self.state = ClientState::Starts(tokio::spawn(start));
+        }
+        let ClientState::Starts(start) = &mut self.state else {
+            return Ok(());
+        };
+        let started = start.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        self.state = ClientState::Idle;
+        self.state = ClientState::Runs(started.map_err(Failure::without_effect)?);
+        Ok(())
+    }
+
+    /// A program that fails, or does not answer in time, is ended, so that its late reply is not taken for
+    /// another.
     async fn apply(&mut self, invocation: &Invocation) -> Result<Completion, Failure> {
-        let mut program = match self.program.take() {
-            Some(program) => program,
-            None => Program::start(&self.adapter, &self.purpose, self.address)
-                .await
-                .map_err(Failure::without_effect)?,
+        let ClientState::Runs(mut program) = std::mem::replace(&mut self.state, ClientState::Idle)
+        else {
+            return Err(Failure::without_effect("the client program does not run"));
         };
         let request = Request::Invoke {
             f: invocation.f,
@@ -165,22 +231,40 @@ impl AdaptedClient {
             value: &invocation.value,
         };
         let reply = program.ask(&request).await.map_err(Failure::in_doubt)?;
-        self.program = Some(program);
-        let value = match reply.kind {
-            EventKind::Ok => reply.value.unwrap_or(Value::Null),
-            _ => invocation.value.clone(),
+        let value = match (reply.kind, reply.value) {
+            (ReplyKind::Ok, Some(value)) => value,
+            (ReplyKind::Ok, None) => {
+                return Err(Failure::in_doubt(format!(
+                    "the client program answered {} by `ok` without `value`",
+                    invocation.f
+                )));
+            }
+            (ReplyKind::Fail | ReplyKind::Info, _) => invocation.value.clone(),
         };
-        Ok(Completion { kind: reply.kind, value, error: reply.error })
+        self.state = ClientState::Runs(program);
+        Ok(Completion { kind: reply.kind.into(), value, error: reply.error })
     }
 }
 
 impl Client for AdaptedClient {
-    /// A program that did not answer in time is ended, so that its late reply is not taken for another.
+    /// An operation for which no program was there in time had no effect.
     fn invoke<'a>(
         &'a mut self,
         invocation: &'a Invocation,
         timeout: Duration,
     ) -> BoxFuture<'a, Completion> {
-        Box::pin(answered(invocation, timeout, self.apply(invocation)))
+        Box::pin(async move {
+            let until = Instant::now() + timeout;
+            match tokio::time::timeout_at(until, self.ready()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => return completion(invocation, &failure),
+                Err(_) => {
+                    let failure = Failure::without_effect("the client program still starts");
+                    return completion(invocation, &failure);
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            answered(invocation, left, self.apply(invocation)).await
+        })
     }
 }

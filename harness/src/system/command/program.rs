@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use workloads::history::{EventKind, Value};
@@ -41,12 +41,35 @@ pub(super) struct Purpose {
     pub(super) run: String,
 }
 
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ReplyKind {
+    /// It took effect.
+    Ok,
+    /// It had no effect and never will.
+    Fail,
+    /// It may have had its effect.
+    Info,
+}
+
+impl From<ReplyKind> for EventKind {
+    fn from(kind: ReplyKind) -> EventKind {
+        match kind {
+            ReplyKind::Ok => EventKind::Ok,
+            ReplyKind::Fail => EventKind::Fail,
+            ReplyKind::Info => EventKind::Info,
+        }
+    }
+}
+
 /// What it answers.
 #[derive(Debug, Deserialize)]
 pub(super) struct Reply {
-    /// `ok`; `fail`: it had no effect and never will; `info`: it may have had its effect.
     #[serde(rename = "type")]
-    pub(super) kind: EventKind,
+    pub(super) kind: ReplyKind,
+    /// None if the reply has no such field, which is something else than null.
+    #[serde(default, deserialize_with = "present")]
     pub(super) value: Option<Value>,
     pub(super) error: Option<String>,
     /// Of a status: does the node believe that it leads?
@@ -55,6 +78,10 @@ pub(super) struct Reply {
     /// Of a status: of two that believe to lead, the one with the higher term does.
     #[serde(default)]
     pub(super) term: u64,
+}
+
+fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(field).map(Some)
 }
 
 /// A program that runs. Ends with this value.
@@ -88,26 +115,59 @@ impl Program {
         let Purpose { workload, run } = purpose;
         let open = Request::Open { workload, run, address: address.to_string() };
         match program.ask(&open).await? {
-            Reply { kind: EventKind::Ok, .. } => Ok(program),
-            reply => Err(io::Error::other(reply.error.unwrap_or("refused to open".to_owned()))),
+            Reply { kind: ReplyKind::Ok, .. } => Ok(program),
+            reply => Err(io::Error::other(match reply.error {
+                Some(error) => format!("the client program did not open: {error}"),
+                None => "the client program did not open".to_owned(),
+            })),
         }
     }
 
     /// Asks, and waits for the answer. After an error the program is of no use any more.
     pub(super) async fn ask(&mut self, request: &Request<'_>) -> io::Result<Reply> {
+        self.refuse_unasked()?;
         let mut line = serde_json::to_string(request)?;
         line.push('\n');
         self.stream.get_mut().write_all(line.as_bytes()).await?;
         let mut reply = String::new();
         (&mut self.stream).take(LINE_BYTES_MAX).read_line(&mut reply).await?;
         if !reply.ends_with('\n') {
-            return Err(io::Error::other("the client program of the adapter ended"));
+            return Err(io::Error::other("the client program ended"));
         }
         serde_json::from_str(&reply).map_err(|error| {
+            let shown = shortened(reply.trim_end());
             io::Error::other(format!(
-                "the client program of the adapter answered {reply:?}: {error}"
+                "the client program answered `{shown}`, which is no reply: {error}"
             ))
         })
+    }
+
+    /// A line that nobody asked for would be taken for the next reply, and every reply after it for another's.
+    fn refuse_unasked(&mut self) -> io::Result<()> {
+        let mut unasked = self.stream.buffer().to_vec();
+        if unasked.is_empty() {
+            let mut more = [0; LINE_SHOWN];
+            match self.stream.get_ref().try_read(&mut more) {
+                Ok(length) => unasked.extend(&more[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        let shown = shortened(String::from_utf8_lossy(&unasked).trim_end());
+        Err(io::Error::other(match unasked.is_empty() {
+            true => "the client program ended".to_owned(),
+            false => format!("the client program wrote `{shown}` without a request"),
+        }))
+    }
+}
+
+/// So many characters of what a program wrote are shown.
+const LINE_SHOWN: usize = 200;
+
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LINE_SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }
 
