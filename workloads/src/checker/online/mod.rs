@@ -129,6 +129,7 @@ impl Online {
                 key: violation.key,
                 operations: Vec::new(),
                 edges: Vec::new(),
+                wrong: Vec::new(),
                 explanation: violation.explanation,
             };
             return Check {
