@@ -83,7 +83,7 @@ fn an_invalid_history_is_explained_and_drawn() {
             A  write 1    p0 ├───────┤                                         (1) then 1
             B  write 2    p0                 ├───────┤                         (2) then 2
             C  read -> 1  p1                                 ├───────┤         ✗ cannot come next
-            longest order that works: A (then 1), B (then 2)
+            makes sense so far: A (then 1), B (then 2)
             ✗ C cannot come next: it read 1, but the register holds 2
     "#]],
     );

@@ -76,7 +76,7 @@ pub(super) fn bars(
     lines
 }
 
-/// A counterexample: bars, then the longest order that works and why it ends.
+/// A counterexample: bars, then an order that makes sense for as long as any does, and why it ends.
 pub(super) fn counterexample(
     counterexample: &Counterexample,
     moments: &Moments<'_>,
@@ -100,7 +100,7 @@ pub(super) fn counterexample(
         .map(|step| format!("{} (then {})", label(step.operation), step.state))
         .collect();
     if !order.is_empty() {
-        lines.push(format!("longest order that works: {}", order.join(", ")));
+        lines.push(format!("makes sense so far: {}", order.join(", ")));
     }
     for stuck in &counterexample.stuck {
         lines.push(format!("✗ {} cannot come next: {}", label(stuck.operation), stuck.why));
@@ -114,7 +114,11 @@ pub(super) fn counterexample(
 /// An anomaly: a cycle from top to bottom, or the operations that show it as bars.
 pub(super) fn anomaly(anomaly: &Anomaly, moments: &Moments<'_>, width: usize) -> Vec<String> {
     if anomaly.edges.is_empty() {
-        return bars(&anomaly.operations, moments, width, |_| String::new());
+        let remark = |position: usize| match anomaly.wrong.contains(&position) {
+            true => "✗ contradicts the others".to_owned(),
+            false => String::new(),
+        };
+        return bars(&anomaly.operations, moments, width, remark);
     }
     let name = |position: usize| match anomaly.operations.get(position) {
         Some(it) => {

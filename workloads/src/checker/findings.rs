@@ -36,15 +36,17 @@ impl<'a> Findings<'a> {
         involved: &[usize],
         words: impl FnOnce() -> Vec<String>,
     ) {
-        self.add_told(kind, key, involved, text, words);
+        self.add_told(kind, key, involved, &[], text, words);
     }
 
-    /// The same, where operations are told in words of their own.
+    /// The same, where operations are told in words of their own, and those at the positions `wrong` of
+    /// `involved` contradict the others.
     pub(super) fn add_told(
         &mut self,
         kind: &'static str,
         key: Option<&Value>,
         involved: &[usize],
+        wrong: &[usize],
         text: impl Fn(&Operation) -> String,
         words: impl FnOnce() -> Vec<String>,
     ) {
@@ -66,6 +68,7 @@ impl<'a> Findings<'a> {
             key: key.cloned(),
             operations,
             edges: Vec::new(),
+            wrong: wrong.to_vec(),
             explanation: words(),
         });
     }
@@ -188,6 +191,12 @@ pub(super) fn counted(count: impl Into<u64>, singular: &str) -> String {
 /// One number of a verdict.
 pub(super) fn measured(name: &str, value: impl Into<Value>) -> Measurement {
     Measurement { name: name.to_owned(), value: value.into() }
+}
+
+/// A time in seconds, such as `0.0028 s`, for texts with moments in seconds.
+pub(super) fn seconds(nanoseconds: u64) -> String {
+    let text = format!("{:.9}", nanoseconds as f64 / 1e9);
+    format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A duration in words, such as `1.5 ms`.

@@ -143,6 +143,9 @@ pub struct Anomaly {
     /// Why they cannot be in any order: edges of a cycle in its order; empty for other anomalies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<DependencyEdge>,
+    /// Positions of those operations that contradict the others, where some do and others do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrong: Vec<usize>,
     /// In words: short sentences, for someone who knows the operations only.
     pub explanation: Vec<String>,
 }
@@ -179,7 +182,7 @@ pub struct Counterexample {
     /// The operations, by invocation time. Taking any one away, and those that may owe their result
     /// to it, leaves a history that can be explained (unless a budget ended the shrinking early).
     pub operations: Vec<CounterexampleOperation>,
-    /// The longest order that works, as positions in `operations`, before it gets stuck.
+    /// An order that makes sense for as long as any does, as positions in `operations`.
     pub longest_prefix: Vec<PrefixStep>,
     /// The operations (positions in `operations`) that cannot come next after the longest prefix, and why.
     pub stuck: Vec<StuckOperation>,
@@ -211,7 +214,7 @@ pub struct CounterexampleOperation {
     pub complete_time: Option<u64>,
 }
 
-/// One step of the longest order that works.
+/// One step of an order that makes sense.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PrefixStep {
     /// Position in `Counterexample::operations`.

@@ -7,6 +7,7 @@
 //! Only operations that change nothing may be stale. A lost update, or a value that was read before it
 //! was written, is not explained by any Δ; then there is no bound.
 
+use super::findings::seconds;
 use super::linearizable::{Meter, decide, partition};
 use super::{Anomaly, Budget, Check, CheckOptions, Measurement, PartitionCounts, Verdict};
 use crate::history::{Operation, Value};
@@ -49,6 +50,7 @@ pub fn check_staleness<M: ObjectModel>(
                     key,
                     operations: Vec::new(),
                     edges: Vec::new(),
+                    wrong: Vec::new(),
                     explanation: vec![
                         "Even if every read may return any older value, there is no order."
                             .to_owned(),
@@ -85,12 +87,11 @@ pub fn check_staleness<M: ObjectModel>(
     })
 }
 
-/// A bound in words, such as `at most 120 ms stale`.
+/// A bound in words, such as `at most 0.12 s stale`.
 pub(super) fn at_most(time: u64) -> String {
     match time {
         0 => "fresh".to_owned(),
-        1..10_000_000 => format!("at most {:.3} ms stale", time as f64 / 1e6),
-        _ => format!("at most {} ms stale", time.div_ceil(1_000_000)),
+        _ => format!("at most {} stale", seconds(time)),
     }
 }
 

@@ -174,7 +174,16 @@ fn queue_unexpected(few: &[&Operation], key: &Option<Value>, history: &History<'
 /// An element of a set that was there, and that no read found which began later than one that
 /// missed it.
 fn set_lost(few: &[&Operation], key: &Option<Value>, history: &History<'_>) -> bool {
-    let [witness, missed, ..] = few else { return false };
+    let Some((witness, others)) = few.split_first() else { return false };
+    others.iter().any(|missed| missed_for_good(witness, missed, key, history))
+}
+
+fn missed_for_good(
+    witness: &Operation,
+    missed: &Operation,
+    key: &Option<Value>,
+    history: &History<'_>,
+) -> bool {
     let has = |it: &Operation, element: &Value| elements(&it.result).contains(element);
     let is_lost = |element: &Value| {
         !has(missed, element)

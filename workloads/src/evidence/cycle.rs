@@ -115,11 +115,13 @@ fn verify_edge(edge: &CycleEdge, model: &str, history: &History<'_>) -> Outcome 
     }
 }
 
-/// The parts of a transaction whose values are known.
+/// The parts of a transaction whose values are known. Some histories have parts in only one of the two
+/// events of a transaction; an invocation tells what was written, but not what was read.
 pub(super) fn parts(operation: &Operation) -> impl DoubleEndedIterator<Item = Part<'_>> {
-    let known = operation.outcome == Ended::Ok;
-    let parts = if known { &operation.result } else { &operation.invoked };
-    parts.as_list().unwrap_or_default().iter().filter_map(move |part| match part.as_list() {
+    let (asked, told) = (operation.invoked.as_list(), operation.result.as_list());
+    let known = operation.outcome == Ended::Ok && told.is_some();
+    let parts = if known { told } else { asked.or(told) };
+    parts.unwrap_or_default().iter().filter_map(move |part| match part.as_list() {
         Some([f, key, value]) => match f.as_str() {
             Some("r" | "read") if known => Some(Part { read: true, key, value }),
             Some("w" | "write" | "append") => Some(Part { read: false, key, value }),

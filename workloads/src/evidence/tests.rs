@@ -197,6 +197,29 @@ fn edges_of_lists_are_found_again() {
 }
 
 #[test]
+fn parts_may_be_in_either_event() {
+    let mut history = [
+        txn(0, r#"[["append","x",1],["append","y",1]]"#),
+        txn(1, r#"[["r","x",[1]]]"#),
+        txn(2, r#"[["r","y",[]]]"#),
+    ];
+    let round = |history: &[Operation]| {
+        let edges = [(0, "wr", 1), (1, "realtime", 2), (2, "rw", 0)];
+        cycle("list-append", "strict-serializable", history, &edges)
+    };
+    assert_eq!(round(&history), Outcome::Confirmed);
+    // Acknowledged without a value, and unknown with a value in the completion only.
+    history[0].result = Value::Null;
+    assert_eq!(round(&history), Outcome::Confirmed);
+    (history[0].invoked, history[0].result) = (Value::Null, history[0].invoked.clone());
+    history[0].outcome = Ended::Info;
+    assert_eq!(round(&history), Outcome::Confirmed);
+    // An invocation does not tell what was read.
+    history[2].result = Value::Null;
+    refuted(&round(&history), "no read missed an append");
+}
+
+#[test]
 fn edges_of_registers_are_found_again() {
     let history = [
         txn(0, r#"[["r","x",null],["w","x",1]]"#),

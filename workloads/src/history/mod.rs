@@ -19,6 +19,7 @@ pub mod jsonl;
 pub mod notation;
 mod operation;
 mod reader;
+mod recent;
 mod scan;
 mod shared;
 mod source;

@@ -231,7 +231,8 @@ impl Pairing {
             }
         };
         self.seats.insert(client, Seat { process, activity: Activity::Open(next) });
-        self.operations.push(invoked(event, process));
+        let argument = self.shared.ask(&event.value);
+        self.operations.push(invoked(event, process, argument));
         Ok(next)
     }
 
@@ -253,7 +254,7 @@ impl Pairing {
         let Activity::Open(open) = seat.activity else { return Err(uninvoked(event, client)) };
         let operation = &mut self.operations[open];
         complete(operation, event, client)?;
-        operation.result = self.shared.share(&operation.invoked, &event.value);
+        operation.result = self.shared.share(&operation.key, &operation.invoked, &event.value);
         seat.activity = match event.kind {
             EventKind::Info => Activity::Retired(event.index),
             EventKind::Invoke | EventKind::Ok | EventKind::Fail => Activity::Idle,
@@ -282,12 +283,12 @@ pub fn operations(events: &[Event]) -> Result<Vec<Operation>, HistoryError> {
     Ok(pairing.finish())
 }
 
-fn invoked(event: &Event, process: u64) -> Operation {
+fn invoked(event: &Event, process: u64, argument: Value) -> Operation {
     Operation {
         process,
         f: event.f.clone(),
         key: event.key.clone(),
-        invoked: event.value.clone(),
+        invoked: argument,
         result: Value::Null,
         outcome: Outcome::Info,
         invoke_index: event.index,

@@ -4,8 +4,11 @@
 //! generality of a JSON parser. What is not usual is left to serde_json, which also says what is wrong
 //! with it: escapes, floats, maps, numbers beyond 18 digits, deep nesting, unknown or repeated fields.
 
+use std::sync::Arc;
+
 use smol_str::SmolStr;
 
+use super::recent::Recent;
 use super::{EventKind, Process, Value};
 
 /// Lists in lists, at most.
@@ -33,6 +36,7 @@ pub(super) struct Line {
 pub(super) struct Scanner {
     /// Elements of lists that are still open.
     open: Vec<Value>,
+    recent: Recent,
 }
 
 /// A field of an object, once only.
@@ -116,21 +120,58 @@ impl Scanner {
     fn list(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Option<Value> {
         cursor.eat(b'[')?;
         cursor.blank();
-        let first = self.open.len();
-        if cursor.peek()? == b']' {
-            cursor.at += 1;
-        } else {
-            loop {
-                let value = self.value(cursor, depth + 1)?;
-                self.open.push(value);
-                match cursor.next()? {
-                    b',' => {}
-                    b']' => break,
-                    _ => return None,
+        let (rest, first) = (cursor.rest(), self.open.len());
+        match rest.first()? {
+            b']' => cursor.at += 1,
+            b'"' => {
+                if let Some((list, length)) = self.recent.whole(rest) {
+                    cursor.at += length;
+                    return Some(list);
                 }
+                self.elements(cursor, depth)?;
+                let list = self.close(first);
+                self.recent.keep_whole(rest, rest.len() - cursor.rest().len(), &list);
+                return Some(list);
+            }
+            b'0'..=b'9' | b'-' => return self.integers(cursor, depth),
+            _ => self.elements(cursor, depth)?,
+        }
+        Some(self.close(first))
+    }
+
+    /// The elements of a list, and its closing bracket.
+    fn elements(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Option<()> {
+        loop {
+            let value = self.value(cursor, depth + 1)?;
+            self.open.push(value);
+            match cursor.next()? {
+                b',' => {}
+                b']' => return Some(()),
+                _ => return None,
             }
         }
-        Some(Value::List(self.open.drain(first..).collect()))
+    }
+
+    /// A list that begins with an integer.
+    fn integers(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Option<Value> {
+        let (rest, first) = (cursor.rest(), self.open.len());
+        if let Some((list, length)) = self.recent.integers(rest) {
+            cursor.at += length + 1;
+            if rest[length] == b']' {
+                return Some(Value::List(Arc::clone(list)));
+            }
+            self.open.extend(list.iter().cloned());
+        }
+        self.elements(cursor, depth)?;
+        let list = self.close(first);
+        let length = rest.len() - cursor.rest().len() - 1;
+        self.recent.keep_integers(rest, length, &list);
+        Some(list)
+    }
+
+    /// The list whose elements are those from `first` on.
+    fn close(&mut self, first: usize) -> Value {
+        Value::List(self.open.drain(first..).collect())
     }
 }
 
@@ -140,6 +181,10 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    fn rest(&self) -> &'a [u8] {
+        &self.text[self.at..]
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
@@ -186,8 +231,10 @@ impl<'a> Cursor<'a> {
         let rest = &self.text[self.at..];
         let mut number: i64 = 0;
         let mut digits = 0;
-        while let Some(digit @ b'0'..=b'9') = rest.get(digits) {
-            number = number.checked_mul(10)?.checked_add(i64::from(digit - b'0'))?;
+        while let Some(digit @ b'0'..=b'9') = rest.get(digits)
+            && digits <= DIGITS_MAX
+        {
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
             digits += 1;
         }
         let is_usual = match rest.first()? {
@@ -239,6 +286,53 @@ mod tests {
         ] {
             assert!(scan(text).is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_read_before_is_found_again() {
+        let mut scanner = Scanner::default();
+        let mut value = |text: &str| {
+            let line = format!(r#"{{"process":0,"type":"ok","f":"txn","value":{text}}}"#);
+            let line = scanner.line(line.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(line.value, serde_json::from_str(text).unwrap(), "{text}");
+            line.value
+        };
+        let is_same = |one: &Value, other: &Value| {
+            let (Value::List(one), Value::List(other)) = (one, other) else { return false };
+            Arc::ptr_eq(one, other)
+        };
+        for (text, again) in [
+            ("[1,2,3,4]", true),
+            ("[ 1 , 2,3,4 ]", true),
+            (r#"["append",1,2]"#, true),
+            (r#"["]"]"#, false),
+            (r#"["aä"]"#, true),
+        ] {
+            if !text.contains('\\') {
+                assert_eq!(is_same(&value(text), &value(text)), again, "{text}");
+            }
+        }
+        // Longer, shorter, and others with the same beginning.
+        for text in [
+            "[7,8,9,10]",
+            "[7,8,9,10,11]",
+            "[7,8,9,10,11,12,13]",
+            "[7,8,9,100]",
+            "[7,8,9]",
+            "[7,8,9,10,[]]",
+            r#"[7,8,9,10,"x"]"#,
+            "[7,8,9,10]",
+            r#"["r",7,[7,8,9,10,11]]"#,
+            r#"["r",7,null]"#,
+            r#"["r",[7],null]"#,
+            r#"["]",1]"#,
+            r#"["]",2]"#,
+        ] {
+            value(text);
+            value(text);
+        }
+        let line = r#"{"process":0,"type":"ok","f":"txn","value":[7,8,9,10"#;
+        assert_eq!(scanner.line(line.as_bytes()), None);
     }
 
     #[test]

@@ -9,20 +9,36 @@ use rustc_hash::FxHashMap;
 
 use super::Value;
 
-/// Keys of which the last list is kept.
+/// Keys of which the last list is kept, in each of the tables.
 const KEYS_MAX: usize = 1 << 16;
 
-/// The lists that were read last, by key.
+/// What was asked and read last, by key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shared {
-    last: FxHashMap<Value, Arc<[Value]>>,
+    /// Steps of transactions that ask for a value, such as `["r", 3, null]`.
+    questions: FxHashMap<Value, Value>,
+    /// The same, with the list that was read.
+    answers: FxHashMap<Value, Value>,
+    /// Lists that are the result of an operation on a key.
+    results: FxHashMap<Option<Value>, Value>,
 }
 
 impl Shared {
-    /// The same result, with parts of `invoked` and of earlier results where they are equal.
-    pub(crate) fn share(&mut self, invoked: &Value, result: &Value) -> Value {
-        let (Value::List(asked), Value::List(told)) = (invoked, result) else {
-            return result.clone();
+    /// The same argument, with the steps of earlier ones where they are equal.
+    pub(crate) fn ask(&mut self, invoked: &Value) -> Value {
+        let Value::List(steps) = invoked else { return invoked.clone() };
+        replace(steps, |_, step| match step.as_list() {
+            Some([_, key, Value::Null]) => known(&mut self.questions, key, step),
+            _ => None,
+        })
+    }
+
+    /// The same result of an operation on `key`, with parts of `invoked` and of earlier results where
+    /// they are equal.
+    pub(crate) fn share(&mut self, key: &Option<Value>, invoked: &Value, result: &Value) -> Value {
+        let Value::List(told) = result else { return result.clone() };
+        let Value::List(asked) = invoked else {
+            return known(&mut self.results, key, result).unwrap_or_else(|| result.clone());
         };
         if asked == told {
             return invoked.clone();
@@ -30,29 +46,72 @@ impl Shared {
         if !told.iter().all(|step| matches!(step, Value::List(_))) {
             return result.clone();
         }
-        let steps = told.iter().enumerate().map(|(at, step)| match asked.get(at) {
-            Some(same) if same == step => same.clone(),
-            _ => self.share_read(step),
-        });
-        Value::List(steps.collect())
+        replace(told, |at, step| match (asked.get(at), step.as_list()) {
+            (Some(same), _) if same == step => (!is_one(same, step)).then(|| same.clone()),
+            (_, Some([_, key, Value::List(_)])) => known(&mut self.answers, key, step),
+            _ => None,
+        })
     }
+}
 
-    /// The same step, with the list that was read of its key before if that is equal.
-    fn share_read(&mut self, step: &Value) -> Value {
-        let Some([f, key, Value::List(read)]) = step.as_list() else { return step.clone() };
-        if let Some(last) = self.last.get_mut(key) {
-            if last.last() == read.last() && last == read {
-                return Value::List([f.clone(), key.clone(), Value::List(last.clone())].into());
-            }
-            *last = read.clone();
-        } else {
-            if self.last.len() == KEYS_MAX {
-                self.last.clear();
-            }
-            self.last.insert(key.clone(), read.clone());
+/// What is equal and was kept for this key before, if that is something else in memory; else `value` is
+/// kept.
+fn known<K: Clone + Eq + std::hash::Hash>(
+    kept: &mut FxHashMap<K, Value>,
+    key: &K,
+    value: &Value,
+) -> Option<Value> {
+    match kept.get_mut(key) {
+        Some(last) if is_equal(last, value) => (!is_one(last, value)).then(|| last.clone()),
+        Some(last) => {
+            *last = value.clone();
+            None
         }
-        step.clone()
+        None => {
+            if kept.len() == KEYS_MAX {
+                kept.clear();
+            }
+            kept.insert(key.clone(), value.clone());
+            None
+        }
     }
+}
+
+/// Whether values are equal. Lists that grow differ at their ends first, so these are looked at first.
+fn is_equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::List(one), Value::List(other)) => {
+            Arc::ptr_eq(one, other)
+                || one.len() == other.len()
+                    && one
+                        .iter()
+                        .rev()
+                        .zip(other.iter().rev())
+                        .all(|(one, other)| is_equal(one, other))
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// Whether both are the same list in memory.
+fn is_one(one: &Value, other: &Value) -> bool {
+    matches!((one, other), (Value::List(one), Value::List(other)) if Arc::ptr_eq(one, other))
+}
+
+/// The list with other elements where `other` has some; the same one in memory if there are none.
+fn replace(list: &Arc<[Value]>, mut other: impl FnMut(usize, &Value) -> Option<Value>) -> Value {
+    let mut replaced: Vec<Value> = Vec::new();
+    for (at, element) in list.iter().enumerate() {
+        match other(at, element) {
+            Some(other) => {
+                replaced.extend_from_slice(&list[replaced.len()..at]);
+                replaced.push(other);
+            }
+            None if replaced.is_empty() => {}
+            None => replaced.push(element.clone()),
+        }
+    }
+    if replaced.is_empty() { Value::List(Arc::clone(list)) } else { Value::from(replaced) }
 }
 
 #[cfg(test)]
@@ -72,14 +131,32 @@ mod tests {
     fn what_is_equal_is_held_once() {
         let mut shared = Shared::default();
         let asked = value(r#"[["append","x",3],["r","x",null]]"#);
-        let first = shared.share(&asked, &value(r#"[["append","x",3],["r","x",[1,2,3]]]"#));
+        let first = shared.share(&None, &asked, &value(r#"[["append","x",3],["r","x",[1,2,3]]]"#));
         assert_eq!(first, value(r#"[["append","x",3],["r","x",[1,2,3]]]"#));
         assert!(Arc::ptr_eq(list(&list(&asked)[0]), list(&list(&first)[0])));
         let asked = value(r#"[["r","y",null],["r","x",null]]"#);
-        let second = shared.share(&asked, &value(r#"[["r","y",[1,2,3]],["r","x",[1,2,3]]]"#));
+        let second =
+            shared.share(&None, &asked, &value(r#"[["r","y",[1,2,3]],["r","x",[1,2,3]]]"#));
         let read = |value: &Value, at: usize| Arc::clone(list(&list(&list(value)[at])[2]));
         assert!(Arc::ptr_eq(&read(&first, 1), &read(&second, 1)));
         assert!(!Arc::ptr_eq(&read(&first, 1), &read(&second, 0)));
+    }
+
+    #[test]
+    fn questions_and_whole_results_are_held_once() {
+        let mut shared = Shared::default();
+        let text = r#"[["append","x",3],["r","x",null]]"#;
+        let [first, second] = [(); 2].map(|()| shared.ask(&value(text)));
+        assert_eq!((&first, &second), (&value(text), &value(text)));
+        assert!(Arc::ptr_eq(list(&first[1]), list(&second[1])));
+        assert!(!Arc::ptr_eq(list(&first[0]), list(&second[0])));
+        let mut read = |key: u64, text: &str| {
+            shared.share(&Some(Value::from(key)), &Value::Null, &value(text))
+        };
+        let sets = [read(1, "[1,2]"), read(1, "[1,2]"), read(2, "[1,2]"), read(1, "[1,2,3]")];
+        assert!(Arc::ptr_eq(list(&sets[0]), list(&sets[1])));
+        assert!(!Arc::ptr_eq(list(&sets[0]), list(&sets[2])));
+        assert_eq!(sets[3], value("[1,2,3]"));
     }
 
     #[test]
@@ -93,7 +170,7 @@ mod tests {
             (r#"[["r",1,null]]"#, r#"[["r",1,[4,5]],["r",1,5]]"#),
             (r#"[["r",1,null]]"#, "null"),
         ] {
-            assert_eq!(shared.share(&value(asked), &value(told)), value(told));
+            assert_eq!(shared.share(&None, &value(asked), &value(told)), value(told));
         }
     }
 }

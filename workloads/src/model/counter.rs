@@ -2,6 +2,7 @@
 
 use super::{Encoded, Entry, Initial, Model, OPEN, ObjectModel, UnsuitableOperation, completion};
 use crate::history::{Operation, Outcome};
+use crate::model::nearby::nearby;
 
 /// A counter.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ impl ObjectModel for Counter {
             Initial::Any => CounterState::Added(0),
         };
         let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
+        for (id, operation) in nearby(operations) {
             let completed = completion(operation);
             let number = match operation.f.as_str() {
                 "add" => &operation.invoked,

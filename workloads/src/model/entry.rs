@@ -2,6 +2,7 @@
 
 use super::UnsuitableOperation;
 use crate::history::{Operation, Outcome};
+use crate::model::nearby::nearby;
 
 /// The completion of an entry that never surely completed.
 pub const OPEN: u64 = u64::MAX;
@@ -43,7 +44,7 @@ pub(super) fn entries<O>(
     mut read: impl FnMut(&Operation) -> Result<Option<O>, UnsuitableOperation>,
 ) -> Result<Vec<Entry<O>>, UnsuitableOperation> {
     let mut entries = Vec::with_capacity(operations.len());
-    for (id, operation) in operations.iter().enumerate() {
+    for (id, operation) in nearby(operations) {
         let Some(op) = read(operation)? else { continue };
         let (invoked, completed) = (2 * operation.invoke_index, completion(operation));
         entries.push(Entry { id, op, invoked, completed });

@@ -5,6 +5,7 @@
 
 use super::{Encoded, Entry, Initial, Model, ObjectModel, UnsuitableOperation, completion};
 use crate::history::{Operation, Outcome, Value};
+use crate::model::nearby::nearby;
 
 /// A lock with tokens, which are integers.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ impl ObjectModel for FencingLock {
             other => Err(UnsuitableOperation::value(operation, "an integer as the token", other)),
         };
         let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
+        for (id, operation) in nearby(operations) {
             let op = match operation.f.as_str() {
                 "acquire" if operation.outcome == Outcome::Ok => {
                     FencingLockOp::Acquire(token_of(operation, &operation.result)?)

@@ -20,6 +20,7 @@ mod log;
 mod lookup;
 mod multi_register;
 mod mutex;
+mod nearby;
 mod numbers;
 mod register;
 mod scatter;

@@ -4,6 +4,7 @@ use super::{
     Encoded, Entry, Initial, Model, Numbers, OPEN, ObjectModel, UnsuitableOperation, completion,
 };
 use crate::history::{Operation, Outcome, Value};
+use crate::model::nearby::nearby;
 
 /// What a register holds if nobody told us.
 const UNKNOWN: u32 = u32::MAX;
@@ -67,7 +68,7 @@ impl ObjectModel for MultiRegister {
             initial: Vec::new(),
         };
         let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
+        for (id, operation) in nearby(operations) {
             let op = model.micro_ops(operation)?;
             let completed = completion(operation);
             let is_moot = operation.outcome == Outcome::Fail

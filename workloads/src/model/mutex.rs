@@ -2,6 +2,7 @@
 
 use super::{Encoded, Entry, Initial, Model, ObjectModel, UnsuitableOperation, completion};
 use crate::history::{Operation, Outcome, Value};
+use crate::model::nearby::nearby;
 
 /// A lock that is free or held.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ impl ObjectModel for Mutex {
             Initial::Value(_) => MutexState::Free,
         };
         let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
+        for (id, operation) in nearby(operations) {
             let op = match operation.f.as_str() {
                 "acquire" => MutexOp::Acquire,
                 "release" => MutexOp::Release,

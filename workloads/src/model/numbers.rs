@@ -12,11 +12,12 @@ const SPARSENESS_MAX: usize = 8;
 /// Gives each value of a history a number, in order of first appearance.
 ///
 /// Integers that are close together, as generators write them, are looked up in a table of 4 bytes
-/// each; all other values in a hash map.
+/// each; all other values in hash maps.
 #[derive(Debug, Clone, Default)]
 pub struct Numbers {
     values: Vec<Value>,
     table: Vec<u32>,
+    integers: FxHashMap<i64, u32>,
     others: FxHashMap<Value, u32>,
 }
 
@@ -41,7 +42,10 @@ impl Numbers {
         let place = value.as_i64().and_then(|value| usize::try_from(value).ok());
         match place.and_then(|place| self.table.get(place)) {
             Some(&number) if number != NONE => Some(number),
-            _ => self.others.get(value).copied(),
+            _ => match value {
+                Value::Int(integer) => self.integers.get(integer).copied(),
+                other => self.others.get(other).copied(),
+            },
         }
     }
 
@@ -61,7 +65,10 @@ impl Numbers {
                 self.table[place] = number;
             }
             None => {
-                self.others.insert(value.clone(), number);
+                match value {
+                    Value::Int(integer) => self.integers.insert(*integer, number),
+                    other => self.others.insert(other.clone(), number),
+                };
             }
         }
         number

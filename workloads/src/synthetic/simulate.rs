@@ -161,11 +161,12 @@ impl Log {
 
     fn invoke(&mut self, process: u64, request: &Request) -> usize {
         let index = self.tick();
+        let invoked = self.shared.ask(&request.argument);
         self.operations.push(Operation {
             process,
             f: request.f.into(),
             key: request.key.clone(),
-            invoked: request.argument.clone(),
+            invoked,
             result: Value::Null,
             outcome: Outcome::Info,
             invoke_index: index,
@@ -182,7 +183,9 @@ impl Log {
         let index = self.tick();
         let operation = &mut self.operations[position];
         let (outcome, result) = match response {
-            Response::Ok(result) => (Outcome::Ok, self.shared.share(&operation.invoked, result)),
+            Response::Ok(result) => {
+                (Outcome::Ok, self.shared.share(&operation.key, &operation.invoked, result))
+            }
             Response::Refused => (Outcome::Fail, operation.invoked.clone()),
         };
         (operation.outcome, operation.result) = (outcome, result);

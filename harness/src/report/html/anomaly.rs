@@ -61,10 +61,13 @@ fn body(anomaly: &Anomaly, position: usize) -> Markup {
                     explanation: &anomaly.explanation,
                     operations: &anomaly.operations,
                     order: &[],
-                    stuck: &[],
+                    stuck: &anomaly.wrong,
                     faults: &[],
                 }))
                 p.legend {
+                    @if !anomaly.wrong.is_empty() {
+                        span.key.stuck { "✕ contradicts the others" }
+                    }
                     @if anomaly.operations.iter().any(|it| it.complete_time.is_none()) {
                         span.key.open { "open end: nobody learned its outcome" }
                     }

@@ -1,5 +1,5 @@
-//! What broke, explained and drawn: lanes of processes, the longest order that works, and the
-//! operations that cannot come next.
+//! What broke, explained and drawn: lanes of processes, an order that makes sense for as long as any
+//! does, and the operations that cannot come next.
 
 use maud::{Markup, html};
 use workloads::checker::{Check, Counterexample};
@@ -33,6 +33,7 @@ fn body(
     position: usize,
 ) -> Markup {
     let operations = &counterexample.operations;
+    let stuck: Vec<usize> = counterexample.stuck.iter().map(|it| it.operation).collect();
     html! {
         @if !operations.is_empty() {
             p {
@@ -52,11 +53,11 @@ fn body(
                     explanation: &counterexample.explanation,
                     operations,
                     order: &counterexample.longest_prefix,
-                    stuck: &counterexample.stuck,
+                    stuck: &stuck,
                     faults: faults.unwrap_or_default(),
                 }))
                 p.legend {
-                    span { "① the longest order that works, with the state after each step" }
+                    span { "① ② in this order they make sense; below, what is stored then" }
                     span.key.stuck { "✕ cannot come next" }
                     @if operations.iter().any(|it| it.complete_time.is_none()) {
                         span.key.open { "open end: nobody learned its outcome" }
@@ -77,7 +78,7 @@ fn operations(counterexample: &Counterexample) -> Markup {
         table.stack.steps {
             thead { tr {
                 th { "" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" }
-                th { "Completed" } th { "In the order" }
+                th { "Completed" } th { "Order that makes sense" }
             } }
             tbody {
                 @for (position, operation) in counterexample.operations.iter().enumerate() {
@@ -91,7 +92,7 @@ fn operations(counterexample: &Counterexample) -> Markup {
                             Some(time) => (moment(time)),
                             None => "never surely",
                         } }
-                        td data-label="In order" { (place(counterexample, position)) }
+                        td data-label="Order" { (place(counterexample, position)) }
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use workloads::checker::{CounterexampleOperation, PrefixStep, StuckOperation};
+use workloads::checker::{CounterexampleOperation, PrefixStep};
 
 use crate::report::html::plot::{FaultStrip, STRIP_BAR, fault_title, fitting_label, px};
 use crate::report::numbers::FaultWindow;
@@ -21,8 +21,8 @@ pub(crate) struct Lanes<'a> {
     pub(crate) operations: &'a [CounterexampleOperation],
     /// Steps of an order, which get numbers.
     pub(crate) order: &'a [PrefixStep],
-    /// Operations that get a cross.
-    pub(crate) stuck: &'a [StuckOperation],
+    /// Positions of operations that get a cross.
+    pub(crate) stuck: &'a [usize],
     /// What was in force meanwhile.
     pub(crate) faults: &'a [FaultWindow],
 }
@@ -240,7 +240,7 @@ fn draw(lanes: &Lanes<'_>, measures: &Measures) -> Markup {
             @for (at, operation) in operations.iter().enumerate() {
                 @let (left, right) = ends(operation);
                 @let y = top(operation);
-                @let stuck = stuck.iter().any(|stuck| stuck.operation == at);
+                @let stuck = stuck.contains(&at);
                 @let open = operation.complete_time.is_none();
                 g class={ "op" @if stuck { " stuck" } @if open { " info" } @else { " ok" } } {
                     title { (operation.label) ": " (operation.text) }
@@ -265,7 +265,7 @@ fn draw(lanes: &Lanes<'_>, measures: &Measures) -> Markup {
             (numbers(operations, order, &ends, &|operation| top(operation) + bar_top))
             line.axis x1=(measures.left) x2=(px(time.width)) y1=(px(bottom)) y2=(px(bottom)) {}
             text x=(measures.left + 10.0) y=(px(bottom + 17.0)) { (words::precise_moment(from, decimals(operations))) }
-            text x=(px(time.x(to))) y=(px(bottom + 17.0)) text-anchor="middle" { "+" (words::duration(to - from)) }
+            text x=(px(time.x(to))) y=(px(bottom + 17.0)) text-anchor="middle" { (words::precise_moment(to, decimals(operations))) }
         }
     }
 }
@@ -275,7 +275,7 @@ fn lane_name(process: u64) -> String {
     if process < 1_000_000 { format!("process {process}") } else { format!("p{process}") }
 }
 
-/// The longest order that works: numbers on the bars, in real time, joined by a line.
+/// An order that makes sense: numbers on the bars, in real time, joined by a line.
 fn numbers(
     operations: &[CounterexampleOperation],
     order: &[PrefixStep],

@@ -10,7 +10,7 @@
 use super::components::{Adjacency, components};
 use super::meter::{Meter, Stop};
 use super::transactions::{NONE, Transactions};
-use crate::history::Outcome;
+use crate::history::{Operation, Outcome};
 use rustc_hash::FxHashMap;
 
 /// Kinds of dependencies, as a set of bits.
@@ -160,12 +160,12 @@ impl Graph {
             *slot += 1;
         }
         let operations = transactions.operations;
-        let after = operations.iter().map(|operation| match operation.complete_index {
-            Some(end) if realtime && operation.outcome == Outcome::Ok => {
-                let later = operations.partition_point(|it| it.invoke_index <= end);
-                if later < operations.len() { later as u32 } else { NONE }
+        let after = operations.iter().enumerate().map(|(at, operation)| {
+            let end = operation.complete_index.filter(|_| operation.outcome == Outcome::Ok);
+            match end.filter(|_| realtime) {
+                Some(end) => begun_after(operations, at, end).map_or(NONE, |later| later as u32),
+                None => NONE,
             }
-            _ => NONE,
         });
         Self {
             transactions: operations.len() as u32,
@@ -263,4 +263,16 @@ impl Graph {
         meter.ask(adjacency.bytes() + adjacency.nodes() * 12)?;
         Ok(components(&adjacency).0)
     }
+}
+
+/// The first operation that began after `end`, which is the end of the one at `at`. It is near in most
+/// cases, so the search begins there.
+fn begun_after(operations: &[Operation], at: usize, end: u64) -> Option<usize> {
+    let mut width = 1;
+    while operations.get(at + width).is_some_and(|it| it.invoke_index <= end) {
+        width *= 2;
+    }
+    let near = at + width / 2..operations.len().min(at + width);
+    let begun = operations[near.clone()].partition_point(|it| it.invoke_index <= end);
+    Some(near.start + begun).filter(|&later| later < operations.len())
 }

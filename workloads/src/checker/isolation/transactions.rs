@@ -241,9 +241,16 @@ fn number(position: usize) -> Result<u32, Stop> {
         .ok_or_else(|| Stop::Spent(format!("limit of {} micro-operations", NONE / 2)))
 }
 
+/// Integers up to so many times the number of values (and a few more) are found in a table.
+const SPARSENESS_MAX: usize = 8;
+
 /// Numbers for values, in the order in which they came.
+///
+/// Integers that are close together are looked up in a table, which stays in the cache where they come
+/// more or less in order; all others in hash maps.
 #[derive(Default)]
 pub(super) struct Interner {
+    table: Vec<u32>,
     integers: FxHashMap<i64, u32>,
     others: FxHashMap<Value, u32>,
     pub(super) values: Vec<Value>,
@@ -252,29 +259,54 @@ pub(super) struct Interner {
 impl Interner {
     /// Its number; a new one, if it has none yet.
     fn number(&mut self, value: &Value) -> Result<u32, Stop> {
-        let next = number(self.values.len())?;
-        let found = match value {
-            Value::Int(integer) => *self.integers.entry(*integer).or_insert(next),
-            other => match self.others.get(other) {
-                Some(&found) => found,
-                None => *self.others.entry(other.clone()).or_insert(next),
-            },
-        };
-        if found == next {
-            self.values.push(value.clone());
+        if let Some(found) = self.find(value) {
+            return Ok(found);
         }
-        Ok(found)
+        let next = number(self.values.len())?;
+        self.values.push(value.clone());
+        match value {
+            Value::Int(integer) => match self.place(*integer) {
+                Some(place) => {
+                    if place >= self.table.len() {
+                        self.table.resize((place + 1).next_power_of_two(), NONE);
+                    }
+                    self.table[place] = next;
+                }
+                None => {
+                    self.integers.insert(*integer, next);
+                }
+            },
+            other => {
+                self.others.insert(other.clone(), next);
+            }
+        }
+        Ok(next)
+    }
+
+    /// Where a new integer is put in the table, if it is one for the table.
+    fn place(&self, integer: i64) -> Option<usize> {
+        let place = usize::try_from(integer).ok()?;
+        (place < SPARSENESS_MAX * (self.values.len() + 128)).then_some(place)
     }
 
     /// Its number, if it has one.
     pub(super) fn find(&self, value: &Value) -> Option<u32> {
         match value {
-            Value::Int(integer) => self.integers.get(integer).copied(),
+            Value::Int(integer) => {
+                let place = usize::try_from(*integer).ok();
+                match place.and_then(|place| self.table.get(place)) {
+                    Some(&number) if number != NONE => Some(number),
+                    _ => self.integers.get(integer).copied(),
+                }
+            }
             other => self.others.get(other).copied(),
         }
     }
 
     fn bytes(&self) -> usize {
-        self.values.len() * 56
+        self.values.len() * 24
+            + self.table.len() * 4
+            + self.integers.len() * 34
+            + self.others.len() * 66
     }
 }

@@ -122,6 +122,7 @@ pub(super) fn anomaly(
         key: keys.first().filter(|_| keys.len() == 1).map(|&key| key.clone()),
         operations: operations.collect(),
         edges,
+        wrong: Vec::new(),
         explanation,
     }
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::transactions::Transactions;
+use super::transactions::{NONE, Transactions};
 use crate::history::Outcome;
 
 /// A write or append of a transaction that did not fail.
@@ -22,6 +22,10 @@ pub(super) struct Write {
 pub(super) struct Writes {
     /// Those of transactions that did not fail, in the order of their transactions.
     pub(super) list: Vec<Write>,
+    /// Of each value, a write of it: a position in `list`. Values are numbered as they come, so that
+    /// this is looked up more or less in order.
+    by_value: Vec<u32>,
+    /// Writes of values that were written to another key before, by key and value.
     number: FxHashMap<u64, u32>,
     failed: FxHashMap<u64, u32>,
     ambiguous: FxHashMap<u64, u32>,
@@ -43,7 +47,7 @@ impl Writes {
                 self.failed.insert(pair, transaction);
                 continue;
             }
-            if self.number.insert(pair, self.list.len() as u32).is_some() {
+            if self.note(step.key, step.value, self.list.len() as u32) {
                 self.ambiguous.insert(pair, transaction);
             }
             let (key, value, at, last) = (step.key, step.value, at as u32, step.last);
@@ -51,10 +55,29 @@ impl Writes {
         }
     }
 
+    /// Notes where the write of this value is; whether there is one already.
+    fn note(&mut self, key: u32, value: u32, position: u32) -> bool {
+        let place = value as usize;
+        if place >= self.by_value.len() {
+            self.by_value.resize(place + 1, NONE);
+        }
+        let first = self.by_value[place];
+        if first != NONE && self.list[first as usize].key != key {
+            return self.number.insert(pair(key, value), position).is_some();
+        }
+        self.by_value[place] = position;
+        first != NONE
+    }
+
     /// The write of this value: a position in `list`. None if there is none, or more than one.
     pub(super) fn find(&self, key: u32, value: u32) -> Option<u32> {
-        let pair = pair(key, value);
-        self.number.get(&pair).copied().filter(|_| !self.ambiguous.contains_key(&pair))
+        let first = *self.by_value.get(value as usize)?;
+        let position = match self.list.get(first as usize)?.key == key {
+            true => first,
+            false => *self.number.get(&pair(key, value))?,
+        };
+        let is_known = self.ambiguous.is_empty() || !self.is_ambiguous(key, value);
+        is_known.then_some(position)
     }
 
     /// Who wrote this value and failed.
@@ -80,7 +103,7 @@ impl Writes {
 
     /// What it takes in memory.
     pub(super) fn bytes(&self) -> usize {
-        // The hash map has up to two places of 16 bytes and a byte of control for each write.
-        self.list.len() * (20 + 34)
+        // A hash map has up to two places of 16 bytes and a byte of control for each entry.
+        self.list.len() * (20 + 4) + self.number.len() * 34
     }
 }

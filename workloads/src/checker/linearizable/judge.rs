@@ -25,9 +25,6 @@ const NAME: &str = "linearizable";
 /// Counterexamples shown; further keys are only counted.
 const COUNTEREXAMPLES_MAX: usize = 8;
 
-/// Operations of a key that fit into a cache.
-const TOUCHED_MAX: usize = 1 << 15;
-
 /// What the check is told apart from the history.
 #[derive(Debug, Clone)]
 pub struct LinearizableOptions {
@@ -123,20 +120,6 @@ pub fn partition(operations: &[Operation]) -> Vec<(Option<Value>, Vec<&Operation
     keys
 }
 
-/// Brings the operations of a key into the cache. They are far apart in a history of many keys, and
-/// loads that do not depend on each other overlap, unlike those of the work that follows.
-fn touch(operations: &[&Operation]) {
-    let lists = |value: &Value| value.as_list().map_or(0, <[Value]>::len);
-    let touched = operations.iter().fold(0, |touched, it| {
-        touched ^ it.f.len() ^ lists(&it.invoked) ^ lists(&it.result) ^ it.invoke_index as usize
-    });
-    let firsts = operations.iter().fold(0, |touched, it| {
-        let is_null = |value: &Value| value[0].is_null();
-        touched ^ usize::from(is_null(&it.invoked)) ^ usize::from(is_null(&it.result))
-    });
-    std::hint::black_box((touched, firsts));
-}
-
 fn judge_object<M: ObjectModel>(
     key: &Option<Value>,
     operations: &[&Operation],
@@ -144,9 +127,6 @@ fn judge_object<M: ObjectModel>(
     options: &CheckOptions,
     budget: &dyn Budget,
 ) -> Result<KeyVerdict, UnsuitableOperation> {
-    if operations.len() <= TOUCHED_MAX {
-        touch(operations);
-    }
     let (model, entries) = M::encode(operations, initial)?;
     let mut meter = Meter::new(budget);
     // What is known without search takes a few words for each entry.

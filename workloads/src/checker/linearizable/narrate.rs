@@ -264,21 +264,22 @@ impl<M: Model> Narrator<'_, M> {
             };
             let order = match prefix {
                 [.., last] if prefix.len() > PREFIX_SHOWN => {
-                    format!("has {} of them and ends with {}", prefix.len(), name(last))
+                    format!(
+                        "{} of them make sense in an order that ends with {}",
+                        prefix.len(),
+                        name(last)
+                    )
                 }
                 _ => {
                     let names: Vec<String> = prefix.iter().map(name).collect();
-                    format!("is {}", names.join(", then "))
+                    format!("In this order they make sense: {}", names.join(", then "))
                 }
             };
             let mut state = self.model.initial();
             for step in prefix {
                 state = self.model.step(&state, &self.subset[step.operation].op).unwrap_or(state);
             }
-            steps.push(format!(
-                "The longest order that works {order}; then {}.",
-                self.model.describe_holding(&state)
-            ));
+            steps.push(format!("{order}; then {}.", self.model.describe_holding(&state)));
         }
         steps.extend(stuck.iter().map(|stuck| {
             format!("{} cannot come next: {}.", self.name(stuck.operation), stuck.why)

@@ -15,7 +15,7 @@ const OPERATIONS_MAX: usize = 2_000;
 const STEPS_MAX: u64 = 20_000;
 
 /// A clause for the end of the summary, such as `; still, there is an order that keeps that of each
-/// process (sequential consistency), and every read is at most 120 ms stale`. None if nothing is
+/// process (sequential consistency), and every read is at most 0.12 s stale`. None if nothing is
 /// known to hold on all of them.
 pub(super) fn still_holds<M: ObjectModel>(
     invalid: &[&[&Operation]],

@@ -37,10 +37,8 @@ pub(super) struct Key {
     dying: VecDeque<(u64, u32)>,
     /// Groups that a later one followed, with the moment from which on they are over.
     passed: VecDeque<(u64, Value)>,
-    /// Invocations of open reads, which may return anything that was there since.
+    /// Invocations of open reads and cas operations, which may find anything that was there since.
     open: BTreeSet<u64>,
-    /// Values that cas operations would replace of which it is not known whether they did, and how many.
-    awaited: FxHashMap<Value, u32>,
     /// Whether a value was written twice, so that nothing can be said.
     is_given_up: bool,
 }
@@ -57,7 +55,6 @@ impl Key {
             dying: VecDeque::new(),
             passed: VecDeque::new(),
             open: BTreeSet::new(),
-            awaited: FxHashMap::default(),
             is_given_up: false,
         };
         let start = Witness { process: 0, what: What::Start, value: initial.clone(), moment: 0 };
@@ -69,7 +66,7 @@ impl Key {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.values.len() + self.live.len() + self.awaited.len()
+        self.values.len() + self.live.len()
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -116,7 +113,10 @@ impl Key {
                 return;
             }
             Step::Write(value) => (value, None),
-            Step::Cas(expected, new) => (new, Some((expected.clone(), now, process))),
+            Step::Cas(expected, new) => {
+                self.open.insert(now);
+                (new, Some((expected.clone(), now, process)))
+            }
         };
         if self.is_given_up {
             return;
@@ -124,9 +124,6 @@ impl Key {
         if self.values.contains_key(value) {
             self.give_up();
             return;
-        }
-        if let Some((expected, ..)) = &replaces {
-            *self.awaited.entry(expected.clone()).or_default() += 1;
         }
         let writer = Witness { process, what: What::Wrote, value: value.clone(), moment: now };
         self.add_group(value, replaces, writer);
@@ -138,23 +135,6 @@ impl Key {
         group.filter(|&group| {
             self.groups[group as usize].as_ref().is_some_and(|it| it.written == invoked)
         })
-    }
-
-    /// It is known now whether a cas replaced `expected`.
-    fn release(&mut self, expected: &Value) {
-        let Some(count) = self.awaited.get_mut(expected) else { return };
-        *count -= 1;
-        if *count > 0 {
-            return;
-        }
-        self.awaited.remove(expected);
-        if let Some(&group) = self.values.get(expected) {
-            let block = self.group(group).block;
-            if let Some(death) = &self.block(block).death {
-                let moment = death.first.moment;
-                self.dying.push_back((moment, block));
-            }
-        }
     }
 
     /// An operation took effect.
@@ -232,9 +212,6 @@ impl Key {
             self.drop_group(group);
             self.drop_block(block);
         }
-        if let Step::Cas(expected, _) = step {
-            self.release(expected);
-        }
         Ok(())
     }
 
@@ -268,7 +245,6 @@ impl Key {
             return Err(vec!["cas operations replace each other's values in a circle.".to_owned()]);
         }
         if let Some((expected, invoked, process)) = self.group(group).replaces.clone() {
-            self.release(&expected);
             let before = match self.values.get(&expected) {
                 Some(&before) => before,
                 None => return Err(unseen(process, What::Replaced, &expected)),
@@ -379,7 +355,8 @@ impl Key {
         Ok(())
     }
 
-    /// Forgets what nothing can fit in any more.
+    /// Forgets what nothing can fit in any more. A crashed cas that would replace it does not count: only
+    /// somebody who begins later could still see that it did, which is too late.
     fn forget(&mut self, now: u64) {
         let oldest = self.open.first().copied().unwrap_or(now + 1);
         while let Some(&(moment, number)) = self.dying.front()
@@ -392,14 +369,6 @@ impl Key {
                 continue;
             }
             let groups = block.groups.clone();
-            let is_awaited = groups.last().is_some_and(|&group| {
-                let group = self.groups[group as usize].as_ref();
-                group.is_some_and(|group| self.awaited.contains_key(&group.value))
-            });
-            if is_awaited {
-                // It comes here again when that is known.
-                continue;
-            }
             for group in groups {
                 self.drop_group(group);
             }
@@ -457,11 +426,13 @@ fn insert<T>(places: &mut Vec<Option<T>>, free: &mut Vec<u32>, thing: T) -> u32 
 /// A value was seen that nobody can have written, or that is long gone.
 fn unseen(process: u64, what: What, value: &Value) -> Contradiction {
     let witness = Witness { process, what, value: value.clone(), moment: 0 };
+    let which = match what {
+        // A replacement may have begun long before anybody saw that it happened.
+        What::Replaced => "the operation that shows this began",
+        What::Start | What::Wrote | What::Read => "that operation began",
+    };
     vec![
         format!("{}.", witness.describe()),
-        format!(
-            "But {} was never written, or was overwritten before that operation began.",
-            show(value)
-        ),
+        format!("But {} was never written, or was overwritten before {which}.", show(value)),
     ]
 }

@@ -10,9 +10,8 @@
 //! all operations on one value are one *block* (cas operations tie blocks together), and two blocks
 //! contradict each other if each has an operation that completed before one of the other was invoked.
 //! A block is *dead* once another one has such an operation in it and completed something: whatever
-//! comes later to the dead block is a violation. So it is forgotten as soon as all reads that were open
-//! when it died are over, and all cas operations that might still have replaced it. What is kept is in
-//! the order of what is open.
+//! comes later to the dead block is a violation. So it is forgotten as soon as all reads and cas operations
+//! that were open when it died are over. What is kept is in the order of what is open.
 //!
 //! A value may be written again when what it stood for is dead. Where it is written again earlier, the
 //! key is given up (unknown), because it takes a search to say more.
@@ -130,6 +129,7 @@ impl Online {
                 key: violation.key,
                 operations: Vec::new(),
                 edges: Vec::new(),
+                wrong: Vec::new(),
                 explanation: violation.explanation,
             };
             return Check {

@@ -59,6 +59,7 @@ pub fn check_sequential<M: ObjectModel>(
                     key,
                     operations: Vec::new(),
                     edges: Vec::new(),
+                    wrong: Vec::new(),
                     explanation: vec![
                         format!("{} operations were looked at.", entries.len()),
                         format!(

@@ -301,6 +301,7 @@ impl Told<'_> {
             key: self.key.clone(),
             operations,
             edges: Vec::new(),
+            wrong: Vec::new(),
             explanation: Vec::new(),
         }
     }

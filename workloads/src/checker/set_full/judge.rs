@@ -1,7 +1,9 @@
 //! What the timelines mean.
 
 use super::timeline::{Element, Timeline};
-use crate::checker::findings::{Findings, Spending, brief, counted, duration, measured, text};
+use crate::checker::findings::{
+    Findings, Spending, brief, counted, label, measured, seconds, text,
+};
 use crate::checker::order::by_key;
 use crate::checker::{Budget, Check, CheckOptions, Measurement, Verdict};
 use crate::history::{Float, Operation, Value};
@@ -9,7 +11,7 @@ use crate::model::{Initial, UnsuitableOperation};
 
 /// Of the latencies, as shares of all elements.
 const QUANTILES: [(&str, f64); 5] =
-    [("min", 0.0), ("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)];
+    [("shortest", 0.0), ("median", 0.5), ("95 %", 0.95), ("99 %", 0.99), ("longest", 1.0)];
 
 #[derive(Default)]
 struct Tally {
@@ -133,12 +135,14 @@ impl Judge<'_, '_> {
         let name = brief(value);
         let operations = self.operations;
         let known_at = operations[witness].complete_time.unwrap_or(0);
-        let last_found = element.present.map_or(0, |it| operations[it].invoke_time + 1);
-        self.tally.until_lost.push(last_found.saturating_sub(known_at));
-        let mut involved = vec![witness, missed];
-        involved.extend(element.present.filter(|&present| present != witness));
+        let found_at = element.present.map_or(0, |it| operations[it].invoke_time + 1);
+        self.tally.until_lost.push(found_at.saturating_sub(known_at));
+        let last_found = element.present.filter(|&present| present != witness);
+        let involved: Vec<usize> =
+            [Some(witness), last_found, Some(missed)].into_iter().flatten().collect();
+        let wrong = involved.len() - 1;
         let text = |operation: &Operation| read_with_or_without(operation, value);
-        self.findings.add_told("lost-element", self.key, &involved, text, || {
+        self.findings.add_told("lost-element", self.key, &involved, &[wrong], text, || {
             let how = match operations[witness].f.as_str() {
                 "add" => format!("A added {name}, which was acknowledged."),
                 _ => format!("A found {name}, so it was there when A ended."),
@@ -148,13 +152,15 @@ impl Judge<'_, '_> {
                 Some(present) if present == witness => {
                     format!("No read that began later than A found {name}.")
                 }
-                Some(_) => format!("C was the last read to find {name}; it began before B."),
+                Some(_) => format!("B was the last read to find {name}."),
             };
             let missed = format!(
-                "B began {} after A ended, and did not find {name}. Nothing removes elements, so it was lost.",
-                duration(operations[missed].invoke_time.saturating_sub(known_at))
+                "{} began {} after A ended, and did not find {name}; nor did any read after it. \
+                 Nothing removes elements, so it was lost.",
+                label(wrong),
+                seconds(operations[missed].invoke_time.saturating_sub(known_at))
             );
-            vec![how, missed, last]
+            vec![how, last, missed]
         });
     }
 
@@ -198,10 +204,15 @@ fn measurements(tally: &mut Tally, findings: &Findings<'_>) -> Vec<Measurement> 
         [("until stable", &mut tally.until_stable), ("until lost", &mut tally.until_lost)]
     {
         latencies.sort_unstable();
+        // Where all were seen at once there is nothing to tell.
+        if latencies.last().is_none_or(|longest| *longest == 0) {
+            continue;
+        }
         for (name, share) in QUANTILES {
             if let Some(latency) = quantile(latencies, share) {
-                let millis = Value::Float(Float(latency as f64 / 1e6));
-                measurements.push(measured(&format!("{what} {name}, ms"), millis));
+                let millis = (latency as f64 / 1e3).round() / 1e3;
+                let millis = Value::Float(Float(millis));
+                measurements.push(measured(&format!("{what}, {name}, ms"), millis));
             }
         }
     }

@@ -6,6 +6,7 @@ use smol_str::SmolStr;
 
 use super::places::{NONE, Places, ROOT};
 use crate::history::{Operation, Outcome, Value};
+use crate::model::nearby::nearby;
 use crate::model::register::{blocks, conflict, simplify, support};
 use crate::model::{
     Decision, Encoded, Entry, Initial, Model, OPEN, ObjectModel, RegisterOp, RegisterState,
@@ -62,7 +63,7 @@ impl ObjectModel for KvAppend {
             Initial::Value(_) | Initial::Any => SmolStr::default(),
         };
         let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
+        for (id, operation) in nearby(operations) {
             let (value, is_read) = match operation.f.as_str() {
                 "read" | "scan" => (&operation.result, true),
                 "write" | "append" => (&operation.invoked, false),

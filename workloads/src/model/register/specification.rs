@@ -2,6 +2,7 @@
 
 use super::{blocks, simplify, support};
 use crate::history::{Operation, Outcome, Value};
+use crate::model::nearby::nearby;
 use crate::model::{
     Decision, Encoded, Entry, Initial, Model, Numbers, OPEN, ObjectModel, UnsuitableOperation,
     completion,
@@ -103,7 +104,7 @@ impl ObjectModel for Register {
     ) -> Result<Encoded<Self>, UnsuitableOperation> {
         let mut register = Register::new(initial);
         let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
+        for (id, operation) in nearby(operations) {
             let op = register.op(operation)?;
             let completed = completion(operation);
             let is_moot = operation.outcome == Outcome::Fail

@@ -2,6 +2,7 @@
 
 use super::revisions;
 use crate::history::{Operation, Outcome, Value};
+use crate::model::nearby::nearby;
 use crate::model::{
     Decision, Encoded, Entry, Initial, Model, Numbers, OPEN, ObjectModel, UnsuitableOperation,
     completion,
@@ -138,7 +139,7 @@ impl ObjectModel for VersionedRegister {
         };
         let mut model = VersionedRegister { values, initial };
         let mut entries = Vec::with_capacity(operations.len());
-        for (id, operation) in operations.iter().enumerate() {
+        for (id, operation) in nearby(operations) {
             if operation.outcome == Outcome::Fail {
                 continue;
             }

@@ -273,7 +273,7 @@ fn a_lock_that_two_hold_is_told_in_words() {
     );
     expect_test::expect![[r#"
         At first, the lock is free. These 4 operations must take effect one after the other, each between its start and its end.
-        The longest order that works is A (acquire), then B (release (unknown outcome)), then C (acquire); then the lock is held.
+        In this order they make sense: A (acquire), then B (release (unknown outcome)), then C (acquire); then the lock is held.
         D cannot come next: it got the lock, but somebody else holds it.
         Every other order gets stuck as early or earlier, so no order explains them."#]]
     .assert_eq(&text);
@@ -310,7 +310,7 @@ fn revisions_tell_a_lost_write() {
     );
     expect_test::expect![[r#"
         At first, the register holds nothing at revision 0. These 3 operations must take effect one after the other, each between its start and its end.
-        The longest order that works is A (write 7 (revision 3)), then B (write 8 (revision 4)); then the register holds 8 at revision 4.
+        In this order they make sense: A (write 7 (revision 3)), then B (write 8 (revision 4)); then the register holds 8 at revision 4.
         C cannot come next: read -> 7 (revision 3) does not fit, because the register holds 8 at revision 4.
         Every other order gets stuck as early or earlier, so no order explains them."#]]
     .assert_eq(&text);
