@@ -190,7 +190,8 @@ impl<M: Model> Narrator<'_, M> {
             format!("{again}, so {name}'s read was stale: it had to return {new} or a later value.")
         } else {
             format!(
-                "{again}, and nobody ever saw {new}: the acknowledged write by {} was lost.",
+                "{again}, and nobody ever saw {new}: the acknowledged write by {} was lost, or {name}'s read \
+                 was stale.",
                 self.name(done)
             )
         });

@@ -97,7 +97,8 @@ impl Teller<'_> {
         });
         steps.push(match lost {
             Some((add, late)) => format!(
-                "{} began after {} was done, and yet did not find it: it was lost.",
+                "{0} began after {1} was done, and yet did not find it: it was lost, or {0} found an older \
+                 state.",
                 self.telling.name(late),
                 self.telling.name(add)
             ),
