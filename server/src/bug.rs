@@ -65,8 +65,9 @@ bugs! {
     StubbornCandidate, "stubborn-candidate", "a candidate that asks again and again is elected, however old its log";
     LateSyncAcks, "late-sync-acks", "a leader that waits long for its disk acknowledges writes that it drops";
     ErrorsPassedOver, "errors-passed-over", "the first errors of the log's disk are passed over as if all had been written";
-    NoRoomPassedOver, "no-room-passed-over", "what does not fit into the state any more is dropped, and counts as applied";
+    NoRoomPassedOver, "no-room-passed-over", "what comes while there is no room for a snapshot of the state is dropped, and counts as applied";
     UncheckedIterator, "unchecked-iterator", "a range of the state that cannot be read to its end is taken to end there";
+    DamageEndsLog, "damage-ends-log", "a damaged record of the log is taken for its end, as a torn one is, whatever is behind it";
     LostSentAgain, "lost-sent-again", "a write that was lost with the connection to the leader is sent again as a new one";
     DatagramAgain, "datagram-again", "writes go to the leader as datagrams, and again as new ones if no answer comes soon";
     DatagramCumulative, "datagram-cumulative", "writes go to the leader as datagrams, and an answer counts for all before it";

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/meta.json   format version, cluster, node, incarnation; written once
-//! DIR/founders    which directories the cluster began with, see `founders`
+//! DIR/founders    which directories the cluster began with, see `founders`; JSON too
 //! DIR/lock        locked while a process uses the directory
 //! DIR/log/        the Raft log: NUMBER-SEED.segment, see `log_store/segments`
 //! DIR/shards      the shard map; written when all groups of the first start are there
@@ -13,8 +13,12 @@
 //!   <group>/incoming/                  one that is being received: OFFER and files/
 //! ```
 //!
+//! What is in a file has a checksum, except for `lock`. Where it is wrong, the node does not start.
+//!
 //! Formats: 1 had the log in a RocksDB too, and one state; 2 has the log in segments; 3 has an
-//! incarnation.
+//! incarnation; 4 has checksums in `meta.json`, `founders` and `shards`.
+
+mod checked;
 
 use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
@@ -23,12 +27,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::checked::CheckedFileError;
 use crate::founders::{FoundersRecord, Keep};
 use crate::shard::{ShardMap, ShardMapError};
 use crate::types::NodeId;
 
 /// Version of the layout of a data directory and of everything in it.
-pub const DATA_FORMAT: u32 = 3;
+pub const DATA_FORMAT: u32 = 4;
 
 const SHARDS_FILE: &str = "shards";
 const FOUNDERS_FILE: &str = "founders";
@@ -72,14 +77,15 @@ pub enum DataDirError {
         /// The directory.
         path: PathBuf,
     },
-    /// `meta.json` is not what this program writes.
+    /// A file is not what this program writes.
     #[error("read {}: {source}\n\
-             hint: this is not a data directory of this store, or it was damaged", path.display())]
-    Meta {
+             hint: this is not a data directory of this store, or it was damaged; in a cluster, \
+             replace the node by one with an empty data directory", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
         /// Why it cannot be read.
-        source: serde_json::Error,
+        source: CheckedFileError,
     },
     /// The shard map is not what this program writes.
     #[error("read {}: {source}\n\
@@ -127,20 +133,16 @@ impl DataDir {
         create_directory(path)?;
         let lock = lock(path)?;
         let meta_path = path.join("meta.json");
-        let incarnation = match fs::read(&meta_path) {
-            Ok(bytes) => check_meta(path, &meta_path, &bytes, cluster, node)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        let incarnation = match read_if_there(&meta_path)? {
+            Some(bytes) => check_meta(path, &meta_path, &bytes, cluster, node)?,
+            None => {
                 check_unused(path)?;
                 let incarnation = new_incarnation();
                 let (cluster, node) = (cluster.to_owned(), node.0);
                 let meta = Meta { format: DATA_FORMAT, cluster, node, incarnation };
-                let mut text = serde_json::to_vec_pretty(&meta)
-                    .expect("a struct of plain fields is valid JSON");
-                text.push(b'\n');
-                write_file(path, "meta.json", &text)?;
+                write_file(path, "meta.json", &checked::encode_json(&meta))?;
                 incarnation
             }
-            Err(error) => return Err(io("read", &meta_path)(error)),
         };
         let directory = DataDir { path: path.to_owned(), incarnation, _lock: lock };
         create_directory(&directory.log())?;
@@ -168,44 +170,31 @@ impl DataDir {
     /// The shard map, if this node has ever had one.
     pub fn read_shards(&self) -> Result<Option<ShardMap>, DataDirError> {
         let path = self.path.join(SHARDS_FILE);
-        match fs::read(&path) {
-            Ok(bytes) => match ShardMap::decode_map(&bytes) {
-                Ok(map) => Ok(Some(map)),
-                Err(source) => Err(DataDirError::Shards { path, source }),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io("read", &path)(error)),
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        let encoded = checked::decode_bytes(&bytes).map_err(damaged(&path))?;
+        match ShardMap::decode_map(encoded) {
+            Ok(map) => Ok(Some(map)),
+            Err(source) => Err(DataDirError::Shards { path, source }),
         }
     }
 
     /// Replaces the shard map. After a crash there is the old one or the new one.
     pub fn write_shards(&self, map: &ShardMap) -> Result<(), DataDirError> {
-        write_file(&self.path, SHARDS_FILE, &map.encode_map())
+        write_file(&self.path, SHARDS_FILE, &checked::encode_bytes(&map.encode_map()))
     }
 
     /// Which directories the cluster began with; none before the first start of this node.
     pub fn read_founders(&self) -> Result<Option<FoundersRecord>, DataDirError> {
         let path = self.path.join(FOUNDERS_FILE);
-        match fs::read(&path) {
-            Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(record) => Ok(Some(record)),
-                Err(source) => Err(DataDirError::Meta { path, source }),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io("read", &path)(error)),
-        }
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        checked::decode_json(&bytes).map(Some).map_err(damaged(&path))
     }
 
     /// Keeps a record of them from now on, also after this is dropped. After a crash there is the old
     /// record or the new one.
     pub fn keep_founders(&self) -> Keep {
         let directory = self.path.clone();
-        Box::new(move |record| {
-            let mut text = serde_json::to_vec_pretty(record)
-                .expect("a record of plain numbers and names is valid JSON");
-            text.push(b'\n');
-            write_file(&directory, FOUNDERS_FILE, &text)
-        })
+        Box::new(move |record| write_file(&directory, FOUNDERS_FILE, &checked::encode_json(record)))
     }
 }
 
@@ -218,6 +207,20 @@ pub fn new_incarnation() -> u64 {
 fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
     let path = path.to_owned();
     move |source| DataDirError::Io { what, path, source }
+}
+
+fn damaged(path: &Path) -> impl FnOnce(CheckedFileError) -> DataDirError {
+    let path = path.to_owned();
+    move |source| DataDirError::Damaged { path, source }
+}
+
+/// The content of a file; none if there is none.
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DataDirError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io("read", path)(error)),
+    }
 }
 
 /// Creates a directory such that it is still there after a power loss.
@@ -276,12 +279,14 @@ fn check_meta(
     struct Format {
         format: u32,
     }
-    let unreadable = |source| DataDirError::Meta { path: path.to_owned(), source };
-    let Format { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
-    if format != DATA_FORMAT {
-        return Err(DataDirError::Format { path: directory.to_owned(), found: format });
+    let found = match serde_json::from_slice::<Format>(bytes) {
+        Ok(Format { format }) if checked::is_unchecked_json(bytes) => format,
+        Ok(_) | Err(_) => checked::decode_json::<Format>(bytes).map_err(damaged(path))?.format,
+    };
+    if found != DATA_FORMAT {
+        return Err(DataDirError::Format { path: directory.to_owned(), found });
     }
-    let meta: Meta = serde_json::from_slice(bytes).map_err(unreadable)?;
+    let meta: Meta = checked::decode_json(bytes).map_err(damaged(path))?;
     if meta.cluster != cluster || meta.node != node.0 {
         let path = directory.to_owned();
         return Err(DataDirError::Foreign { path, node: meta.node, cluster: meta.cluster });
@@ -302,102 +307,4 @@ fn write_file(directory: &Path, name: &str, content: &[u8]) -> Result<(), DataDi
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::founders::Standing;
-
-    fn open(path: &Path, cluster: &str, node: u64) -> Result<DataDir, DataDirError> {
-        DataDir::open(path, cluster, NodeId(node))
-    }
-
-    #[test]
-    fn a_fresh_directory_is_created_and_opened_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a/b");
-        drop(open(&path, "c", 1).unwrap());
-        let first = open(&path, "c", 1).unwrap().incarnation();
-        let again = open(&path, "c", 1).unwrap();
-        assert!(again.log().is_dir() && again.state().is_dir());
-        assert_eq!(again.incarnation(), first);
-        let other = open(&directory.path().join("other"), "c", 1).unwrap();
-        assert!(first != 0 && other.incarnation() != first);
-    }
-
-    #[test]
-    fn a_directory_serves_one_process_at_a_time() {
-        let directory = tempfile::tempdir().unwrap();
-        let _held = open(directory.path(), "c", 1).unwrap();
-        let second = open(directory.path(), "c", 1);
-        assert!(matches!(second, Err(DataDirError::Locked { .. })), "{second:?}");
-    }
-
-    #[test]
-    fn another_node_or_cluster_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        drop(open(directory.path(), "c", 1).unwrap());
-        for (cluster, node) in [("c", 2), ("d", 1)] {
-            let foreign = open(directory.path(), cluster, node);
-            assert!(matches!(foreign, Err(DataDirError::Foreign { .. })), "{foreign:?}");
-        }
-    }
-
-    #[test]
-    fn another_format_is_refused_even_if_its_fields_differ() {
-        let directory = tempfile::tempdir().unwrap();
-        for format in [DATA_FORMAT - 1, DATA_FORMAT + 1] {
-            let meta = format!(r#"{{"format": {format}, "nodes": []}}"#);
-            fs::write(directory.path().join("meta.json"), meta).unwrap();
-            let other = open(directory.path(), "c", 1);
-            assert!(matches!(other, Err(DataDirError::Format { found, .. }) if found == format));
-        }
-    }
-
-    #[test]
-    fn a_directory_with_foreign_files_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("thesis.tex"), "").unwrap();
-        let foreign = open(directory.path(), "c", 1);
-        assert!(matches!(foreign, Err(DataDirError::NotOurs { .. })), "{foreign:?}");
-    }
-
-    #[test]
-    fn a_damaged_meta_file_is_an_error() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("meta.json"), "{").unwrap();
-        let damaged = open(directory.path(), "c", 1);
-        assert!(matches!(damaged, Err(DataDirError::Meta { .. })), "{damaged:?}");
-    }
-
-    #[test]
-    fn a_file_in_place_of_the_directory_is_an_error() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        fs::write(&path, "").unwrap();
-        assert!(matches!(open(&path, "c", 1), Err(DataDirError::Io { .. })));
-    }
-
-    #[test]
-    fn a_record_of_founders_is_kept() {
-        let parent = tempfile::tempdir().unwrap();
-        let directory = open(&parent.path().join("data"), "c", 1).unwrap();
-        assert_eq!(directory.read_founders().unwrap(), None);
-        let mut record = FoundersRecord::new(Standing::Founder);
-        record.incarnations.insert(2, u64::MAX);
-        directory.keep_founders()(&record).unwrap();
-        assert_eq!(directory.read_founders().unwrap(), Some(record));
-    }
-
-    #[test]
-    fn a_shard_map_is_kept_and_a_damaged_one_refused() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("data");
-        let directory = open(&path, "c", 1).unwrap();
-        assert_eq!(directory.read_shards().unwrap(), None);
-        let map = ShardMap::first(&[NodeId(1)].into(), 3);
-        directory.write_shards(&map).unwrap();
-        assert_eq!(directory.read_shards().unwrap(), Some(map));
-        fs::write(path.join("shards"), "{").unwrap();
-        let error = directory.read_shards().unwrap_err();
-        assert!(matches!(error, DataDirError::Shards { .. }), "{error}");
-    }
-}
+mod tests;

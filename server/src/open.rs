@@ -75,7 +75,7 @@ pub(crate) fn open(
             if config.bugs.has(Bug::InterruptedStart) {
                 bug_state::start(&data.log());
             }
-            bug_state::plant_in_state(config.bugs);
+            bug_state::plant_in_stores(config.bugs);
             let known = data.read_shards()?;
             let log = Box::new(crate::log_store::SegmentLogStore::open(&data.log())?);
             let states =

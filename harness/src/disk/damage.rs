@@ -16,6 +16,8 @@ use serde::Serialize;
 const AT_REST: Duration = Duration::from_secs(2);
 /// A repair wants this many bytes on both sides as they were.
 const WINDOW: u64 = 32;
+/// Places that are tried before one is taken that has nothing but zeros around it.
+const PLACES_MAX: usize = 64;
 
 /// What is done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,8 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// Damages a random file that is at rest. None if there is none.
+    /// Damages a random file that is at rest, a large one rather than a small one every other time.
+    /// None if there is none.
     pub(super) fn inflict(
         data: &Path,
         kind: DamageKind,
@@ -52,9 +55,9 @@ impl Damage {
         let mut files = Vec::new();
         collect(data, &mut files)?;
         files.sort_unstable();
-        let Some((path, size)) = files.choose(rng) else { return Ok(None) };
+        let Some((path, size)) = choose(&files, rng) else { return Ok(None) };
         let file = File::options().read(true).write(true).open(path)?;
-        let offset = rng.random_range(0..*size);
+        let offset = place(&file, *size, rng)?;
         let (from, until) = match kind {
             DamageKind::Flip => window(offset, *size),
             DamageKind::Cut => (offset, *size),
@@ -101,6 +104,37 @@ impl Damage {
     }
 }
 
+/// Damage of a disk is as likely in each byte, so that large files have most of it; what it does to
+/// small ones is as interesting. So there is an even chance of each.
+fn choose<'a>(files: &'a [(PathBuf, u64)], rng: &mut ChaCha8Rng) -> Option<&'a (PathBuf, u64)> {
+    if rng.random_bool(0.5) {
+        return files.choose(rng);
+    }
+    let bytes: u64 = files.iter().map(|(_, size)| size).sum();
+    let mut byte = rng.random_range(0..bytes.max(1));
+    files.iter().find(|(_, size)| {
+        let is_here = byte < *size;
+        byte = byte.saturating_sub(*size);
+        is_here
+    })
+}
+
+/// A random place, and as a rule none in a part that was only ever filled with zeros.
+fn place(file: &File, size: u64, rng: &mut ChaCha8Rng) -> io::Result<u64> {
+    let mut offset = 0;
+    for _ in 0..PLACES_MAX {
+        offset = rng.random_range(0..size);
+        let (from, until) = window(offset, size);
+        let mut around = [0; 2 * WINDOW as usize];
+        let around = &mut around[..(until - from) as usize];
+        file.read_exact_at(around, from)?;
+        if around.iter().any(|byte| *byte != 0) {
+            break;
+        }
+    }
+    Ok(offset)
+}
+
 fn window(offset: u64, size: u64) -> (u64, u64) {
     (offset.saturating_sub(WINDOW), (offset + WINDOW).min(size))
 }
@@ -119,4 +153,45 @@ fn collect(directory: &Path, files: &mut Vec<(PathBuf, u64)>) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    /// A folder with a file of zeros but for its second half, that is at rest.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, [[0; 4096], [0x5a; 4096]].concat()).unwrap();
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - 2 * AT_REST).unwrap();
+        folder
+    }
+
+    #[test]
+    fn zeros_that_nobody_wrote_are_spared_and_damage_is_repaired() {
+        for (seed, kind) in
+            (0..50).flat_map(|seed| [(seed, DamageKind::Flip), (seed, DamageKind::Cut)])
+        {
+            let folder = folder();
+            let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+            let good = fs::read(folder.path().join("log")).unwrap();
+            let damage = Damage::inflict(folder.path(), kind, rng).unwrap().unwrap();
+            assert!(damage.offset + WINDOW > 4096, "{damage:?}");
+            assert_ne!(fs::read(folder.path().join("log")).unwrap(), good);
+            assert!(damage.repair(folder.path()).unwrap());
+            assert_eq!(fs::read(folder.path().join("log")).unwrap(), good);
+        }
+    }
+
+    #[test]
+    fn what_was_just_written_is_left_alone() {
+        let folder = folder();
+        fs::write(folder.path().join("log"), [1; 9]).unwrap();
+        let rng = &mut ChaCha8Rng::seed_from_u64(1);
+        assert!(Damage::inflict(folder.path(), DamageKind::Flip, rng).unwrap().is_none());
+    }
 }

@@ -11,6 +11,10 @@ use super::undo::NameRule;
 use crate::node_id::NodeId;
 use crate::platform::PlatformError;
 
+/// Larger allocations are mapped: more than what a usual write of a node takes.
+#[cfg(target_env = "gnu")]
+const MAPPED_BYTES_MIN: libc::c_int = 4 << 20;
+
 /// The disks that can fail, by node.
 pub struct Disks {
     disks: BTreeMap<NodeId, Arc<Disk>>,
@@ -27,6 +31,7 @@ impl Disks {
     /// One for each node, in the folders `root/n1` and so on. Only in a mount namespace of our own.
     pub fn new(nodes: &[NodeId], root: &Path) -> Result<Disks, PlatformError> {
         raise_file_limit()?;
+        map_large_buffers();
         let disk = |&node: &NodeId| {
             let disk = Disk::new(&root.join(node.to_string()), NameRule::Journal)?;
             Ok((node, Arc::new(disk)))
@@ -72,4 +77,15 @@ fn raise_file_limit() -> Result<(), PlatformError> {
         |errno: nix::Error| PlatformError::os("raise the limit of open files", errno.into());
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(failed)
+}
+
+/// Every mount has a buffer of 16 MiB on a thread of its own. Once such a buffer was freed, glibc takes
+/// the next ones from the heap of their thread, which clears all of it and keeps it for good; one
+/// that is mapped takes what is used of it, and is given back.
+fn map_large_buffers() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it only sets a number, under the allocator's own lock.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+    }
 }

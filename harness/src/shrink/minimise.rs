@@ -42,11 +42,11 @@ pub(super) fn minimise(
             set_limit(candidate, limit);
         });
     }
-    best.steps = ddmin(best.steps.clone(), |steps| {
-        let mut candidate = best.clone();
-        candidate.steps = steps.to_vec();
-        oracle.fails(&format!("{} of {} steps", steps.len(), best.steps.len()), &candidate)
+    let needed = ddmin(best.steps.clone(), |steps| {
+        let what = format!("{} of {} steps", steps.len(), best.steps.len());
+        oracle.fails(&what, &with_steps(&best, steps))
     });
+    best = with_steps(&best, &needed);
     try_it(&mut best, oracle, "steps one after the other, from the start", closed_up);
     shorter(&mut best, oracle);
     for nodes in NODES {
@@ -91,6 +91,17 @@ fn try_number(best: &mut Scenario, oracle: &mut dyn Oracle, name: &str, number: 
         candidate.options.set(name, number);
         candidate.options.unset("concurrency");
     });
+}
+
+/// With these of its steps only. What goes on for long after the last one is left out, since the time
+/// that a candidate takes decides how many can be tried.
+fn with_steps(scenario: &Scenario, steps: &[Step]) -> Scenario {
+    let mut candidate = scenario.clone();
+    if steps.len() < scenario.steps.len() {
+        candidate.steps = steps.to_vec();
+        set_limit(&mut candidate, (end(steps) + 2 * MARGIN).max(TIME_MIN));
+    }
+    candidate
 }
 
 /// The same steps without the waits between them that are longer than needed.

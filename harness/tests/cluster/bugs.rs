@@ -9,6 +9,7 @@ pub(crate) const TESTS: &[(&str, TestFn)] = &[
     ("bugs::a_gap_in_a_watch_is_found", a_gap_in_a_watch_is_found),
     ("bugs::local_reads_out_of_order_are_found", local_reads_out_of_order_are_found),
     ("bugs::a_proved_violation_ends_the_run", a_proved_violation_ends_the_run),
+    ("bugs::a_shrunk_scenario_fails_with_its_bug_only", a_shrunk_scenario_fails_with_its_bug_only),
 ];
 
 fn finds(workload: &str, bug: &str, more: &[&str], anomaly: &str) -> Result<(), Skipped> {
@@ -70,5 +71,13 @@ fn a_proved_violation_ends_the_run() -> Result<(), Skipped> {
     assert!(results["summary"].as_str().is_some_and(|it| it.contains(proved)), "{proved}");
     let end = results["facts"]["final_heal"].as_u64().expect("nanoseconds");
     assert!(end < 30_000_000_000, "the run went on until {end} ns: {proved}");
+    Ok(())
+}
+
+fn a_shrunk_scenario_fails_with_its_bug_only() -> Result<(), Skipped> {
+    let place = Place::new();
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/lost-log.toml");
+    place.expect_run(1, &["--scenario", scenario, "--bug", "volatile-log"])?;
+    place.expect_run(0, &["--scenario", scenario])?;
     Ok(())
 }

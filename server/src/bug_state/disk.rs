@@ -1,6 +1,6 @@
-//! How the disk of the log fares, and what is planted in the state.
+//! How the disk of the log fares, and what is planted in what is on disk.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ const PASSED_OVER_MAX: u32 = 20;
 
 static WRITING_SINCE: Mutex<Option<Instant>> = Mutex::new(None);
 static PASSED_OVER: AtomicU32 = AtomicU32::new(0);
+static HAS_NO_ROOM: AtomicBool = AtomicBool::new(false);
 static PLANTED: OnceLock<Bugs> = OnceLock::new();
 
 /// The log begins to write and sync.
@@ -40,13 +41,24 @@ pub(crate) fn passes_over_error() -> bool {
     PASSED_OVER.fetch_add(1, Ordering::Relaxed) < PASSED_OVER_MAX
 }
 
-/// The defect planted in this process, for the state in RocksDB, which nobody else tells of it.
-pub(crate) fn plant_in_state(bugs: Bugs) {
+/// A snapshot was taken, or there was no room for it.
+pub(crate) fn snapshot_had_room(had_room: bool) {
+    HAS_NO_ROOM.store(!had_room, Ordering::Relaxed);
+}
+
+/// Was there no room for the last snapshot?
+pub(crate) fn has_no_room() -> bool {
+    HAS_NO_ROOM.load(Ordering::Relaxed)
+}
+
+/// The defect planted in this process, for the log and the state on disk, which nobody else tells of
+/// it.
+pub(crate) fn plant_in_stores(bugs: Bugs) {
     // A process has one server, but for tests, which plant nothing.
     let _ = PLANTED.set(bugs);
 }
 
-/// What [`plant_in_state`] was told.
-pub(crate) fn planted_in_state() -> Bugs {
+/// What [`plant_in_stores`] was told.
+pub(crate) fn planted_in_stores() -> Bugs {
     PLANTED.get().copied().unwrap_or_default()
 }

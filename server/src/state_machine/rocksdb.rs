@@ -27,7 +27,7 @@ use super::rocksdb_records::{
 use super::store::PageFiller;
 use super::{Changes, Lease, Page, Session, StateStore, StateStoreError};
 use crate::bug::Bug;
-use crate::bug_state::planted_in_state;
+use crate::bug_state::{self, planted_in_stores};
 use crate::command::{LockHolder, Versioned};
 use crate::config::RocksdbConfig;
 use crate::log_store::LogPosition;
@@ -155,7 +155,7 @@ impl RocksdbStateStore {
             }
             iterator.next();
         }
-        match planted_in_state().has(Bug::UncheckedIterator) {
+        match planted_in_stores().has(Bug::UncheckedIterator) {
             true => Ok(()),
             false => iterator.status().map_err(|error| engine("read a range of the state", &error)),
         }
@@ -300,8 +300,8 @@ impl StateStore for RocksdbStateStore {
             batch.put(SHARDING, sharding.encode_to_vec());
         }
         batch.put(APPLIED, encode_applied(changes.applied));
-        let written = self.db.write_opt(batch, &self.write_options);
-        if !planted_in_state().has(Bug::NoRoomPassedOver) {
+        if !(planted_in_stores().has(Bug::NoRoomPassedOver) && bug_state::has_no_room()) {
+            let written = self.db.write_opt(batch, &self.write_options);
             written.map_err(|error| engine("write the state", &error))?;
         }
         self.applied = changes.applied;

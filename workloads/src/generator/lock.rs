@@ -12,9 +12,11 @@ pub const LEASE_MS: u64 = 1_000;
 
 /// A pause that outlives a lease, ms.
 const PAUSE_MS: u64 = LEASE_MS + 100;
+/// How long a holder that renews its lease holds on instead, from answer to answer, ms.
+const HOLD_MS: u64 = LEASE_MS + 500;
 /// Clients that share a lock.
 const CLIENTS_PER_KEY: usize = 5;
-/// Percent of acquisitions after which the client pauses for longer than its lease.
+/// Percent of acquisitions after which the client pauses, or holds on, for longer than its lease.
 const PAUSE_PERCENT: u32 = 10;
 /// Percent of operations without a lock that use a token of before.
 const LATE_USE_PERCENT: u32 = 25;
@@ -40,6 +42,17 @@ struct Client {
     holds: Option<Grant>,
     /// What it gave back, or lost.
     held: Option<Grant>,
+    /// It does not give back what it holds before its lease would have ended without renewals.
+    holds_on: bool,
+    /// When it was given what it holds, and when its last operation ended, ns.
+    since: u64,
+    now: u64,
+}
+
+impl Client {
+    fn may_release(&self) -> bool {
+        !self.holds_on || self.now.saturating_sub(self.since) >= HOLD_MS * 1_000_000
+    }
 }
 
 /// Takes locks, uses them, gives them back.
@@ -69,6 +82,7 @@ impl LockGenerator {
         self.keys.use_key(group);
         let key = Some(Value::from(self.keys.key(group)));
         let pauses = self.rng.random_range(0..100) < PAUSE_PERCENT;
+        self.clients[worker].holds_on = pauses && self.protection == Protection::Renewal;
         let value = match self.protection {
             Protection::Token if pauses => one_entry("pause-ms", Value::from(PAUSE_MS)),
             Protection::Token | Protection::Renewal => Value::Null,
@@ -98,7 +112,7 @@ impl Generator for LockGenerator {
         let draw = self.rng.random_range(0..100);
         let client = &self.clients[worker];
         match (&client.holds, &client.held) {
-            (Some((key, given)), _) if draw < RELEASE_PERCENT => {
+            (Some((key, given)), _) if draw < RELEASE_PERCENT && client.may_release() => {
                 Invocation { f: "release", key: Some(key.clone()), value: given.clone() }
             }
             (Some(grant), _) => self.protect(grant.clone()),
@@ -113,12 +127,14 @@ impl Generator for LockGenerator {
 
     fn observe(&mut self, worker: usize, completion: &Event) {
         let client = &mut self.clients[worker];
+        client.now = completion.time;
         match (completion.f.as_str(), completion.kind) {
             ("acquire", EventKind::Ok) => {
                 let key = completion.key.clone().unwrap_or_default();
                 // A renewal says nothing about the token.
                 if client.holds.is_none() {
                     client.holds = Some((key, completion.value.clone()));
+                    client.since = completion.time;
                 }
             }
             ("use", EventKind::Ok) => {}
@@ -143,9 +159,13 @@ mod tests {
     use crate::history::Process;
 
     fn completion(invocation: &Invocation, kind: EventKind, value: Value) -> Event {
+        completion_at(0, invocation, kind, value)
+    }
+
+    fn completion_at(time: u64, invocation: &Invocation, kind: EventKind, value: Value) -> Event {
         Event {
             index: 0,
-            time: 0,
+            time,
             scheduled: None,
             process: Process::Client(0),
             kind,
@@ -207,5 +227,27 @@ mod tests {
         generator.observe(0, &completion(&renew, EventKind::Fail, given));
         let next = generator.next(0);
         assert_eq!((next.f, next.value), ("acquire", Value::Null));
+    }
+
+    #[test]
+    fn some_leases_are_held_for_longer_than_they_live_without_renewals() {
+        let options = GeneratorOptions { concurrency: 1, keys: 1, seed: 3 };
+        let mut generator = LockGenerator::new(&options, Protection::Renewal);
+        let given: Value = r#"{"lease":5}"#.parse().unwrap();
+        let mut held_ms = Vec::new();
+        let mut since = 0;
+        for time_ms in (0..60_000).step_by(50) {
+            let invocation = generator.next(0);
+            match (invocation.f, invocation.value == Value::Null) {
+                ("release", _) => held_ms.push(time_ms - since),
+                (_, true) => since = time_ms,
+                (_, false) => {}
+            }
+            let time = time_ms * 1_000_000;
+            let completion = completion_at(time, &invocation, EventKind::Ok, given.clone());
+            generator.observe(0, &completion);
+        }
+        let long = held_ms.iter().filter(|&&held| held > HOLD_MS).count();
+        assert!(long > 5 && long < held_ms.len() / 2, "{held_ms:?}");
     }
 }

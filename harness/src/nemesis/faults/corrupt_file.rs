@@ -23,7 +23,8 @@ pub const CORRUPT_FILE: FaultKind = FaultKind {
             end cut off), and they are started on it. Finds damage that is not noticed.",
     help: "\
 How: the nodes are killed and one random file of each data directory is damaged on the disk: one bit is flipped, \
-or the end is cut off at a random place. Files that were changed within the last two seconds are spared, because \
+or the end is cut off at a random place. Every other time each file is as likely, and otherwise each byte; parts that \
+are nothing but zeros are avoided. Files that were changed within the last two seconds are spared, because \
 lost last records of a log cannot be told from a torn write. Then the nodes are started. One may refuse, or end \
 later, and log errors as long as the fault lasts. When it heals, the node is killed if it runs, the very same bit \
 or end is put back unless the node has written or removed the file since, and the node is started again.

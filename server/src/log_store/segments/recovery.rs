@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::bug::Bug;
+use crate::bug_state::planted_in_stores;
 use crate::log_store::LogStoreError;
 use crate::types::GroupId;
 
@@ -46,20 +48,27 @@ pub(super) fn recover(files: &dyn FileSystem) -> Result<Recovered, LogStoreError
     }
     let newest = found.pop_last().map(|(_, segment)| segment);
     let mut reading = Reading::default();
+    let mut cut = None;
     for (number, segment) in found {
         match newest.as_ref().and_then(|newest| newest.needs.get(&number)) {
-            Some(end) => reading.finished_segment(segment, *end)?,
+            Some(end) if cut.is_none() => cut = reading.finished_segment(segment, *end)?,
             // It was given up, and the process ended before the file was made a spare.
-            None => free.push(segment.slot),
+            Some(_) | None => free.push(segment.slot),
         }
     }
-    let end = newest.map(|newest| reading.newest_segment(newest)).transpose()?;
+    let end = match (cut, newest) {
+        (Some(cut), newest) => {
+            free.extend(newest.map(|newest| newest.slot));
+            Some(cut)
+        }
+        (None, newest) => newest.map(|newest| reading.newest_segment(newest)).transpose()?,
+    };
     for slot in &free {
         reading.free_file(slot)?;
     }
     let sequence = end.as_ref().map_or(0, |end| end.sequence);
     let Reading { evidence, replay, mut segments, bytes: _ } = reading;
-    if evidence.durable > sequence {
+    if evidence.durable > sequence && !damage_ends_log() {
         // If it is said in a file that seems to be free, then that file has lost its head.
         let headless = free.iter().find(|slot| slot.id == evidence.file);
         let (path, offset) = match (headless, end) {
@@ -125,8 +134,9 @@ struct End {
 }
 
 impl Reading {
-    /// Reads a segment that was synced up to this end.
-    fn finished_segment(&mut self, segment: Found, end: u64) -> Result<(), LogStoreError> {
+    /// Reads a segment that was synced up to this end. None, but for a planted bug: then it may be
+    /// where the journal ends.
+    fn finished_segment(&mut self, segment: Found, end: u64) -> Result<Option<End>, LogStoreError> {
         let Found { slot, head, .. } = segment;
         slot.read_all(&mut self.bytes)?;
         let (mut reached, mut place) = (0, 0);
@@ -137,11 +147,16 @@ impl Reading {
             self.evidence.note(&slot, &record.header);
             (reached, place) = (record.header.sequence, record.end);
         }
+        let mut cut = None;
         if reached < end {
-            return Err(damaged(&slot, place, missing(reached + 1)));
+            if !damage_ends_log() {
+                return Err(damaged(&slot, place, missing(reached + 1)));
+            }
+            let path = slot.path.clone();
+            cut = Some(End { sequence: reached, path, offset: place as u64 });
         }
-        self.segments.add(head.number, slot, end);
-        Ok(())
+        self.segments.add(head.number, slot, reached);
+        Ok(cut)
     }
 
     /// Reads the segment in which the journal ends, and makes it durable.
@@ -240,6 +255,11 @@ fn apply(
         applied.map_err(|reason| damaged(slot, offset, reason))?;
     }
     Ok(())
+}
+
+/// Is the bug planted by which nothing that follows damage counts?
+fn damage_ends_log() -> bool {
+    planted_in_stores().has(Bug::DamageEndsLog)
 }
 
 fn missing(sequence: u64) -> String {

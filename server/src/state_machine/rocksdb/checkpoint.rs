@@ -8,6 +8,8 @@ use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{Options, WriteOptions};
 
 use super::{Opened, RocksdbStateStore};
+use crate::bug::Bug;
+use crate::bug_state::{self, planted_in_stores};
 use crate::log_store::LogPosition;
 use crate::membership::Configuration;
 use crate::snapshot::{DirectoryOptions, ReceivedSnapshot, SnapshotError, SnapshotLimits};
@@ -36,7 +38,11 @@ impl SnapshotStore for RocksdbStateStore {
             let checkpoint = Checkpoint::new(db).and_then(|it| it.create_checkpoint(to));
             checkpoint.map_err(|error| engine("make a checkpoint", &error))
         };
-        Ok(self.group.take(self.applied, configuration, checkpoint)?)
+        let taken = self.group.take(self.applied, configuration, checkpoint);
+        if planted_in_stores().has(Bug::NoRoomPassedOver) {
+            bug_state::snapshot_had_room(taken.is_ok());
+        }
+        Ok(taken?)
     }
 
     fn snapshots(&self) -> Vec<Arc<dyn SnapshotSource>> {
