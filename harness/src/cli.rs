@@ -117,7 +117,8 @@ pub struct RunArgs {
     /// What clients do; see `list workloads`
     #[arg(long, default_value = "register")]
     pub workload: String,
-    /// What is broken, by comma; `all`, or `none`; see `list faults`
+    /// What is broken, by comma; `clock` is clock-jump and clock-drift; `all`, or `none`; see
+    /// `list faults`
     #[arg(long, default_value = "partition")]
     pub faults: String,
     /// Faults as they are written in a file, and options that they need, in place of --faults
@@ -187,6 +188,10 @@ pub struct RunArgs {
     /// By what holds with which reads the run is judged [default: as --read-mode]
     #[arg(long, value_enum)]
     pub judge_as: Option<ReadMode>,
+    /// What the system promises in place of what the workload expects, such as snapshot-isolation;
+    /// `harness list properties`
+    #[arg(long, value_name = "NAME")]
+    pub property: Option<String>,
     /// Where nodes keep their state
     #[arg(long, value_enum, default_value_t = StorageMode::Rocksdb)]
     pub storage: StorageMode,

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde::Deserialize;
-use workloads::workload::Expectation;
+use workloads::workload::{Expectation, Workload};
 
 use crate::budget::CheckBudget;
 use crate::cli::Table;
-use crate::judge;
+use crate::judge::{self, Promise};
 use crate::nemesis::fault::{FAULTS, FaultKind, Situation, fault_kind};
 use crate::output;
 use crate::recorded_run::{self, RecordedRun};
@@ -17,21 +17,27 @@ use crate::report::{analysis, files, terminal};
 use crate::system::{LEFT_OUT, ReadMode, SYSTEMS, SystemEntry, system};
 use crate::usage::{BadUsage, unknown};
 
-/// What the run's workload expects first.
-pub(crate) fn expectation_of_run(folder: &Path) -> anyhow::Result<Expectation> {
+/// What is expected of a run, in the order of its checks.
+pub(crate) fn expectations_of_run(folder: &Path) -> anyhow::Result<Vec<Expectation>> {
     let info = recorded_run::info(folder)?;
     let workload = recorded_run::workload(folder, &info)?;
-    Ok(judge::expectations(workload, read_mode_of(&info)?)[0])
+    Ok(promise_of(&info, workload)?.expectations(workload))
 }
 
-/// By which reads the run is judged. One that does not say knew one way only.
-fn read_mode_of(info: &RunInfo) -> anyhow::Result<ReadMode> {
-    let given = |name| info.options.get(name).filter(|mode| !mode.is_null());
-    match given("judge_as").or_else(|| given("read_mode")) {
-        None => Ok(ReadMode::Linearizable),
+/// By what the run is judged. One that does not say by which reads knew one way only.
+fn promise_of(info: &RunInfo, workload: &Workload) -> anyhow::Result<Promise> {
+    let given = |name| info.options.get(name).filter(|option| !option.is_null());
+    let read_mode = match given("judge_as").or_else(|| given("read_mode")) {
+        None => ReadMode::Linearizable,
         Some(mode) => ReadMode::deserialize(mode)
-            .with_context(|| format!("run.json: unknown read mode {mode}")),
-    }
+            .with_context(|| format!("run.json: unknown read mode {mode}"))?,
+    };
+    let property = given("property").map(|name| {
+        judge::offered(workload)
+            .find(|offered| name == offered)
+            .with_context(|| format!("run.json: unknown property {name}"))
+    });
+    Ok(Promise { read_mode, property: property.transpose()? })
 }
 
 /// `report`: judges a recorded run again and writes its report again.
@@ -39,7 +45,7 @@ pub fn report(folder: &Path) -> anyhow::Result<i32> {
     let run = RecordedRun::read(folder)?;
     let workload = recorded_run::workload(folder, &run.info)?;
     let budget = CheckBudget::start(std::time::Duration::from_secs(60), 2 << 30);
-    let checks = judge::checks(workload, read_mode_of(&run.info)?, &run.events, &budget);
+    let checks = judge::checks(workload, promise_of(&run.info, workload)?, &run.events, &budget);
     let results = analysis::analyze(&run.info, &run.facts, &run.events, &run.faults, checks);
     files::write_results(folder, &run.info, &run.facts, &results, &run.events, &run.faults)?;
     if let Some(line) = run.truncated {

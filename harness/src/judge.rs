@@ -1,23 +1,47 @@
 //! Runs the checks that a workload's expectation names.
 
-use workloads::checker::{Budget, Check, CheckOptions, Verdict, checker};
+use workloads::checker::{Budget, CHECKERS, Check, CheckOptions, Verdict, checker};
 use workloads::history::{Event, Operation, operations};
 use workloads::workload::{Expectation, Workload};
 
 use crate::system::ReadMode;
 
-/// What a workload promises if reads are done so; not empty.
-pub fn expectations(workload: &Workload, read_mode: ReadMode) -> &'static [Expectation] {
-    match read_mode {
-        ReadMode::Linearizable => workload.expectations,
-        ReadMode::Local => workload.local_expectations,
+/// By what a run is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Promise {
+    /// What a workload promises depends on how reads are done.
+    pub read_mode: ReadMode,
+    /// What the system promises in place of that, such as `snapshot-isolation`.
+    pub property: Option<&'static str>,
+}
+
+impl Promise {
+    /// What is expected of a workload; not empty if the property is [`offered`] for it.
+    pub fn expectations(self, workload: &Workload) -> Vec<Expectation> {
+        let expectations = match self.read_mode {
+            ReadMode::Linearizable => workload.expectations,
+            ReadMode::Local => workload.local_expectations,
+        };
+        let Some(property) = self.property else { return expectations.to_vec() };
+        expectations
+            .iter()
+            .filter(|expected| checker(expected.model, Some(property)).is_some())
+            .map(|expected| Expectation { property, ..*expected })
+            .collect()
     }
+}
+
+/// The properties by which runs of a workload can be judged.
+pub fn offered(workload: &Workload) -> impl Iterator<Item = &'static str> {
+    let models = workload.expectations.iter().map(|expected| expected.model);
+    let of = |model| CHECKERS.iter().filter(move |it| it.models.contains(&model));
+    models.flat_map(of).map(|it| it.property)
 }
 
 /// All checks of a workload on a recorded history. What cannot be judged is unknown, with the reason.
 pub fn checks(
     workload: &Workload,
-    read_mode: ReadMode,
+    promise: Promise,
     events: &[Event],
     budget: &dyn Budget,
 ) -> Vec<Check> {
@@ -25,7 +49,8 @@ pub fn checks(
         Ok(operations) => operations,
         Err(error) => return vec![not_judged(&error.to_string())],
     };
-    let mut checks: Vec<Check> = expectations(workload, read_mode)
+    let mut checks: Vec<Check> = promise
+        .expectations(workload)
         .iter()
         .map(|expected| property(&operations, expected, workload, budget))
         .collect();

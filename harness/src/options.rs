@@ -5,6 +5,7 @@ use std::sync::Arc;
 use workloads::workload::Workload;
 
 use crate::cli::RunArgs;
+use crate::judge::{self, Promise};
 use crate::nemesis::fault::{Arrangement, FaultKind, Situation, is_all, parse_faults};
 use crate::nemesis::plan::{PlanOptions, PlannedFault, left_out, plan};
 use crate::platform::PlatformChoice;
@@ -28,6 +29,8 @@ pub struct RunOptions {
     pub args: RunArgs,
     /// The workload.
     pub workload: &'static Workload,
+    /// By what it is judged.
+    pub promise: Promise,
     /// The kinds of fault.
     pub faults: Vec<&'static FaultKind>,
     /// When each of them happens: drawn, or from a scenario.
@@ -62,6 +65,13 @@ impl RunOptions {
                 workloads::registry::WORKLOADS.iter().map(|workload| workload.name),
             )
         })?;
+        let property = args.property.as_deref().map(|name| {
+            judge::offered(workload)
+                .find(|offered| *offered == name)
+                .ok_or_else(|| unknown("property", name, judge::offered(workload)))
+        });
+        let read_mode = args.judge_as.unwrap_or(args.read_mode);
+        let promise = Promise { read_mode, property: property.transpose()? };
         let faults = parse_faults(&args.faults).map_err(|error| BadUsage(error.to_string()))?;
         let system = system(&args.system)?;
         if !system.interfaces.contains(&workload.interface) {
@@ -167,6 +177,7 @@ impl RunOptions {
         Ok(RunOptions {
             args,
             workload,
+            promise,
             faults,
             plan,
             system,

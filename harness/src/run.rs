@@ -349,11 +349,10 @@ async fn recovery(
 async fn judge(options: &RunOptions, info: &RunInfo, recorded: &mut Recorded) -> Results {
     let budget =
         CheckBudget::start(options.args.check_time_budget, options.args.check_memory_budget);
-    let args = &options.args;
-    let (workload, read_mode) = (options.workload, args.judge_as.unwrap_or(args.read_mode));
+    let (workload, promise) = (options.workload, options.promise);
     let events = recorded.events.clone();
     let judged =
-        tokio::task::spawn_blocking(move || judge::checks(workload, read_mode, &events, &budget));
+        tokio::task::spawn_blocking(move || judge::checks(workload, promise, &events, &budget));
     let checks: Vec<Check> = judged.await.unwrap_or_else(|_| {
         recorded.facts.harness_failures.push("the checker panicked".to_owned());
         vec![judge::checker_panicked()]

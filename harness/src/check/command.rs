@@ -16,7 +16,7 @@ use super::args::CheckArgs;
 use super::history::Source;
 use super::judging::{CheckerPanicked, Job, Judged, Spent, judge};
 use super::{initial, interrupt, manifest, table, text};
-use crate::commands::expectation_of_run;
+use crate::commands::expectations_of_run;
 use crate::report::html::{CheckPage, render_check};
 use crate::report::terminal::Colour;
 use crate::{exit_code, output};
@@ -51,11 +51,10 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
             return Err(anyhow!("{option} is of one history\nhint: check one file at a time"));
         }
     }
-    let jobs = args
-        .files
-        .iter()
-        .map(|file| Ok((file.as_path(), job(args, file)?)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut jobs = Vec::new();
+    for file in &args.files {
+        jobs.extend(jobs_of(args, file)?.into_iter().map(|job| (file.as_path(), job)));
+    }
     let interrupted = interrupt::listen()?;
     let mut codes = Vec::new();
     let mut jobs = jobs.into_iter();
@@ -81,18 +80,26 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<i32> {
     Ok(exit_code::worst(codes))
 }
 
-/// What the command line asks of one history.
-fn job(args: &CheckArgs, file: &Path) -> anyhow::Result<Job> {
+/// What the command line asks of one history. A run is judged by all that was expected of it, but what
+/// is written about one check is about its first.
+fn jobs_of(args: &CheckArgs, file: &Path) -> anyhow::Result<Vec<Job>> {
     let property = args.property.as_deref();
-    let (model, property) = match &args.model {
-        Some(name) => (name.clone(), property),
-        None if file.is_dir() => {
-            let expected = expectation_of_run(file)?;
-            (expected.model.to_owned(), property.or(Some(expected.property)))
-        }
-        None => return Err(table::which_model(file)),
-    };
-    let checker = table::find(&model, property)?;
+    if let Some(model) = &args.model {
+        return Ok(vec![job(args, file, model, property)?]);
+    }
+    if !file.is_dir() {
+        return Err(table::which_model(file));
+    }
+    let is_of_one = property.is_some() || args.evidence.is_some() || args.html.is_some();
+    expectations_of_run(file)?
+        .into_iter()
+        .take(if is_of_one { 1 } else { usize::MAX })
+        .map(|expected| job(args, file, expected.model, property.or(Some(expected.property))))
+        .collect()
+}
+
+fn job(args: &CheckArgs, file: &Path, model: &str, property: Option<&str>) -> anyhow::Result<Job> {
+    let checker = table::find(model, property)?;
     let words = args.initial.as_deref().map(initial::parse).transpose()?;
     let (initial, total) = words.map_or((None, None), |words| (words.initial, words.total));
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -105,7 +112,7 @@ fn job(args: &CheckArgs, file: &Path) -> anyhow::Result<Job> {
     };
     Ok(Job {
         source: Source::new(file, &args.reading),
-        model,
+        model: model.to_owned(),
         checker,
         options,
         time: args.time_budget,

@@ -162,8 +162,12 @@ fn summary(seen: &Seen, night: &Night, end: End) -> String {
             Status::NotRun => ("not run", String::new()),
         };
         text.push_str(&format!("{word:<15} {}  {more}\n", row.row.name));
-        let explanation = row.shown.iter().flat_map(|shown| &shown.explanation);
-        for (number, step) in (1..).zip(explanation) {
+        let Some(shown) = &row.shown else { continue };
+        text.push_str(&format!("  {}: {}\n", row.row.check, shown.summary));
+        for operation in &shown.operations {
+            text.push_str(&format!("  {operation}\n"));
+        }
+        for (number, step) in (1..).zip(&shown.explanation) {
             text.push_str(&format!("  {number}. {step}\n"));
         }
     }

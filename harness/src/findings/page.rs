@@ -124,7 +124,7 @@ fn outcome(row: &SeenRow) -> Markup {
                         Some(folder) => a href=(report_link(folder)) { (ending(run.exit_code).1) },
                         None => (ending(run.exit_code).1),
                     }
-                    ", seed " (run.seed)
+                    ", seed " (run.seed) ", " (format!("{:.0} s", run.seconds))
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use workloads::checker::{Check, Verdict};
+use workloads::checker::{Anomaly, Check, Verdict};
 
 use super::table::{Expected, Row};
 use crate::exit_code;
@@ -123,14 +123,19 @@ impl SeenRow {
     }
 }
 
-/// The first violation of the check that the row names, if there is one.
+/// The first violation that the row names, if there is one.
 fn shown(row: &Row, checks: &[Check], run: usize) -> Option<Shown> {
     let is_it = |check: &&Check| check.name == row.check && check.verdict == Verdict::Invalid;
     let check = checks.iter().find(is_it)?;
-    let (operations, explanation) = match (check.anomalies.first(), check.counterexamples.first()) {
+    let is_named =
+        |anomaly: &&Anomaly| row.anomalies.is_empty() || row.anomalies.contains(&anomaly.kind);
+    let anomaly = check.anomalies.iter().find(is_named);
+    let (operations, explanation) = match (anomaly, check.counterexamples.first()) {
         (Some(anomaly), _) => (&anomaly.operations, &anomaly.explanation),
-        (None, Some(counterexample)) => (&counterexample.operations, &counterexample.explanation),
-        (None, None) => return None,
+        (None, Some(counterexample)) if row.anomalies.is_empty() => {
+            (&counterexample.operations, &counterexample.explanation)
+        }
+        _ => return None,
     };
     let operations = operations
         .iter()

@@ -71,6 +71,9 @@ pub(super) struct Row {
     /// The check that must be invalid; of a finding only.
     #[serde(default)]
     pub(super) check: String,
+    /// One of these it must find, by their names; whatever it finds, if empty.
+    #[serde(default)]
+    pub(super) anomalies: Vec<String>,
     /// What must be seen, in a sentence.
     pub(super) what: String,
     /// Of a finding only.

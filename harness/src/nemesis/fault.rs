@@ -171,13 +171,18 @@ pub fn is_all(kinds: &[&FaultKind]) -> bool {
     FAULTS.iter().all(|kind| kind.needs_an_author() || has(kind))
 }
 
-/// Reads `partition,kill`, `all` or `none`. They come in the order of the table, without repetition.
+/// What can be seen of the clock of every program that says the time, even if only to the second.
+const CLOCK: [&FaultKind; 2] = [&CLOCK_JUMP, &CLOCK_DRIFT];
+
+/// Reads `partition,kill`, `all` or `none`; `clock` is [`CLOCK`]. They come in the order of the table,
+/// without repetition.
 pub fn parse_faults(list: &str) -> Result<Vec<&'static FaultKind>, UnknownFault> {
     let mut asked = Vec::new();
     for name in list.split(',').map(str::trim) {
         match name {
             "none" => {}
             "all" => asked.extend(FAULTS.iter().filter(|kind| !kind.needs_an_author())),
+            "clock" => asked.extend(CLOCK),
             _ => asked.push(fault_kind(name)?),
         }
     }
@@ -196,6 +201,7 @@ mod tests {
     fn lists_of_faults_are_read_once_each() {
         assert_eq!(parse_faults("none"), Ok(vec![]));
         assert_eq!(parse_faults("kill, partition,kill"), Ok(vec![&PARTITION, &KILL]));
+        assert_eq!(parse_faults("kill,clock").map(|kinds| kinds.len()), Ok(3));
         assert_eq!(parse_faults("all").map(|kinds| kinds.len()), Ok(FAULTS.len() - 1));
         assert_eq!(parse_faults("all,command").map(|kinds| kinds.len()), Ok(FAULTS.len()));
         let error = parse_faults("earthquake").expect_err("there is no such fault");

@@ -1,15 +1,23 @@
 //! Keys that are written once, and reads of whole groups of them.
+//!
+//! Two reads disagree on the order of two writes only if both are made while the writes end. So half
+//! of the operations write, which keeps several writes of a group on their way, and a worker whose
+//! node takes no writes reads instead of spending keys.
+
+use std::collections::BTreeSet;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Generator, GeneratorOptions, Invocation};
-use crate::history::{Event, Value};
+use crate::history::{Event, EventKind, Value};
 
 /// Keys of a group, all of which are read at once.
-const GROUP_KEYS: u64 = 3;
-/// Percent of operations that read.
-const READ_PERCENT: u32 = 70;
+const GROUP_KEYS: u64 = 8;
+/// Percent of operations that write.
+const WRITE_PERCENT: u32 = 50;
+/// The same of a worker whose last write was refused: its node may take writes again one day.
+const REFUSED_WRITE_PERCENT: u32 = 2;
 /// The stream of the seed that decides the mix.
 const MIX_STREAM: u64 = 1;
 
@@ -17,6 +25,8 @@ const MIX_STREAM: u64 = 1;
 #[derive(Debug)]
 pub struct LongForkGenerator {
     next_key: u64,
+    /// Workers whose last write was refused.
+    refused: BTreeSet<usize>,
     rng: ChaCha8Rng,
 }
 
@@ -25,7 +35,7 @@ impl LongForkGenerator {
     pub fn new(options: &GeneratorOptions) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(MIX_STREAM);
-        Self { next_key: 0, rng }
+        Self { next_key: 0, refused: BTreeSet::new(), rng }
     }
 }
 
@@ -43,9 +53,17 @@ fn read_group(key: u64) -> Invocation {
     txn((first..first + GROUP_KEYS).map(|key| step("r", key, Value::Null)).collect())
 }
 
+fn is_write(steps: &Value) -> bool {
+    matches!(steps.as_list(), Some([only]) if only[0].as_str() == Some("w"))
+}
+
 impl Generator for LongForkGenerator {
-    fn next(&mut self, _worker: usize) -> Invocation {
-        if self.rng.random_range(0..100) < READ_PERCENT {
+    fn next(&mut self, worker: usize) -> Invocation {
+        let write_percent = match self.refused.contains(&worker) {
+            true => REFUSED_WRITE_PERCENT,
+            false => WRITE_PERCENT,
+        };
+        if self.rng.random_range(0..100) >= write_percent {
             // The group that is being written, or the one before it.
             let back = self.rng.random_range(0..=GROUP_KEYS);
             return read_group(self.next_key.saturating_sub(back));
@@ -54,7 +72,16 @@ impl Generator for LongForkGenerator {
         txn(vec![step("w", self.next_key - 1, Value::from(1))])
     }
 
-    fn observe(&mut self, _worker: usize, _completion: &Event) {}
+    fn observe(&mut self, worker: usize, completion: &Event) {
+        if !is_write(&completion.value) {
+            return;
+        }
+        match completion.kind {
+            EventKind::Fail => self.refused.insert(worker),
+            EventKind::Ok => self.refused.remove(&worker),
+            EventKind::Invoke | EventKind::Info => false,
+        };
+    }
 
     fn final_operations(&mut self, worker: usize) -> Vec<Invocation> {
         vec![read_group(self.next_key.saturating_sub(1 + GROUP_KEYS * worker as u64))]
@@ -74,7 +101,7 @@ mod tests {
             let invocation = generator.next(0);
             let steps = invocation.value.as_list().unwrap();
             match steps {
-                [write] if write[0].as_str() == Some("w") => {
+                [write] if is_write(&invocation.value) => {
                     written.push(write[1].as_u64().unwrap());
                 }
                 reads => {
@@ -84,5 +111,24 @@ mod tests {
             }
         }
         assert!(written.len() > 50 && written.iter().copied().eq(0..written.len() as u64));
+    }
+    #[test]
+    fn a_worker_whose_write_was_refused_reads_until_one_succeeds() {
+        let options = GeneratorOptions { concurrency: 2, keys: 1, seed: 5 };
+        let mut generator = LongForkGenerator::new(&options);
+        let write = |kind| Event {
+            kind,
+            ..serde_json::from_str(
+                r#"{"index":0,"time":0,"process":0,"type":"ok","f":"txn","value":[["w",0,1]]}"#,
+            )
+            .unwrap()
+        };
+        let writes = |generator: &mut LongForkGenerator, worker| {
+            (0..400).filter(|_| is_write(&generator.next(worker).value)).count()
+        };
+        generator.observe(0, &write(EventKind::Fail));
+        assert!(writes(&mut generator, 0) < 40 && writes(&mut generator, 1) > 100);
+        generator.observe(0, &write(EventKind::Ok));
+        assert!(writes(&mut generator, 0) > 100);
     }
 }

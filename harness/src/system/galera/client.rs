@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use workloads::generator::Invocation;
-use workloads::history::{EventKind, Value};
+use workloads::history::EventKind;
 use workloads::workload::Interface;
 
 use super::USER;
 use super::mysql::Connection;
 use super::operations;
-use crate::system::outcome::{Failure, completion};
+use crate::system::outcome::{Failure, answered};
 use crate::system::{BoxFuture, Client, Completion};
 
 pub(super) struct GaleraClient {
@@ -24,7 +24,7 @@ impl GaleraClient {
         GaleraClient { connection: None, address, interface }
     }
 
-    async fn apply(&mut self, invocation: &Invocation) -> Result<Value, Failure> {
+    async fn apply(&mut self, invocation: &Invocation) -> Result<Completion, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(self.address, USER).await.map_err(|error| {
@@ -34,7 +34,7 @@ impl GaleraClient {
         let value = operations::apply(&mut connection, self.interface, invocation).await?;
         // After a failure it may have a transaction open, which ends with it.
         self.connection = Some(connection);
-        Ok(value)
+        Ok(Completion { kind: EventKind::Ok, value, error: None })
     }
 }
 
@@ -44,12 +44,6 @@ impl Client for GaleraClient {
         invocation: &'a Invocation,
         timeout: Duration,
     ) -> BoxFuture<'a, Completion> {
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, self.apply(invocation)).await {
-                Ok(Ok(value)) => Completion { kind: EventKind::Ok, value, error: None },
-                Ok(Err(failure)) => completion(invocation, &failure),
-                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
-            }
-        })
+        Box::pin(answered(invocation, timeout, self.apply(invocation)))
     }
 }

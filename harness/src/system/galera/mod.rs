@@ -41,7 +41,10 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
     version,
     install: "apt-get install mariadb-server galera-4 rsync lsof",
     settings: &[ISOLATION, FLUSH_LOG, SYNC_WAIT, SNAPSHOT_ISOLATION],
-    build: |options| Box::new(Galera { cluster: options.cluster, settings: options.settings }),
+    build: |options| {
+        let cluster = cluster_name(&options.cluster).to_owned();
+        Box::new(Galera { cluster, settings: options.settings })
+    },
 };
 
 const ISOLATION: Setting = Setting {
@@ -68,12 +71,21 @@ const SNAPSHOT_ISOLATION: Setting = Setting {
     values: &["off", "on"],
 };
 
+/// Nodes refuse to hear each other under a longer name.
+const CLUSTER_NAME_BYTES_MAX: usize = 32;
 /// What replicates.
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 /// Who connects, without a password.
 const USER: &str = "root";
 /// Tables are made on one node, and the others get all data from it, one after the other.
 const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// The end of the name of a run, which has its time and its seed.
+fn cluster_name(run: &str) -> &str {
+    let name = run.rsplit('/').next().unwrap_or(run);
+    let start = name.len().saturating_sub(CLUSTER_NAME_BYTES_MAX);
+    name.get(start..).unwrap_or(name)
+}
 
 struct Galera {
     cluster: String,
@@ -250,6 +262,16 @@ mod tests {
     fn galera(settings: &str) -> Galera {
         let settings = Settings::parse(settings, ENTRY.settings).unwrap();
         Galera { cluster: "c".to_owned(), settings }
+    }
+
+    #[test]
+    fn the_name_of_a_cluster_is_short_enough_and_has_the_seed() {
+        assert_eq!(
+            cluster_name("append-none/20261123T055904Z-665114516"),
+            "20261123T055904Z-665114516"
+        );
+        let long = cluster_name("append-none/20261123T055904Z-18446744073709551615");
+        assert_eq!((long.len(), long), (32, "123T055904Z-18446744073709551615"));
     }
 
     #[test]

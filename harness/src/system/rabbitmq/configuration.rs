@@ -16,7 +16,7 @@ const FOLDER: &str = "/usr/lib/rabbitmq/lib";
 const VERSION_PREFIX: &str = "rabbitmq_server-";
 
 /// Nodes that cannot hear each other for so many seconds take each other for dead.
-const NET_TICK_SECONDS: u32 = 8;
+const NET_TICK_SECONDS: u32 = 5;
 /// `guest` with the salt 01020304: the salt and the SHA-256 of both.
 const GUEST_HASH: &str = "AQIDBEMMOXwY6PKx/JKP9PAqfsb4ozuD0Ta3pxxa9gEYBMmD";
 

@@ -9,7 +9,7 @@ use workloads::history::{EventKind, Value};
 use workloads::workload::Interface;
 
 use super::session::{Refusal, Session};
-use crate::system::outcome::{Failure, completion};
+use crate::system::outcome::{Failure, answered};
 use crate::system::{BoxFuture, Client, Completion};
 
 /// What it can be asked.
@@ -41,7 +41,7 @@ impl ZooKeeperClient {
         ZooKeeperClient { session: None, seen: 0, address, interface, reads }
     }
 
-    async fn apply(&mut self, invocation: &Invocation) -> Result<Value, Failure> {
+    async fn apply(&mut self, invocation: &Invocation) -> Result<Completion, Failure> {
         let mut session = match self.session.take() {
             Some(session) if session.is_fresh() => session,
             _ => Session::open(self.address, self.seen).await.map_err(|error| {
@@ -54,7 +54,7 @@ impl ZooKeeperClient {
         if !matches!(&result, Err(failure) if failure.is_in_doubt()) {
             self.session = Some(session);
         }
-        result
+        Ok(Completion { kind: EventKind::Ok, value: result?, error: None })
     }
 
     async fn run(&self, session: &mut Session, invocation: &Invocation) -> Result<Value, Failure> {
@@ -98,13 +98,7 @@ impl Client for ZooKeeperClient {
         invocation: &'a Invocation,
         timeout: Duration,
     ) -> BoxFuture<'a, Completion> {
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, self.apply(invocation)).await {
-                Ok(Ok(value)) => Completion { kind: EventKind::Ok, value, error: None },
-                Ok(Err(failure)) => completion(invocation, &failure),
-                Err(_) => completion(invocation, &Failure::in_doubt("no answer in time")),
-            }
-        })
+        Box::pin(answered(invocation, timeout, self.apply(invocation)))
     }
 }
 
