@@ -13,7 +13,8 @@
 //!   <group>/incoming/                  one that is being received: OFFER and files/
 //! ```
 //!
-//! What is in a file has a checksum, except for `lock`. Where it is wrong, the node does not start.
+//! `meta.json`, `founders` and `shards` have checksums (`checked.rs`). Where one is wrong, the node does
+//! not start.
 //!
 //! Formats: 1 had the log in a RocksDB too, and one state; 2 has the log in segments; 3 has an
 //! incarnation; 4 has checksums in `meta.json`, `founders` and `shards`.
