@@ -39,9 +39,10 @@ Never more than a minority, so that good copies remain. Needs --storage rocksdb 
     variants,
 };
 
-/// So long the nodes are watched; what they do later shows when the fault heals.
-const NOTICE_PATIENCE: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// A node has read its files by then, which shows when it serves or ends; what it does later shows when the fault
+/// heals.
+const NOTICE_PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 fn variants(situation: Situation) -> Vec<Arc<dyn Fault>> {
     // Good copies must remain, whatever else is allowed.
@@ -138,6 +139,9 @@ fn reaction(node: NodeId, surroundings: &Surroundings<'_>, deadline: Instant) ->
         }
         if Instant::now() >= deadline {
             return "the node runs".to_owned();
+        }
+        if surroundings.control.serves(node) {
+            return "the node serves".to_owned();
         }
         std::thread::sleep(LOOK_AGAIN);
     }
