@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -393,10 +394,19 @@ impl Scenario {
         eventually("n1 is gone", || self.platform.process().state(n(1)) == gone);
         assert_eq!(self.tree_processes().len(), 0);
         // What cannot start says why.
-        let argv = vec!["/nonexistent/program".into()];
-        let command = NodeCommand { argv, log: self.log(n(1)) };
-        let error = self.platform.process().start(n(1), &command).expect_err("cannot start");
-        assert!(error.to_string().contains("execute the program"), "{error}");
+        let refused = |program: &Path| {
+            let command = NodeCommand { argv: vec![program.into()], log: self.log(n(1)) };
+            self.platform.process().start(n(1), &command).expect_err("cannot start").to_string()
+        };
+        let missing = refused(Path::new("/nonexistent/program"));
+        assert!(missing.starts_with("find the program /nonexistent/program"), "{missing}");
+        let no_program = self.log(n(1)).with_extension("no-program");
+        fs::write(&no_program, [0; 16]).expect("writes");
+        let not_executable = refused(&no_program);
+        assert!(not_executable.contains("cannot be executed"), "{not_executable}");
+        fs::set_permissions(&no_program, fs::Permissions::from_mode(0o755)).expect("permits");
+        let not_a_program = refused(&no_program);
+        assert!(not_a_program.contains("execute the program"), "{not_a_program}");
     }
 
     fn nodes_inherit_nothing(&self) {

@@ -23,7 +23,11 @@ pub fn exercised(operations: &[Operation], required: &[&str]) -> Check {
             Some((error, count)) => format!("{summary}; {count} of them ended by: {error}"),
             None => summary.clone(),
         };
-        (Verdict::Unknown, format!("{summary}, so the run proves nothing about it"), Some(reason))
+        (
+            Verdict::Unknown,
+            format!("the run proves nothing about {}", missing.join(", ")),
+            Some(reason),
+        )
     };
     Check { reason, ..Check::new("exercised", verdict, summary) }
 }

@@ -128,11 +128,11 @@ impl Program {
         self.refuse_unasked()?;
         let mut line = serde_json::to_string(request)?;
         line.push('\n');
-        self.stream.get_mut().write_all(line.as_bytes()).await?;
+        self.stream.get_mut().write_all(line.as_bytes()).await.map_err(ended)?;
         let mut reply = String::new();
-        (&mut self.stream).take(LINE_BYTES_MAX).read_line(&mut reply).await?;
+        (&mut self.stream).take(LINE_BYTES_MAX).read_line(&mut reply).await.map_err(ended)?;
         if !reply.ends_with('\n') {
-            return Err(io::Error::other("the client program ended"));
+            return Err(ended(io::ErrorKind::UnexpectedEof.into()));
         }
         serde_json::from_str(&reply).map_err(|error| {
             let shown = shortened(reply.trim_end());
@@ -150,15 +150,21 @@ impl Program {
             match self.stream.get_ref().try_read(&mut more) {
                 Ok(length) => unasked.extend(&more[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
+                Err(error) => return Err(ended(error)),
             }
         }
         let shown = shortened(String::from_utf8_lossy(&unasked).trim_end());
-        Err(io::Error::other(match unasked.is_empty() {
-            true => "the client program ended".to_owned(),
-            false => format!("the client program wrote `{shown}` without a request"),
-        }))
+        Err(match unasked.is_empty() {
+            true => ended(io::ErrorKind::UnexpectedEof.into()),
+            false => {
+                io::Error::other(format!("the client program wrote `{shown}` without a request"))
+            }
+        })
     }
+}
+
+fn ended(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("the client program ended ({error})"))
 }
 
 /// So many characters of what a program wrote are shown.
