@@ -43,7 +43,9 @@ impl LinkFault for Reset {
     }
 
     fn look(self, _: &LinkConditions, look: &mut Look<'_>) -> Result<String, String> {
-        let counts = look.await_counts(|counts| counts.connections_reset > 0);
+        // Nodes lose connections for other reasons too, such as an earlier fault.
+        let counts =
+            look.await_counts(|counts| counts.carried.reset > 0 && counts.connections_reset > 0);
         let (answered, lost) = (counts.carried.reset, counts.connections_reset);
         let (segments, connections) = (counted(answered, "segment"), counted(lost, "connection"));
         let sentence = format!("{segments} answered by resets, {connections} lost");
