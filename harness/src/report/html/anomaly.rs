@@ -137,7 +137,7 @@ fn operations(anomaly: &Anomaly) -> Markup {
     html! {
         table.stack.steps {
             thead { tr {
-                th { "" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" } th { "Completed" }
+                th { "Name" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" } th { "Completed" }
             } }
             tbody {
                 @for operation in &anomaly.operations {

@@ -77,7 +77,7 @@ fn operations(counterexample: &Counterexample) -> Markup {
     html! {
         table.stack.steps {
             thead { tr {
-                th { "" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" }
+                th { "Name" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" }
                 th { "Completed" } th { "Order that makes sense" }
             } }
             tbody {
