@@ -67,7 +67,7 @@ bugs! {
     ErrorsPassedOver, "errors-passed-over", "the first errors of the log's disk are passed over as if all had been written";
     NoRoomPassedOver, "no-room-passed-over", "what comes while there is no room for a snapshot of the state is dropped, and counts as applied";
     UncheckedIterator, "unchecked-iterator", "a range of the state that cannot be read to its end is taken to end there";
-    DamageEndsLog, "damage-ends-log", "a damaged record of the log is taken for its end, as a torn one is, whatever is behind it";
+    DamagedStateAnew, "damaged-state-anew", "a state that cannot be opened is begun anew, as if all that the log has compacted were in it";
     LostSentAgain, "lost-sent-again", "a write that was lost with the connection to the leader is sent again as a new one";
     DatagramAgain, "datagram-again", "writes go to the leader as datagrams, and again as new ones if no answer comes soon";
     DatagramCumulative, "datagram-cumulative", "writes go to the leader as datagrams, and an answer counts for all before it";
@@ -81,7 +81,7 @@ bugs! {
     TxnOneCondition, "txn-one-condition", "a transaction checks the first of its conditions only";
     TxnDeleteLost, "txn-delete-lost", "every eighth delete of a transaction is acknowledged and does nothing";
     TxnOldRevision, "txn-old-revision", "every other transaction gives what it writes the revision of an earlier entry";
-    DeleteLost, "delete-lost", "every fourth delete is acknowledged and does nothing";
+    DeleteLost, "delete-lost", "every other delete is acknowledged and does nothing";
     AppendLost, "append-lost", "every sixteenth append is acknowledged and does nothing";
     AppendAnswersAfter, "append-answers-after", "every fourth append answers with the value after it, not before it";
     LargeValueCut, "large-value-cut", "values of 64 KiB and more lose their last byte";

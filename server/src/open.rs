@@ -77,9 +77,12 @@ pub(crate) fn open(
             }
             bug_state::plant_in_stores(config.bugs);
             let known = data.read_shards()?;
-            let log = Box::new(crate::log_store::SegmentLogStore::open(&data.log())?);
-            let states =
+            let mut log = Box::new(crate::log_store::SegmentLogStore::open(&data.log())?);
+            let mut states =
                 crate::state_machine::RocksdbStateStores::new(data.state(), config.rocksdb.clone());
+            if config.bugs.has(Bug::DamagedStateAnew) {
+                bug_state::begin_damaged_anew(&mut states, &mut *log)?;
+            }
             let groups = match &known {
                 Some(map) => {
                     refuse_other_shards(config, map)?;

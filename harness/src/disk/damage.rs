@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +29,7 @@ pub enum DamageKind {
 }
 
 /// A damaged file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Damage {
     /// Relative to the data directory.
     pub file: PathBuf,
@@ -42,6 +42,10 @@ pub struct Damage {
     /// What is around the flipped bit, or what was cut off, as it was.
     #[serde(skip)]
     old: Vec<u8>,
+    /// Stays open, because the node may remove this name of a file that has others: the files of
+    /// RocksDB's checkpoints are those of the state.
+    #[serde(skip)]
+    open: File,
 }
 
 impl Damage {
@@ -75,17 +79,15 @@ impl Damage {
             None => file.set_len(offset)?,
         }
         let size = file.metadata()?.len();
-        let file = path.strip_prefix(data).unwrap_or(path).to_owned();
-        Ok(Some(Damage { file, offset, size, bit, old }))
+        let name = path.strip_prefix(data).unwrap_or(path).to_owned();
+        Ok(Some(Damage { file: name, offset, size, bit, old, open: file }))
     }
 
     /// Repairs it; false if the file is gone or was written anew since.
-    pub(super) fn repair(&self, data: &Path) -> io::Result<bool> {
-        let file = match File::options().read(true).write(true).open(data.join(&self.file)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            opened => opened?,
-        };
-        if file.metadata()?.len() != self.size {
+    pub(super) fn repair(&self) -> io::Result<bool> {
+        let file = &self.open;
+        let metadata = file.metadata()?;
+        if metadata.nlink() == 0 || metadata.len() != self.size {
             return Ok(false);
         }
         let Some(bit) = self.bit else {
@@ -182,8 +184,27 @@ mod tests {
             let damage = Damage::inflict(folder.path(), kind, rng).unwrap().unwrap();
             assert!(damage.offset + WINDOW > 4096, "{damage:?}");
             assert_ne!(fs::read(folder.path().join("log")).unwrap(), good);
-            assert!(damage.repair(folder.path()).unwrap());
+            assert!(damage.repair().unwrap());
             assert_eq!(fs::read(folder.path().join("log")).unwrap(), good);
+        }
+    }
+
+    #[test]
+    fn a_file_is_repaired_under_its_other_name_and_not_if_it_has_none() {
+        for has_other in [true, false] {
+            let folder = folder();
+            let (name, other) = (folder.path().join("log"), folder.path().join("other"));
+            let good = fs::read(&name).unwrap();
+            let rng = &mut ChaCha8Rng::seed_from_u64(1);
+            let damage = Damage::inflict(folder.path(), DamageKind::Flip, rng).unwrap().unwrap();
+            if has_other {
+                fs::hard_link(&name, &other).unwrap();
+            }
+            fs::remove_file(&name).unwrap();
+            assert_eq!(damage.repair().unwrap(), has_other);
+            if has_other {
+                assert_eq!(fs::read(&other).unwrap(), good);
+            }
         }
     }
 

@@ -139,7 +139,7 @@ impl Disk {
 
     /// Repairs it, as [`Disk::damage`] does its work; false if the file was written anew since.
     pub fn repair(&self, damage: &Damage) -> Result<bool, PlatformError> {
-        self.alter(|data| damage.repair(data))
+        self.alter(|_| damage.repair())
     }
 
     /// Changes what is on the disk behind the file system's back.

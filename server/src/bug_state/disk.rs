@@ -5,6 +5,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bug::Bugs;
+use crate::log_store::LogStore;
+use crate::server::ServerError;
+use crate::state_machine::{Changes, StateStore, StateStores};
 
 /// A write of the log, with its sync, that takes longer than this is late.
 const LATE: Duration = Duration::from_millis(200);
@@ -49,6 +52,21 @@ pub(crate) fn snapshot_had_room(had_room: bool) {
 /// Was there no room for the last snapshot?
 pub(crate) fn has_no_room() -> bool {
     HAS_NO_ROOM.load(Ordering::Relaxed)
+}
+
+/// Replaces each state that cannot be opened by an empty one, which claims to be where its log begins.
+pub(crate) fn begin_damaged_anew<S: StateStores>(
+    states: &mut S,
+    log: &mut dyn LogStore,
+) -> Result<(), ServerError> {
+    for group in log.groups()? {
+        let Err(error) = states.open(group) else { continue };
+        tracing::warn!(group = group.0, "begins the state anew: {error}");
+        let applied = log.load(group)?.base;
+        states.remove(group)?;
+        states.open(group)?.write(Changes { applied, ..Changes::default() })?;
+    }
+    Ok(())
 }
 
 /// The defect planted in this process, for the log and the state on disk, which nobody else tells of

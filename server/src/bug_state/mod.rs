@@ -10,7 +10,7 @@ mod lease;
 mod life;
 
 pub(crate) use candidates::{candidate_insists, leader_was_heard};
-pub(crate) use disk::{has_no_room, snapshot_had_room};
+pub(crate) use disk::{begin_damaged_anew, has_no_room, snapshot_had_room};
 pub(crate) use disk::{is_write_late, passes_over_error, plant_in_stores, planted_in_stores};
 pub(crate) use disk::{write_begins, write_ends};
 pub(crate) use knocks::{knock, majority_opens};

@@ -32,7 +32,7 @@ pub(super) fn delete<S: StateStore>(
     delete: Delete,
 ) -> Result<Outcome, StateStoreError> {
     let previous = overlay.key(&delete.key)?;
-    if overlay.has(Bug::DeleteLost) && overlay.revision().is_multiple_of(4) {
+    if overlay.has(Bug::DeleteLost) && overlay.revision().is_multiple_of(2) {
         return Ok(Outcome { previous, ..overlay.outcome(OutcomeKind::Done) });
     }
     overlay.replace(delete.key, previous.as_ref(), None);

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::bug::Bug;
-use crate::bug_state::planted_in_stores;
 use crate::log_store::LogStoreError;
 use crate::types::GroupId;
 
@@ -48,27 +46,20 @@ pub(super) fn recover(files: &dyn FileSystem) -> Result<Recovered, LogStoreError
     }
     let newest = found.pop_last().map(|(_, segment)| segment);
     let mut reading = Reading::default();
-    let mut cut = None;
     for (number, segment) in found {
         match newest.as_ref().and_then(|newest| newest.needs.get(&number)) {
-            Some(end) if cut.is_none() => cut = reading.finished_segment(segment, *end)?,
+            Some(end) => reading.finished_segment(segment, *end)?,
             // It was given up, and the process ended before the file was made a spare.
-            Some(_) | None => free.push(segment.slot),
+            None => free.push(segment.slot),
         }
     }
-    let end = match (cut, newest) {
-        (Some(cut), newest) => {
-            free.extend(newest.map(|newest| newest.slot));
-            Some(cut)
-        }
-        (None, newest) => newest.map(|newest| reading.newest_segment(newest)).transpose()?,
-    };
+    let end = newest.map(|newest| reading.newest_segment(newest)).transpose()?;
     for slot in &free {
         reading.free_file(slot)?;
     }
     let sequence = end.as_ref().map_or(0, |end| end.sequence);
     let Reading { evidence, replay, mut segments, bytes: _ } = reading;
-    if evidence.durable > sequence && !damage_ends_log() {
+    if evidence.durable > sequence {
         // If it is said in a file that seems to be free, then that file has lost its head.
         let headless = free.iter().find(|slot| slot.id == evidence.file);
         let (path, offset) = match (headless, end) {
@@ -134,9 +125,8 @@ struct End {
 }
 
 impl Reading {
-    /// Reads a segment that was synced up to this end. None, but for a planted bug: then it may be
-    /// where the journal ends.
-    fn finished_segment(&mut self, segment: Found, end: u64) -> Result<Option<End>, LogStoreError> {
+    /// Reads a segment that was synced up to this end.
+    fn finished_segment(&mut self, segment: Found, end: u64) -> Result<(), LogStoreError> {
         let Found { slot, head, .. } = segment;
         slot.read_all(&mut self.bytes)?;
         let (mut reached, mut place) = (0, 0);
@@ -147,16 +137,11 @@ impl Reading {
             self.evidence.note(&slot, &record.header);
             (reached, place) = (record.header.sequence, record.end);
         }
-        let mut cut = None;
         if reached < end {
-            if !damage_ends_log() {
-                return Err(damaged(&slot, place, missing(reached + 1)));
-            }
-            let path = slot.path.clone();
-            cut = Some(End { sequence: reached, path, offset: place as u64 });
+            return Err(damaged(&slot, place, missing(reached + 1)));
         }
-        self.segments.add(head.number, slot, reached);
-        Ok(cut)
+        self.segments.add(head.number, slot, end);
+        Ok(())
     }
 
     /// Reads the segment in which the journal ends, and makes it durable.
@@ -255,11 +240,6 @@ fn apply(
         applied.map_err(|reason| damaged(slot, offset, reason))?;
     }
     Ok(())
-}
-
-/// Is the bug planted by which nothing that follows damage counts?
-fn damage_ends_log() -> bool {
-    planted_in_stores().has(Bug::DamageEndsLog)
 }
 
 fn missing(sequence: u64) -> String {
