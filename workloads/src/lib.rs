@@ -18,6 +18,7 @@ pub mod evidence;
 pub mod generator;
 pub mod history;
 pub mod model;
+pub mod moments;
 pub mod registry;
 pub mod synthetic;
 pub mod workload;

@@ -1,5 +1,7 @@
 //! Numbers in words: durations, counts, shares. Every renderer uses these, so that all agree.
 
+use workloads::moments;
+
 pub(crate) use crate::plural::{count, counted};
 
 /// Nanoseconds with three significant digits: `850 ns`, `1.24 ms`, `12.3 s`, `2 min 05 s`.
@@ -25,12 +27,7 @@ pub(crate) fn duration(ns: u64) -> String {
 
 /// A point in time of the run: seconds with milliseconds, such as `12.034 s`.
 pub(crate) fn moment(ns: u64) -> String {
-    precise_moment(ns, 3)
-}
-
-/// A point in time with so many decimals, such as `0.000330 s`.
-pub(crate) fn precise_moment(ns: u64, decimals: usize) -> String {
-    format!("{:.decimals$} s", ns as f64 / 1e9)
+    moments::text(ns, 3)
 }
 
 /// `part` of `whole` as `99.2 %`; never rounds up to 100 or down to 0.

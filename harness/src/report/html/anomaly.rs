@@ -5,6 +5,7 @@ use workloads::checker::{Anomaly, Check, DependencyEdge};
 
 use crate::report::html::evidence::prose;
 use crate::report::html::lanes::{self, Lanes};
+use crate::report::html::operation_table::operation_table;
 use crate::report::html::plot::px;
 use crate::report::words;
 
@@ -75,7 +76,7 @@ fn body(anomaly: &Anomaly, position: usize) -> Markup {
                 }
             }
         }
-        @if !anomaly.operations.is_empty() { (operations(anomaly)) }
+        @if !anomaly.operations.is_empty() { (operation_table(&anomaly.operations, None)) }
     }
 }
 
@@ -129,31 +130,4 @@ fn text(anomaly: &Anomaly, operation: usize) -> String {
         .operations
         .get(operation)
         .map_or_else(String::new, |it| format!("{}  {}", it.label, it.text))
-}
-
-fn operations(anomaly: &Anomaly) -> Markup {
-    let decimals = lanes::decimals(&anomaly.operations);
-    let moment = |time| words::precise_moment(time, decimals);
-    html! {
-        table.stack.steps {
-            thead { tr {
-                th { "Name" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" } th { "Completed" }
-            } }
-            tbody {
-                @for operation in &anomaly.operations {
-                    tr {
-                        th scope="row" { (operation.label) }
-                        td data-label="Operation" { (operation.text) }
-                        td data-label="Process" { (operation.process) }
-                        td data-label="Node" { (operation.node.as_deref().unwrap_or("–")) }
-                        td.time data-label="Invoked" { (moment(operation.invoke_time)) }
-                        td.time data-label="Completed" { @match operation.complete_time {
-                            Some(time) => (moment(time)),
-                            None => "never surely",
-                        } }
-                    }
-                }
-            }
-        }
-    }
 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use workloads::checker::{Check, Counterexample};
 
 use crate::report::html::lanes::{self, Lanes, span};
+use crate::report::html::operation_table::operation_table;
 use crate::report::numbers::FaultWindow;
 use crate::report::words;
 
@@ -65,38 +66,9 @@ fn body(
                     span.muted { "Time goes to the right; distances are stretched where text needs room." }
                 }
             }
-            (self::operations(counterexample))
+            (operation_table(operations, Some(&|position| place(counterexample, position))))
         }
         @if let Some(faults) = faults { (faults_around(counterexample, faults)) }
-    }
-}
-
-fn operations(counterexample: &Counterexample) -> Markup {
-    let decimals = lanes::decimals(&counterexample.operations);
-    let moment = |time| words::precise_moment(time, decimals);
-    html! {
-        table.stack.steps {
-            thead { tr {
-                th { "Name" } th { "Operation" } th { "Process" } th { "Node" } th { "Invoked" }
-                th { "Completed" } th { "Order that makes sense" }
-            } }
-            tbody {
-                @for (position, operation) in counterexample.operations.iter().enumerate() {
-                    tr {
-                        th scope="row" { (operation.label) }
-                        td data-label="Operation" { (operation.text) }
-                        td data-label="Process" { (operation.process) }
-                        td data-label="Node" { (operation.node.as_deref().unwrap_or("–")) }
-                        td.time data-label="Invoked" { (moment(operation.invoke_time)) }
-                        td.time data-label="Completed" { @match operation.complete_time {
-                            Some(time) => (moment(time)),
-                            None => "never surely",
-                        } }
-                        td data-label="Order" { (place(counterexample, position)) }
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use workloads::checker::{CounterexampleOperation, PrefixStep};
+use workloads::moments;
 
 use crate::report::html::plot::{FaultStrip, STRIP_BAR, fault_title, fitting_label, px};
 use crate::report::numbers::FaultWindow;
@@ -82,18 +83,10 @@ pub(crate) fn span(operations: &[CounterexampleOperation]) -> Option<(u64, u64)>
 
 /// Decimals of seconds that tell apart when the operations began and ended: 3, 6 or 9.
 pub(crate) fn decimals(operations: &[CounterexampleOperation]) -> usize {
-    let mut times: Vec<u64> = operations
-        .iter()
-        .flat_map(|operation| [Some(operation.invoke_time), operation.complete_time])
-        .flatten()
-        .collect();
-    times.sort_unstable();
-    let closest = times.windows(2).map(|two| two[1] - two[0]).filter(|gap| *gap > 0).min();
-    match closest {
-        None | Some(1_000_000..) => 3,
-        Some(1_000..) => 6,
-        Some(_) => 9,
-    }
+    let both = |operation: &CounterexampleOperation| {
+        [Some(operation.invoke_time), operation.complete_time]
+    };
+    moments::digits(operations.iter().flat_map(both).flatten())
 }
 
 /// Time on the page: monotone, stretched so that moments stay apart and labels fit.
@@ -264,8 +257,8 @@ fn draw(lanes: &Lanes<'_>, measures: &Measures) -> Markup {
             }
             (numbers(operations, order, &ends, &|operation| top(operation) + bar_top))
             line.axis x1=(measures.left) x2=(px(time.width)) y1=(px(bottom)) y2=(px(bottom)) {}
-            text x=(measures.left + 10.0) y=(px(bottom + 17.0)) { (words::precise_moment(from, decimals(operations))) }
-            text x=(px(time.x(to))) y=(px(bottom + 17.0)) text-anchor="middle" { (words::precise_moment(to, decimals(operations))) }
+            text x=(measures.left + 10.0) y=(px(bottom + 17.0)) { (moments::text(from, decimals(operations))) }
+            text x=(px(time.x(to))) y=(px(bottom + 17.0)) text-anchor="middle" { (moments::text(to, decimals(operations))) }
         }
     }
 }

@@ -26,6 +26,7 @@ mod evidence;
 mod facts;
 mod lanes;
 mod logs;
+mod operation_table;
 mod page;
 mod percentiles;
 mod plot;

@@ -3,6 +3,7 @@
 use super::contradiction::{Before, Contradiction};
 use crate::checker::{CounterexampleOperation, PrefixStep, StuckOperation};
 use crate::model::{Entry, Model, Telling};
+use crate::moments;
 
 /// The name of the `number`th operation: A, B, ..., Z, A1, B1, ...
 pub(in crate::checker) fn label(number: usize) -> String {
@@ -356,20 +357,10 @@ impl<M: Model> Narrator<'_, M> {
 
     /// Seconds, with as many digits as tell the moments of the counterexample apart.
     fn time(&self, time: u64) -> String {
-        let moments = || {
-            self.operations
-                .iter()
-                .flat_map(|operation| [Some(operation.invoke_time), operation.complete_time])
-                .flatten()
+        let both = |operation: &CounterexampleOperation| {
+            [Some(operation.invoke_time), operation.complete_time]
         };
-        let digits = [3, 6]
-            .into_iter()
-            .find(|&digits| {
-                let unit = 10_u64.pow(9 - digits);
-                moments().all(|a| moments().all(|b| a == b || a / unit != b / unit))
-            })
-            .unwrap_or(9);
-        let fraction = time % 1_000_000_000 / 10_u64.pow(9 - digits);
-        format!("{}.{fraction:0width$} s", time / 1_000_000_000, width = digits as usize)
+        let all = self.operations.iter().flat_map(both).flatten();
+        moments::text(time, moments::digits(all))
     }
 }

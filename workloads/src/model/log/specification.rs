@@ -213,7 +213,7 @@ impl Model for Log {
             }
             LogOp::Append { offset: None, .. } => "a log always takes more".to_owned(),
             LogOp::Read(..) | LogOp::Nothing(_) => format!(
-                "it did {}, but the log has {} values: {}",
+                "it {}, but the log has {} values: {}",
                 self.describe_op(op),
                 state.len(),
                 self.describe_state(state)

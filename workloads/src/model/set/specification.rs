@@ -291,7 +291,7 @@ impl Model for Set {
             }
             SetOp::Twice(_) => "a set has no element twice".to_owned(),
             SetOp::Read(_) | SetOp::Saw(_) => {
-                format!("it did {}, but the set holds {holds}", self.describe_op(op))
+                format!("it {}, but the set holds {holds}", self.describe_op(op))
             }
         }
     }
