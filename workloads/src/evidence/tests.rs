@@ -333,6 +333,25 @@ fn two_halves_of_an_order_prove_nothing() {
 }
 
 /// Acknowledged operations one after the other: function, argument, result.
+#[test]
+fn additions_of_nothing_are_in_the_order_too() {
+    let mut history = one_after_the_other(&[
+        ("add", "0", "null"),
+        ("add", "2", "null"),
+        ("add", "0", "null"),
+        ("read", "null", "2"),
+    ]);
+    history[2].outcome = Ended::Info;
+    for property in ["linearizable", "sequential"] {
+        let info = checker("counter", Some(property)).unwrap();
+        let options = CheckOptions { witness: true, ..CheckOptions::default() };
+        let check = (info.check)(&history, &options, &Unlimited).unwrap();
+        assert_eq!(check.verdict, Verdict::Valid);
+        let evidence = Evidence::of(&check, "counter", property, &options);
+        assert_eq!(verify(&evidence, &history).outcome, Outcome::Confirmed, "{property}");
+    }
+}
+
 fn one_after_the_other(operations: &[(&str, &str, &str)]) -> Vec<Operation> {
     let value = |text: &str| text.parse::<Value>().unwrap();
     (0..)
