@@ -4,8 +4,8 @@ use crate::checker::{Check, CheckOptions, Verdict};
 use crate::evidence::{Evidence, Outcome, verify};
 use crate::history::Operation;
 
-/// Disagreements that are kept in words.
-const TOLD_MAX: usize = 3;
+/// Disagreements that are kept in words, of different histories.
+const TOLD_MAX: usize = 5;
 
 /// Counts of compared histories.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,14 +91,16 @@ impl Tally {
     pub fn disagree(&mut self, what: &str, operations: &[Operation]) {
         self.disagreements += 1;
         if self.told.len() < TOLD_MAX {
-            let mut text = what.to_owned();
+            let mut text = String::new();
             for it in operations {
                 let Operation { process, f, invoked, result, outcome, .. } = it;
                 let (from, to) = (it.invoke_index, it.complete_index);
                 let to = to.map_or(String::new(), |to| to.to_string());
                 text += &format!("\n  {process} {from}-{to} {f} {invoked} -> {result} {outcome:?}");
             }
-            self.told.push(text);
+            if !self.told.last().is_some_and(|last| last.ends_with(&text)) {
+                self.told.push(format!("{what}{text}"));
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `from` must have run before `to`, whatever else happened.
 
 use super::document::{Cycle, CycleEdge};
+use super::object::{pieces, stated};
 use super::verify::{History, Outcome};
 use crate::history::{Operation, Outcome as Ended, Value};
 use crate::model::Initial;
@@ -115,18 +116,12 @@ fn verify_edge(edge: &CycleEdge, model: &str, history: &History<'_>) -> Outcome 
     }
 }
 
-/// The parts of a transaction whose values are known. Some histories have parts in only one of the two
-/// events of a transaction; an invocation tells what was written, but not what was read.
+/// The parts of a transaction whose values are known.
 pub(super) fn parts(operation: &Operation) -> impl DoubleEndedIterator<Item = Part<'_>> {
-    let (asked, told) = (operation.invoked.as_list(), operation.result.as_list());
-    let known = operation.outcome == Ended::Ok && told.is_some();
-    let parts = if known { told } else { asked.or(told) };
-    parts.unwrap_or_default().iter().filter_map(move |part| match part.as_list() {
-        Some([f, key, value]) => match f.as_str() {
-            Some("r" | "read") if known => Some(Part { read: true, key, value }),
-            Some("w" | "write" | "append") => Some(Part { read: false, key, value }),
-            _ => None,
-        },
+    let (parts, told) = stated(operation).unwrap_or_default();
+    parts.iter().filter_map(pieces).filter_map(move |(f, key, value)| match f.as_str() {
+        Some("r" | "read") if told => Some(Part { read: true, key, value }),
+        Some("w" | "write" | "append") => Some(Part { read: false, key, value }),
         _ => None,
     })
 }

@@ -258,10 +258,8 @@ impl Object {
                 Ok(())
             }
             (state @ (Object::Registers { .. } | Object::Lists(_)), _) => {
-                // The parts of a transaction that was acknowledged are in its result.
-                let parts = if known { result } else { argument };
-                let parts = parts.as_list().ok_or_else(|| unknown(operation))?;
-                parts.iter().try_for_each(|part| state.apply_part(part, known))
+                let (parts, told) = stated(operation).ok_or_else(|| unknown(operation))?;
+                parts.iter().try_for_each(|part| state.apply_part(part, known, told))
             }
             _ => Err(unknown(operation)),
         }
@@ -290,12 +288,13 @@ impl Object {
         }
     }
 
-    /// One part of a transaction, such as `["r", 1, null]`.
-    fn apply_part(&mut self, part: &Value, known: bool) -> Result<(), String> {
-        let Some([f, key, value]) = part.as_list() else { return Err(format!("what is {part}?")) };
+    /// One part of a transaction, such as `["r", 1, null]`. What an acknowledged one read must have been
+    /// `told`.
+    fn apply_part(&mut self, part: &Value, known: bool, told: bool) -> Result<(), String> {
+        let (f, key, value) = pieces(part).ok_or_else(|| format!("what is {part}?"))?;
         let wrong = |held: &dyn std::fmt::Debug| Err(format!("{part}, but the state is {held:?}"));
         match (self, f.as_str()) {
-            (Object::Registers { values, initial }, Some("r" | "read")) if known => {
+            (Object::Registers { values, initial }, Some("r" | "read")) if told => {
                 match values.get(key).or(initial.as_ref()) {
                     Some(held) if held == value => Ok(()),
                     Some(held) => wrong(held),
@@ -309,7 +308,7 @@ impl Object {
                 values.insert(key.clone(), value.clone());
                 Ok(())
             }
-            (Object::Lists(lists), Some("r" | "read")) if known => {
+            (Object::Lists(lists), Some("r" | "read")) if told => {
                 let held = lists.get(key).map_or(&[][..], Vec::as_slice);
                 match value.as_list().unwrap_or_default() == held {
                     true => Ok(()),
@@ -320,9 +319,28 @@ impl Object {
                 lists.entry(key.clone()).or_default().push(value.clone());
                 Ok(())
             }
-            (_, Some("r" | "read")) => Ok(()),
+            (_, Some("r" | "read")) if !known => Ok(()),
             _ => Err(format!("what is {part}?")),
         }
+    }
+}
+
+/// The parts of a transaction, and whether they tell what it read. Some histories have parts in only one
+/// of its two events; an invocation tells what was written, but not what was read.
+pub(super) fn stated(operation: &Operation) -> Option<(&[Value], bool)> {
+    let (asked, told) = (operation.invoked.as_list(), operation.result.as_list());
+    match (operation.outcome, told) {
+        (Outcome::Ok, Some(told)) => Some((told, true)),
+        _ => Some((asked.or(told)?, false)),
+    }
+}
+
+/// What a part of a transaction does, to which key, and with which value, which a read may leave out.
+pub(super) fn pieces(part: &Value) -> Option<(&Value, &Value, &Value)> {
+    match part.as_list()? {
+        [f, key, value] => Some((f, key, value)),
+        [f, key] if matches!(f.as_str(), Some("r" | "read")) => Some((f, key, &Value::Null)),
+        _ => None,
     }
 }
 

@@ -220,6 +220,29 @@ fn parts_may_be_in_either_event() {
 }
 
 #[test]
+fn an_order_is_replayed_with_parts_in_either_event() {
+    let mut history = one_after_the_other(&[
+        ("txn", r#"{"1":[0]}"#, r#"[["append","x",1]]"#),
+        ("txn", r#"[["append","x",2]]"#, "null"),
+        ("txn", r#"[["r","x",null]]"#, r#"[["r","x",[1,2]]]"#),
+        ("txn", r#"[["r","y",null]]"#, r#"[["r","y"]]"#),
+        ("txn", r#"[["r","x",null]]"#, "null"),
+    ]);
+    history[0].outcome = Ended::Info;
+    let order = |history: &[Operation], order: &[u64]| {
+        let orders = vec![Witness { key: None, order: order.to_vec() }];
+        let property = "strict-serializable".to_owned();
+        let evidence = Evidence { orders, property, ..evidence("list-append", Verdict::Valid) };
+        verify(&evidence, history).outcome
+    };
+    refuted(&order(&history, &[0, 2, 4, 6, 8]), "what is");
+    refuted(&order(&history, &[2, 0, 4, 6]), "the state is");
+    refuted(&order(&history, &[0, 2, 4, 6]), "in no order");
+    history[4].outcome = Ended::Info;
+    assert_eq!(order(&history, &[0, 2, 4, 6, 8]), Outcome::Confirmed);
+}
+
+#[test]
 fn edges_of_registers_are_found_again() {
     let history = [
         txn(0, r#"[["r","x",null],["w","x",1]]"#),
@@ -310,6 +333,25 @@ fn two_halves_of_an_order_prove_nothing() {
 }
 
 /// Acknowledged operations one after the other: function, argument, result.
+#[test]
+fn additions_of_nothing_are_in_the_order_too() {
+    let mut history = one_after_the_other(&[
+        ("add", "0", "null"),
+        ("add", "2", "null"),
+        ("add", "0", "null"),
+        ("read", "null", "2"),
+    ]);
+    history[2].outcome = Ended::Info;
+    for property in ["linearizable", "sequential"] {
+        let info = checker("counter", Some(property)).unwrap();
+        let options = CheckOptions { witness: true, ..CheckOptions::default() };
+        let check = (info.check)(&history, &options, &Unlimited).unwrap();
+        assert_eq!(check.verdict, Verdict::Valid);
+        let evidence = Evidence::of(&check, "counter", property, &options);
+        assert_eq!(verify(&evidence, &history).outcome, Outcome::Confirmed, "{property}");
+    }
+}
+
 fn one_after_the_other(operations: &[(&str, &str, &str)]) -> Vec<Operation> {
     let value = |text: &str| text.parse::<Value>().unwrap();
     (0..)

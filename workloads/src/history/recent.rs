@@ -25,55 +25,111 @@ const FIRST_MAX: usize = 20;
 /// Lists by their texts. A list that comes into the place of another one takes it.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    whole: Vec<Option<Known>>,
+    whole: Vec<Option<Whole>>,
     /// Lists of integers, by the text of their first one.
-    integers: Vec<Option<Known>>,
+    integers: Vec<Option<Integers>>,
 }
 
-/// A list and its text behind the opening bracket; that of integers without the closing one.
+/// A short list and its text behind the opening bracket: all of it side by side, because where they are
+/// kept is looked up once or twice for each step of a transaction.
 #[derive(Debug)]
-struct Known {
+struct Whole {
+    length: u8,
+    text: [u8; WHOLE_MAX],
+    list: Arc<[Value]>,
+}
+
+/// A list of integers and its text behind the opening bracket and without the closing one.
+#[derive(Debug)]
+struct Integers {
     text: Vec<u8>,
     list: Arc<[Value]>,
 }
 
+/// Where a list is kept, or is to be.
+pub(super) struct Place<T> {
+    number: usize,
+    /// The length of its text, or of the beginning of it that is known.
+    pub(super) length: usize,
+    /// The list, or the beginning of it, if it was read lately.
+    pub(super) list: Option<T>,
+}
+
+impl<T> Place<T> {
+    /// Where to keep the list that was read instead, whose first elements are those that are known.
+    pub(super) fn free(self, count: impl Fn(T) -> usize) -> Free {
+        let Place { number, length, list } = self;
+        Free { number, length, elements: list.map_or(0, count) }
+    }
+}
+
+/// A place for a list of which so much, in bytes and elements, is there already.
+#[derive(Clone, Copy)]
+pub(super) struct Free {
+    number: usize,
+    length: usize,
+    elements: usize,
+}
+
 impl Recent {
-    /// The list that is written at the beginning of `rest`, which follows an opening bracket, and the
-    /// length of its text; if it has no lists in it, is short, and was read lately.
-    pub(super) fn whole(&self, rest: &[u8]) -> Option<(Value, usize)> {
+    /// The place of the list that is written at the beginning of `rest`, which follows an opening bracket;
+    /// if it is short and has no lists in it.
+    pub(super) fn whole(&self, rest: &[u8]) -> Option<Place<Value>> {
         let text = whole(rest)?;
-        let known = self.whole.get(place(text))?.as_ref()?;
-        (known.text == text).then(|| (Value::List(Arc::clone(&known.list)), text.len()))
+        let number = number(text);
+        let known = self.whole.get(number).and_then(Option::as_ref);
+        let list = known
+            .filter(|known| known.text[..usize::from(known.length)] == *text)
+            .map(|known| Value::List(Arc::clone(&known.list)));
+        Some(Place { number, length: text.len(), list })
     }
 
-    /// Keeps a list that took so many bytes of `rest`.
-    pub(super) fn keep_whole(&mut self, rest: &[u8], length: usize, list: &Value) {
+    /// Keeps a list with this text.
+    pub(super) fn keep_whole(&mut self, place: Place<Value>, text: &[u8], list: &Value) {
         let Value::List(list) = list else { return };
         // A bracket in a string is none.
-        if let Some(text) = whole(rest).filter(|text| text.len() == length) {
-            keep(&mut self.whole, place(text), text, list);
+        if place.length != text.len() {
+            return;
         }
+        if self.whole.is_empty() {
+            self.whole.resize_with(PLACES, || None);
+        }
+        let mut kept = [0; WHOLE_MAX];
+        kept[..text.len()].copy_from_slice(text);
+        let (length, list) = (text.len() as u8, Arc::clone(list));
+        self.whole[place.number] = Some(Whole { length, text: kept, list });
     }
 
-    /// The integers that `rest`, which follows an opening bracket, begins with, and the length of their
-    /// text, behind which a comma or a closing bracket stands; if they are a list that was read lately.
-    pub(super) fn integers(&self, rest: &[u8]) -> Option<(&Arc<[Value]>, usize)> {
-        let known = self.integers.get(place(first(rest)?))?.as_ref()?;
-        let length = known.text.len();
-        let is_list =
-            rest.starts_with(&known.text) && matches!(rest.get(length), Some(b',' | b']'));
-        is_list.then_some((&known.list, length))
+    /// The place of the list of integers that `rest`, which follows an opening bracket, begins with. A
+    /// comma or a closing bracket stands behind what is known of it.
+    pub(super) fn integers(&self, rest: &[u8]) -> Option<Place<&Arc<[Value]>>> {
+        let number = number(first(rest)?);
+        let known = self.integers.get(number).and_then(Option::as_ref).filter(|known| {
+            rest.starts_with(&known.text) && matches!(rest.get(known.text.len()), Some(b',' | b']'))
+        });
+        let length = known.map_or(0, |known| known.text.len());
+        Some(Place { number, length, list: known.map(|known| &known.list) })
     }
 
-    /// Keeps a list whose text, without the closing bracket, took so many bytes of `rest`.
-    pub(super) fn keep_integers(&mut self, rest: &[u8], length: usize, list: &Value) {
+    /// Keeps a list with this text, which is without the closing bracket.
+    pub(super) fn keep_integers(&mut self, free: Free, text: &[u8], list: &Value) {
         let Value::List(list) = list else { return };
-        let is_worth_it = list.len() >= INTEGERS_MIN && length <= TEXT_MAX;
-        if is_worth_it
-            && let Some(first) = first(rest)
-            && list.iter().all(|it| matches!(it, Value::Int(_)))
-        {
-            keep(&mut self.integers, place(first), &rest[..length], list);
+        let is_worth_it = list.len() >= INTEGERS_MIN && text.len() <= TEXT_MAX;
+        // Where a list is among the new elements, it may have taken the place.
+        let mut new = list[free.elements..].iter();
+        if !is_worth_it || !new.all(|it| matches!(it, Value::Int(_))) {
+            return;
+        }
+        if self.integers.is_empty() {
+            self.integers.resize_with(PLACES, || None);
+        }
+        match &mut self.integers[free.number] {
+            Some(kept) => {
+                kept.text.truncate(free.length);
+                kept.text.extend_from_slice(&text[free.length..]);
+                kept.list = Arc::clone(list);
+            }
+            empty => *empty = Some(Integers { text: text.to_vec(), list: Arc::clone(list) }),
         }
     }
 }
@@ -91,22 +147,9 @@ fn first(rest: &[u8]) -> Option<&[u8]> {
     near.iter().position(|&byte| byte == b',').map(|end| &near[..end])
 }
 
-fn place(text: &[u8]) -> usize {
+/// The number of the place of a text.
+fn number(text: &[u8]) -> usize {
     let mut hasher = FxHasher::default();
     hasher.write(text);
     hasher.finish() as usize % PLACES
-}
-
-fn keep(places: &mut Vec<Option<Known>>, place: usize, text: &[u8], list: &Arc<[Value]>) {
-    if places.is_empty() {
-        places.resize_with(PLACES, || None);
-    }
-    match &mut places[place] {
-        Some(known) => {
-            known.text.clear();
-            known.text.extend_from_slice(text);
-            known.list = Arc::clone(list);
-        }
-        empty => *empty = Some(Known { text: text.to_vec(), list: Arc::clone(list) }),
-    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::recent::Recent;
+use super::recent::{Place, Recent};
 use super::{EventKind, Process, Value};
 
 /// Lists in lists, at most.
@@ -69,10 +69,7 @@ impl Scanner {
         let (mut error, mut node) = (Field(None), Field(None));
         cursor.eat(b'{')?;
         loop {
-            let name = cursor.text()?;
-            cursor.eat(b':')?;
-            cursor.blank();
-            match name {
+            match cursor.name()? {
                 b"index" => index.set(cursor.number()?)?,
                 b"time" => time.set(cursor.number()?)?,
                 b"scheduled" => scheduled.set(u64::try_from(cursor.number()?).ok()?)?,
@@ -124,13 +121,17 @@ impl Scanner {
         match rest.first()? {
             b']' => cursor.at += 1,
             b'"' => {
-                if let Some((list, length)) = self.recent.whole(rest) {
+                let place = self.recent.whole(rest);
+                if let Some(Place { length, list: Some(list), .. }) = place {
                     cursor.at += length;
                     return Some(list);
                 }
                 self.elements(cursor, depth)?;
                 let list = self.close(first);
-                self.recent.keep_whole(rest, rest.len() - cursor.rest().len(), &list);
+                if let Some(place) = place {
+                    let length = rest.len() - cursor.rest().len();
+                    self.recent.keep_whole(place, &rest[..length], &list);
+                }
                 return Some(list);
             }
             b'0'..=b'9' | b'-' => return self.integers(cursor, depth),
@@ -155,17 +156,21 @@ impl Scanner {
     /// A list that begins with an integer.
     fn integers(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Option<Value> {
         let (rest, first) = (cursor.rest(), self.open.len());
-        if let Some((list, length)) = self.recent.integers(rest) {
+        let place = self.recent.integers(rest);
+        if let Some(Place { length, list: Some(list), .. }) = &place {
             cursor.at += length + 1;
-            if rest[length] == b']' {
+            if rest[*length] == b']' {
                 return Some(Value::List(Arc::clone(list)));
             }
             self.open.extend(list.iter().cloned());
         }
+        let free = place.map(|place| place.free(|list| list.len()));
         self.elements(cursor, depth)?;
         let list = self.close(first);
-        let length = rest.len() - cursor.rest().len() - 1;
-        self.recent.keep_integers(rest, length, &list);
+        if let Some(free) = free {
+            let length = rest.len() - cursor.rest().len() - 1;
+            self.recent.keep_integers(free, &rest[..length], &list);
+        }
         Some(list)
     }
 
@@ -218,6 +223,34 @@ impl<'a> Cursor<'a> {
         let length = rest.iter().position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
         self.at += length + 1;
         (rest[length] == b'"').then_some(&rest[..length])
+    }
+
+    /// The name of a field, up to its value.
+    fn name(&mut self) -> Option<&'a [u8]> {
+        self.blank();
+        let rest = self.rest();
+        // As it is written by whoever leaves no blanks, which is found without a look at each letter.
+        let usual: &[u8] = match rest.get(1)? {
+            b'i' => b"\"index\":",
+            b't' if rest.get(2) == Some(&b'i') => b"\"time\":",
+            b't' => b"\"type\":",
+            b'p' => b"\"process\":",
+            b'f' => b"\"f\":",
+            b'k' => b"\"key\":",
+            b'v' => b"\"value\":",
+            b'n' => b"\"node\":",
+            _ => b"\"error\":",
+        };
+        let name = if rest.starts_with(usual) {
+            self.at += usual.len();
+            &usual[1..usual.len() - 2]
+        } else {
+            let name = self.text()?;
+            self.eat(b':')?;
+            name
+        };
+        self.blank();
+        Some(name)
     }
 
     fn word(&mut self) -> Option<SmolStr> {
@@ -320,6 +353,8 @@ mod tests {
             "[7,8,9,100]",
             "[7,8,9]",
             "[7,8,9,10,[]]",
+            "[7,8,9,10,[7,8,9,10,11,12]]",
+            "[7,8,9,10,11,13]",
             r#"[7,8,9,10,"x"]"#,
             "[7,8,9,10]",
             r#"["r",7,[7,8,9,10,11]]"#,

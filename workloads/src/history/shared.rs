@@ -40,14 +40,14 @@ impl Shared {
         let Value::List(asked) = invoked else {
             return known(&mut self.results, key, result).unwrap_or_else(|| result.clone());
         };
-        if asked == told {
+        if is_equal(invoked, result) {
             return invoked.clone();
         }
         if !told.iter().all(|step| matches!(step, Value::List(_))) {
             return result.clone();
         }
         replace(told, |at, step| match (asked.get(at), step.as_list()) {
-            (Some(same), _) if same == step => (!is_one(same, step)).then(|| same.clone()),
+            (Some(same), _) if is_equal(same, step) => (!is_one(same, step)).then(|| same.clone()),
             (_, Some([_, key, Value::List(_)])) => known(&mut self.answers, key, step),
             _ => None,
         })

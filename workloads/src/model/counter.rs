@@ -33,7 +33,8 @@ impl ObjectModel for Counter {
         Initial::Value(0.into())
     }
 
-    /// Crashed reads say nothing and are left out, and so are additions of nothing.
+    /// Crashed reads say nothing and are left out, and so are crashed additions of nothing. Those that were
+    /// acknowledged are in every order, as evidence has to be.
     fn encode(
         operations: &[&Operation],
         initial: &Initial,
@@ -62,7 +63,7 @@ impl ObjectModel for Counter {
                 return Err(UnsuitableOperation::value(operation, expected, number));
             };
             let op = if is_read { CounterOp::Read(number) } else { CounterOp::Add(number) };
-            if op != CounterOp::Add(0) {
+            if op != CounterOp::Add(0) || completed != OPEN {
                 entries.push(Entry { id, op, invoked: 2 * operation.invoke_index, completed });
             }
         }
@@ -95,7 +96,7 @@ impl Model for Counter {
     }
 
     fn is_read_only(&self, op: &CounterOp) -> bool {
-        matches!(op, CounterOp::Read(_))
+        matches!(op, CounterOp::Read(_) | CounterOp::Add(0))
     }
 
     fn describe_op(&self, op: &CounterOp) -> String {

@@ -131,9 +131,9 @@ impl<'a> EdnReader<'a> {
         }
         let value = self.reader.value(1)?;
         match name {
-            // Jepsen writes -1 where it knows none.
-            "index" => fields.index = value.as_u64(),
-            "time" => fields.time = value.as_u64(),
+            // Jepsen writes -1 where it knows none. What is too large for JSON lines is none either.
+            "index" => fields.index = value.as_i64().and_then(|it| u64::try_from(it).ok()),
+            "time" => fields.time = value.as_i64().and_then(|it| u64::try_from(it).ok()),
             "process" => {
                 fields.process = Some(match (&value, value.as_u64()) {
                     (_, Some(process)) => Process::Client(process),

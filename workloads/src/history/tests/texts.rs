@@ -154,3 +154,26 @@ fn what_is_no_history_is_said() {
         ]],
     );
 }
+
+/// Found by the fuzz target of histories: what was read could be written, but not read again.
+#[test]
+fn times_that_are_too_large_are_written_and_read_again() {
+    for text in [
+        "enq 1 9999 99999999999999999\nenq 2 99999999999999999 99999999999999999\n",
+        "{:index 0, :time 18446744073709551615, :process 0, :type :invoke, :f :read, :value nil}",
+        "{:index 18446744073709551615, :process 0, :type :invoke, :f :read, :value nil}",
+    ] {
+        let options =
+            ReadOptions { format: None, tail: TruncatedTail::Refuse, keyed: Keyed::ByTag };
+        let read = |text: &[u8]| {
+            let reader = EventReader::new(Box::new(Cursor::new(text.to_vec())), &options).unwrap();
+            reader.map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let events = read(text.as_bytes());
+        let mut lines = Vec::new();
+        for event in &events {
+            crate::history::jsonl::write_event(&mut lines, event).unwrap();
+        }
+        assert_eq!(read(&lines), events, "{text}");
+    }
+}

@@ -40,7 +40,7 @@ pub(crate) fn intervals(source: Box<dyn BufRead + '_>) -> Result<Vec<Event>, Rea
         };
         let event = |time: u64, kind, value| Event {
             index: 0,
-            time: time.saturating_mul(1_000),
+            time,
             scheduled: None,
             process: Process::Client(process),
             kind,
@@ -56,6 +56,8 @@ pub(crate) fn intervals(source: Box<dyn BufRead + '_>) -> Result<Vec<Event>, Rea
     events.sort_by_key(|event| (event.time, event.kind));
     for (index, event) in (0..).zip(&mut events) {
         event.index = index;
+        // Nanoseconds, as many as a line of JSON may have.
+        event.time = event.time.saturating_mul(1_000).min(i64::MAX as u64);
     }
     Ok(events)
 }
