@@ -132,6 +132,8 @@ pub struct SystemOptions {
     pub adapter: Option<Arc<Adapter>>,
     /// Seed of whatever a node or a client draws.
     pub seed: u64,
+    /// The folder of the run, if it has one.
+    pub folder: Option<PathBuf>,
 }
 
 /// Where a node keeps its state.
