@@ -105,6 +105,7 @@ pub async fn run(options: RunOptions, chosen: ChosenPlatform) -> Result<i32, Run
         settings: options.settings.clone(),
         adapter: options.adapter.clone(),
         seed: stream(options.seed, "system"),
+        folder: Some(store.path()),
     }));
     let info = run_info(&options, &chosen, &store, started);
     files::write_run(&store.path(), &info)?;

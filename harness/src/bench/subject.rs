@@ -236,6 +236,7 @@ fn store(args: &BenchArgs, bench: &str) -> Result<Arc<dyn Nodes>, SubjectError> 
         settings: Settings::default(),
         adapter: None,
         seed: crate::seed::stream(args.seed, "system"),
+        folder: None,
     });
     let system: Arc<dyn crate::system::System> = Arc::from(system);
     Ok(system)

@@ -46,7 +46,10 @@ fn build(options: SystemOptions) -> Box<dyn System> {
             let settings = Settings::parse("", entry.settings).unwrap_or_default();
             ((entry.build)(SystemOptions { settings, ..options }), Some(run))
         }
-        None => (Box::new(AdaptedSystem::new(adapter, options.workload, options.cluster)), None),
+        None => {
+            let SystemOptions { workload, cluster, folder, .. } = options;
+            (Box::new(AdaptedSystem::new(adapter, workload, cluster, folder)), None)
+        }
     };
     Box::new(External { spoken, keys_of, fault_commands })
 }

@@ -68,6 +68,18 @@ pub struct SystemEntry {
     pub build: fn(SystemOptions) -> Box<dyn System>,
 }
 
+/// Options of a run that say something about the store only.
+const OPTIONS_OF_THE_STORE: &[&str] = &["storage", "shards", "snapshot_entries", "bug"];
+
+/// Does an option of a run say nothing about this system?
+pub fn is_without(system: &str, option: &str) -> bool {
+    match system {
+        "store" => false,
+        "postgres" => OPTIONS_OF_THE_STORE.contains(&option),
+        _ => option == "fsync" || OPTIONS_OF_THE_STORE.contains(&option),
+    }
+}
+
 /// All systems, by name.
 pub const SYSTEMS: &[SystemEntry] = &[
     #[cfg(feature = "store")]
@@ -132,6 +144,8 @@ pub struct SystemOptions {
     pub adapter: Option<Arc<Adapter>>,
     /// Seed of whatever a node or a client draws.
     pub seed: u64,
+    /// The folder of the run, if it has one.
+    pub folder: Option<PathBuf>,
 }
 
 /// Where a node keeps its state.

@@ -3,8 +3,12 @@
 //! Two reads disagree on the order of two writes only if both are made while the writes end. So half
 //! of the operations write, which keeps several writes of a group on their way, and a worker whose
 //! node takes no writes reads instead of spending keys.
+//!
+//! A read tells something only if it sees a part of its group, and how long ago the keys were written
+//! that a node just got to know depends on the node. So each worker goes back by some keys after a
+//! read that saw nothing, and forward after one that saw all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,6 +22,8 @@ const GROUP_KEYS: u64 = 8;
 const WRITE_PERCENT: u32 = 50;
 /// The same of a worker whose last write was refused: its node may take writes again one day.
 const REFUSED_WRITE_PERCENT: u32 = 2;
+/// A worker whose read told nothing goes back or forward by so many keys.
+const STEP_KEYS: u64 = 3;
 /// The stream of the seed that decides the mix.
 const MIX_STREAM: u64 = 1;
 
@@ -27,6 +33,8 @@ pub struct LongForkGenerator {
     next_key: u64,
     /// Workers whose last write was refused.
     refused: BTreeSet<usize>,
+    /// How many keys back of the last one each worker reads; nothing if none.
+    behind: BTreeMap<usize, u64>,
     rng: ChaCha8Rng,
 }
 
@@ -35,7 +43,7 @@ impl LongForkGenerator {
     pub fn new(options: &GeneratorOptions) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(MIX_STREAM);
-        Self { next_key: 0, refused: BTreeSet::new(), rng }
+        Self { next_key: 0, refused: BTreeSet::new(), behind: BTreeMap::new(), rng }
     }
 }
 
@@ -57,6 +65,23 @@ fn is_write(steps: &Value) -> bool {
     matches!(steps.as_list(), Some([only]) if only[0].as_str() == Some("w"))
 }
 
+/// How much of its group a read saw.
+enum Seen {
+    Nothing,
+    Part,
+    All,
+}
+
+fn seen(read: &Value) -> Seen {
+    let steps = read.as_list().unwrap_or_default();
+    let saw = |step: &&Value| step.as_list().is_some_and(|step| !step[2].is_null());
+    match steps.iter().filter(saw).count() {
+        0 => Seen::Nothing,
+        count if count == steps.len() => Seen::All,
+        _ => Seen::Part,
+    }
+}
+
 impl Generator for LongForkGenerator {
     fn next(&mut self, worker: usize) -> Invocation {
         let write_percent = match self.refused.contains(&worker) {
@@ -64,8 +89,8 @@ impl Generator for LongForkGenerator {
             false => WRITE_PERCENT,
         };
         if self.rng.random_range(0..100) >= write_percent {
-            // The group that is being written, or the one before it.
-            let back = self.rng.random_range(0..=GROUP_KEYS);
+            let behind = self.behind.get(&worker).copied().unwrap_or_default();
+            let back = behind + self.rng.random_range(0..=GROUP_KEYS);
             return read_group(self.next_key.saturating_sub(back));
         }
         self.next_key += 1;
@@ -74,6 +99,14 @@ impl Generator for LongForkGenerator {
 
     fn observe(&mut self, worker: usize, completion: &Event) {
         if !is_write(&completion.value) {
+            if completion.kind == EventKind::Ok {
+                let behind = self.behind.entry(worker).or_default();
+                *behind = match seen(&completion.value) {
+                    Seen::Nothing => behind.saturating_add(STEP_KEYS),
+                    Seen::Part => *behind,
+                    Seen::All => behind.saturating_sub(STEP_KEYS),
+                };
+            }
             return;
         }
         match completion.kind {
@@ -112,6 +145,35 @@ mod tests {
         }
         assert!(written.len() > 50 && written.iter().copied().eq(0..written.len() as u64));
     }
+
+    #[test]
+    fn a_worker_looks_for_keys_that_its_node_just_got_to_know() {
+        let options = GeneratorOptions { concurrency: 2, keys: 1, seed: 5 };
+        let mut generator = LongForkGenerator::new(&options);
+        let mut event: Event = serde_json::from_str(
+            r#"{"index":0,"time":0,"process":0,"type":"ok","f":"txn","value":[]}"#,
+        )
+        .unwrap();
+        // The first worker's node has nothing of the last 100 keys, that of the second has all.
+        let mut parts = [0, 0];
+        for turn in 0..4_000 {
+            let worker = turn % 2;
+            let invocation = generator.next(worker);
+            if is_write(&invocation.value) {
+                continue;
+            }
+            let known = generator.next_key.saturating_sub([100, 0][worker]);
+            let keys = invocation.value.as_list().unwrap().iter().map(|it| it[1].as_u64().unwrap());
+            let read = |key| step("r", key, if key < known { Value::from(1) } else { Value::Null });
+            event.value = keys.map(read).collect::<Vec<_>>().into();
+            let is_part = matches!(seen(&event.value), Seen::Part);
+            parts[worker] += usize::from(is_part);
+            generator.observe(worker, &event);
+        }
+        // Of about 1,000 reads of each.
+        assert!(parts.iter().all(|&parts| parts > 300), "{parts:?}");
+    }
+
     #[test]
     fn a_worker_whose_write_was_refused_reads_until_one_succeeds() {
         let options = GeneratorOptions { concurrency: 2, keys: 1, seed: 5 };

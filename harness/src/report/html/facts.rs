@@ -1,9 +1,11 @@
 //! Key facts of the run, the command that repeats it, and what lies beside the page.
 
 use maud::{Markup, html};
+use serde_json::Value;
 
 use crate::report::html::{ReportInput, evidence};
 use crate::report::words;
+use crate::system::is_without;
 
 pub(crate) fn key_facts(input: &ReportInput<'_>) -> Markup {
     let (run, facts) = (input.run, input.facts);
@@ -42,11 +44,20 @@ pub(crate) fn key_facts(input: &ReportInput<'_>) -> Markup {
             @if !evidence::is_empty(&run.options) {
                 details {
                     summary { "All effective options" }
-                    (evidence::table(&run.options))
+                    (evidence::table(&options_of(&run.system, &run.options)))
                 }
             }
         }
     }
+}
+
+/// The options without those that say nothing about the system.
+fn options_of(system: &str, options: &Value) -> Value {
+    let mut options = options.clone();
+    if let Value::Object(fields) = &mut options {
+        fields.retain(|name, _| !is_without(system, name));
+    }
+    options
 }
 
 /// A command that breaks between its words only; what is copied stays the same.
@@ -92,4 +103,21 @@ pub(crate) fn files(input: &ReportInput<'_>) -> Markup {
 /// A relative link whatever the path says: a colon in the first part would be read as a scheme.
 fn relative(path: &str) -> String {
     format!("./{}", path.trim_start_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_store_has_is_not_told_of_others() {
+        let options = serde_json::json!({ "nodes": 3, "fsync": "always", "shards": 1 });
+        let names = |system| {
+            let shown = options_of(system, &options);
+            shown.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(names("store"), ["nodes", "fsync", "shards"]);
+        assert_eq!(names("postgres"), ["nodes", "fsync"]);
+        assert_eq!(names("etcd"), ["nodes"]);
+    }
 }

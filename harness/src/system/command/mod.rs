@@ -2,17 +2,19 @@
 //! language that speaks to one of them. `ADAPTERS.md` is the manual.
 //!
 //! ```text
-//! adapter.rs  the file
-//! program.rs  the program: one JSON object a line, a request and its reply
+//! adapter.rs   the file
+//! program.rs   the program: one JSON object a line, a request and its reply
+//! messages.rs  what programs write to stderr
 //! ```
 
 mod adapter;
+mod messages;
 mod program;
 
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use workloads::generator::Invocation;
 use workloads::workload::Interface;
 
 pub use self::adapter::{Adapter, AdapterError, FaultCommand};
+use self::messages::Messages;
 use self::program::{Program, Purpose, ReplyKind, Request};
 use super::outcome::{Failure, answered, completion};
 use super::{BoxFuture, Client, Completion, NodeContext, NodeStatus, Nodes, System, SystemEntry};
@@ -43,6 +46,7 @@ pub(super) const ENTRY: SystemEntry = SystemEntry {
             options.adapter.unwrap_or_default(),
             options.workload,
             options.cluster,
+            options.folder,
         ))
     },
 };
@@ -63,8 +67,15 @@ type Silence = Arc<std::sync::Mutex<Option<String>>>;
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 impl AdaptedSystem {
-    pub(super) fn new(adapter: Arc<Adapter>, workload: &'static str, run: String) -> AdaptedSystem {
-        let purpose = Purpose { workload, run };
+    /// What programs write to stderr is kept in the folder, if there is one.
+    pub(super) fn new(
+        adapter: Arc<Adapter>,
+        workload: &'static str,
+        run: String,
+        folder: Option<PathBuf>,
+    ) -> AdaptedSystem {
+        let messages = Messages::new(folder.map(|folder| folder.join(messages::FILE)));
+        let purpose = Purpose { workload, run, messages };
         AdaptedSystem { adapter, purpose, watchers: Arc::default(), silence: Arc::default() }
     }
 
@@ -77,7 +88,12 @@ impl AdaptedSystem {
             tokio::spawn(start_watcher(
                 self.watchers.clone(),
                 self.silence.clone(),
-                start(self.adapter.clone(), self.purpose.clone(), address),
+                start(
+                    self.adapter.clone(),
+                    self.purpose.clone(),
+                    format!("status of {address}"),
+                    address,
+                ),
                 address,
             ));
             return None;
@@ -113,9 +129,10 @@ fn note(silence: &Silence, address: SocketAddr, reason: &str) {
 async fn start(
     adapter: Arc<Adapter>,
     purpose: Purpose,
+    name: String,
     address: SocketAddr,
 ) -> io::Result<Program> {
-    let start = Program::start(&adapter, &purpose, address);
+    let start = Program::start(&adapter, &purpose, &name, address);
     tokio::time::timeout(START_LIMIT, start).await.unwrap_or_else(|_| {
         let reason = format!("the client program did not answer `open` within {START_LIMIT:?}");
         Err(io::Error::new(io::ErrorKind::TimedOut, reason))
@@ -177,9 +194,9 @@ impl Nodes for AdaptedSystem {
 }
 
 impl System for AdaptedSystem {
-    fn client(&self, _node: NodeId, address: SocketAddr, _interface: Interface) -> Box<dyn Client> {
+    fn client(&self, node: NodeId, address: SocketAddr, _interface: Interface) -> Box<dyn Client> {
         let (adapter, purpose) = (self.adapter.clone(), self.purpose.clone());
-        Box::new(AdaptedClient { adapter, purpose, address, state: ClientState::Idle })
+        Box::new(AdaptedClient { adapter, purpose, node, address, state: ClientState::Idle })
     }
 
     fn serves(&self, _node: NodeId, address: SocketAddr) -> BoxFuture<'_, bool> {
@@ -190,6 +207,7 @@ impl System for AdaptedSystem {
 struct AdaptedClient {
     adapter: Arc<Adapter>,
     purpose: Purpose,
+    node: NodeId,
     address: SocketAddr,
     state: ClientState,
 }
@@ -206,7 +224,8 @@ impl AdaptedClient {
     /// Has a program that runs, or is `Idle` or `Starts`.
     async fn ready(&mut self) -> Result<(), Failure> {
         if let ClientState::Idle = self.state {
-            let start = start(self.adapter.clone(), self.purpose.clone(), self.address);
+            let name = format!("client of {}", self.node);
+            let start = start(self.adapter.clone(), self.purpose.clone(), name, self.address);
             self.state = ClientState::Starts(tokio::spawn(start));
         }
         let ClientState::Starts(start) = &mut self.state else {

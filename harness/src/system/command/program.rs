@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use workloads::history::{EventKind, Value};
 
 use super::Adapter;
+use super::messages::Messages;
 
 /// Longest reply.
 const LINE_BYTES_MAX: u64 = 64 << 20;
@@ -39,6 +40,8 @@ pub(super) enum Request<'a> {
 pub(super) struct Purpose {
     pub(super) workload: &'static str,
     pub(super) run: String,
+    /// Where goes what they write to stderr.
+    pub(super) messages: Messages,
 }
 
 /// What became of a request.
@@ -91,10 +94,11 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts it, and tells it which node to speak to.
+    /// Starts it, and tells it which node to speak to. Its messages are shown as those of `name`.
     pub(super) async fn start(
         adapter: &Adapter,
         purpose: &Purpose,
+        name: &str,
         address: SocketAddr,
     ) -> io::Result<Program> {
         let argv = adapter.client_argv();
@@ -104,15 +108,21 @@ impl Program {
         let [program, arguments @ ..] = argv.as_slice() else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        let child = Command::new(program)
+        let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| io::Error::new(error.kind(), format!("run {program}: {error}")))?;
+        let stderr = child.stderr.take();
+        let writer = format!("{name} [{}]", child.id());
         let stream = BufReader::new(UnixStream::from_std(ours)?);
         let mut program = Program { child, stream };
-        let Purpose { workload, run } = purpose;
+        let Purpose { workload, run, messages } = purpose;
+        if let Some(stderr) = stderr {
+            messages.take(writer, stderr.into())?;
+        }
         let open = Request::Open { workload, run, address: address.to_string() };
         match program.ask(&open).await? {
             Reply { kind: ReplyKind::Ok, .. } => Ok(program),

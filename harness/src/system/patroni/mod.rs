@@ -73,8 +73,25 @@ const SERVES_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between looks for the first primary.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Starts Patroni with the file `$1`, and etcd beside it.
-const BOTH: &str = r#"configuration=$1; shift; "$@" & exec patroni "$configuration""#;
+/// Starts etcd, and Patroni with the file `$1` beside it. A Patroni that reads a version of etcd's cluster
+/// that is not decided yet ends; it is asked for at `$2`, port `$3`, for half a minute at most.
+const BOTH: &str = r#"
+configuration=$1 address=$2 port=$3
+shift 3
+"$@" &
+tries=300
+until (
+    exec 3<>"/dev/tcp/$address/$port" &&
+        printf 'GET /version HTTP/1.0\r\n\r\n' >&3 &&
+        grep -q '"etcdcluster":"[0-9]' <&3
+) 2>/dev/null
+do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || break
+    sleep 0.1
+done
+exec patroni "$configuration"
+"#;
 
 struct Patroni {
     choices: Choices,
@@ -102,9 +119,12 @@ impl Nodes for Patroni {
     }
 
     fn node_command(&self, context: &NodeContext) -> NodeCommand {
-        let mut argv: Vec<OsString> = vec!["sh".into(), "-c".into(), BOTH.into(), "node".into()];
+        let etcd = etcd_context(context);
+        let mut argv: Vec<OsString> = vec!["bash".into(), "-c".into(), BOTH.into(), "node".into()];
         argv.push(configuration_file(context).into());
-        argv.extend(EtcdNodes.node_command(&etcd_context(context)).argv);
+        argv.push(etcd.listen.ip().to_string().into());
+        argv.push(etcd.listen.port().to_string().into());
+        argv.extend(EtcdNodes.node_command(&etcd).argv);
         NodeCommand { argv: as_ordinary_user(argv), log: context.log.clone() }
     }
 

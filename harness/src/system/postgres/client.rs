@@ -1,6 +1,7 @@
 //! A worker's connection to one server, whatever its role is.
 //!
-//! Every operation is one transaction. A standby takes no writes, and is read only where reads may be
+//! Every operation is one transaction, and one statement where keys are written once, so that a
+//! snapshot is as short as it can be. A standby takes no writes, and is read only where reads may be
 //! of what the asked node has; there at repeatable read, the highest level that a standby knows.
 //! A server is asked for its role when a connection is new, and while it is a standby before each write.
 
@@ -8,14 +9,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio_postgres::IsolationLevel;
-use tokio_postgres::error::SqlState;
 use workloads::generator::Invocation;
 use workloads::history::EventKind;
 use workloads::workload::Interface;
 
+use super::errors::commit_failure;
 use super::operations;
 use super::session::Session;
-use crate::output;
 use crate::system::outcome::{Failure, completion, is_read};
 use crate::system::{BoxFuture, Client, Completion, ReadMode, Setting, Settings};
 
@@ -33,6 +33,15 @@ pub(in crate::system) fn isolation(settings: &Settings) -> IsolationLevel {
         "repeatable-read" => IsolationLevel::RepeatableRead,
         "read-committed" => IsolationLevel::ReadCommitted,
         _ => IsolationLevel::Serializable,
+    }
+}
+
+/// Gives the level to statements without a transaction around them.
+fn set_default(level: IsolationLevel) -> &'static str {
+    match level {
+        IsolationLevel::Serializable => "SET default_transaction_isolation TO 'serializable'",
+        IsolationLevel::RepeatableRead => "SET default_transaction_isolation TO 'repeatable read'",
+        _ => "SET default_transaction_isolation TO 'read committed'",
     }
 }
 
@@ -89,7 +98,12 @@ impl PostgresClient {
             Some(false) if may_read => false,
             _ => {
                 let row = open.session.query_typed_one("SELECT pg_is_in_recovery()", &[]).await?;
-                *open.is_primary.insert(!row.try_get::<_, bool>(0)?)
+                let is_primary = !row.try_get::<_, bool>(0)?;
+                if interface == Interface::WriteOnce {
+                    let level = if is_primary { isolation } else { IsolationLevel::RepeatableRead };
+                    open.session.batch_execute(set_default(level)).await?;
+                }
+                *open.is_primary.insert(is_primary)
             }
         };
         let isolation = match (is_primary, reads, read_mode) {
@@ -100,11 +114,24 @@ impl PostgresClient {
             }
             (false, true, ReadMode::Local) => IsolationLevel::RepeatableRead,
         };
-        let begin = open.session.build_transaction().isolation_level(isolation).read_only(reads);
-        let transaction = begin.start().await?;
-        let value = operations::apply(&transaction, interface, invocation).await?;
-        self.committing = true;
-        transaction.commit().await.map_err(|error| commit_failure(&error))?;
+        let value = match interface {
+            Interface::WriteOnce if reads => {
+                operations::read_at_once(&open.session, invocation).await?
+            }
+            Interface::WriteOnce => {
+                self.committing = true;
+                operations::write_at_once(&open.session, invocation).await?
+            }
+            _ => {
+                let begin = open.session.build_transaction();
+                let begin = begin.isolation_level(isolation).read_only(reads);
+                let transaction = begin.start().await?;
+                let value = operations::apply(&transaction, interface, invocation).await?;
+                self.committing = true;
+                transaction.commit().await.map_err(|error| commit_failure(&error))?;
+                value
+            }
+        };
         Ok(Completion { kind: EventKind::Ok, value, error: None })
     }
 }
@@ -128,52 +155,14 @@ impl Client for PostgresClient {
 /// Without an answer in time. A transaction whose end was not asked for is rolled back.
 fn late(committing: bool) -> Failure {
     match committing {
-        true => Failure::in_doubt("no answer to COMMIT in time"),
-        false => Failure::without_effect("no answer in time, and COMMIT was not sent"),
-    }
-}
-
-/// Before COMMIT nothing has an effect.
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Failure {
-        Failure::without_effect(text(&error))
-    }
-}
-
-/// Only a server that says why it rolled back has certainly done so.
-fn commit_failure(error: &tokio_postgres::Error) -> Failure {
-    match error.code().is_some_and(is_rollback) {
-        true => Failure::without_effect(text(error)),
-        false => Failure::in_doubt(text(error)),
-    }
-}
-
-/// Codes with which COMMIT is refused (PostgreSQL, appendix A, classes 23 and 40). Others, such as those
-/// of a shutdown, come after what they speak of is on disk, too.
-fn is_rollback(code: &SqlState) -> bool {
-    let is_unknown = *code == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN;
-    !is_unknown && matches!(code.code().get(..2), Some("23" | "40"))
-}
-
-fn text(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(answer) => format!("{}: {}", answer.code().code(), answer.message()),
-        None => output::chain(error),
+        true => Failure::in_doubt("no answer to the commit in time"),
+        false => Failure::without_effect("no answer in time, and no commit was asked for"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_rollback_makes_a_failed_commit_definite() {
-        let definite = ["40001", "40P01", "23505"];
-        assert!(definite.iter().all(|code| is_rollback(&SqlState::from_code(code))));
-        // Unknown completion, shutdown by an operator, lost connection, disk full.
-        let doubtful = ["40003", "57P01", "57P02", "08006", "53100", "00000"];
-        assert!(!doubtful.iter().any(|code| is_rollback(&SqlState::from_code(code))));
-    }
 
     #[test]
     fn only_a_sent_commit_leaves_a_doubt() {

@@ -8,11 +8,13 @@
 //! look.rs        what a server says about itself
 //! failover.rs    who is promoted when the primary is gone
 //! session.rs     a connection
-//! client.rs      a worker's connection, and what its errors mean
+//! client.rs      a worker's connection
+//! errors.rs      what errors of a server mean
 //! operations.rs  what each interface of a workload means here
 //! ```
 
 mod client;
+mod errors;
 mod failover;
 mod look;
 mod operations;

@@ -1,5 +1,7 @@
 //! What each interface of a workload means here. Values are stored as JSON.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::try_join_all;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
@@ -8,6 +10,7 @@ use workloads::generator::bank::{ACCOUNTS, FIRST_BALANCE};
 use workloads::history::Value;
 use workloads::workload::Interface;
 
+use super::errors::commit_failure;
 use super::session::Session;
 use crate::system::outcome::{Failure, is_read, steps};
 
@@ -31,6 +34,10 @@ const TABLES: &str = "\
     CREATE TABLE accounts (number bigint PRIMARY KEY, balance bigint NOT NULL);
     CREATE TABLE counters (name text PRIMARY KEY, total bigint NOT NULL);";
 
+/// Gives a register a value.
+const WRITE: &str = "\
+    INSERT INTO registers VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2";
+
 /// Makes the tables, on the primary.
 pub(in crate::system) async fn create_tables(
     session: &Session,
@@ -51,7 +58,7 @@ pub(super) async fn apply(
     match interface {
         Interface::Register | Interface::SizedRegister => register(transaction, invocation).await,
         Interface::Set => set(transaction, invocation).await,
-        Interface::ListAppend | Interface::ReadWrite | Interface::WriteOnce => {
+        Interface::ListAppend | Interface::ReadWrite => {
             txn(transaction, interface, invocation).await
         }
         Interface::Bank => bank(transaction, invocation).await,
@@ -143,7 +150,7 @@ async fn txn(
                 append(transaction, &name, argument).await?;
                 argument.clone()
             }
-            (Some("w"), Interface::ReadWrite | Interface::WriteOnce) => {
+            (Some("w"), Interface::ReadWrite) => {
                 write(transaction, &name, argument).await?;
                 argument.clone()
             }
@@ -152,6 +159,47 @@ async fn txn(
         results.push(Value::from(vec![f.clone(), key.clone(), result]));
     }
     Ok(Value::from(results))
+}
+
+/// Reads of several keys in one statement, and so in one snapshot.
+pub(super) async fn read_at_once(
+    session: &Session,
+    invocation: &Invocation,
+) -> Result<Value, Failure> {
+    let keys = steps(&invocation.value).filter_map(|step| step.as_list()?.get(1));
+    let names: Vec<String> = keys.map(|key| step_name(invocation, key)).collect();
+    let select = "SELECT name, value FROM registers WHERE name = ANY($1)";
+    let rows = session.query_typed(select, &[(&names, Type::TEXT_ARRAY)]).await?;
+    let mut found: BTreeMap<String, Value> = BTreeMap::new();
+    for row in &rows {
+        found.insert(row.try_get::<_, String>(0)?, parse(row.try_get(1)?));
+    }
+    let read = |(step, name): (&Value, &String)| {
+        Value::from(vec![
+            step[0].clone(),
+            step[1].clone(),
+            found.get(name).cloned().unwrap_or_default(),
+        ])
+    };
+    Ok(Value::from(steps(&invocation.value).zip(&names).map(read).collect::<Vec<_>>()))
+}
+
+/// A write of one key in one statement, which commits by itself.
+pub(super) async fn write_at_once(
+    session: &Session,
+    invocation: &Invocation,
+) -> Result<Value, Failure> {
+    let mut steps = steps(&invocation.value).filter_map(Value::as_list);
+    let (Some([f, key, value]), None) = (steps.next(), steps.next()) else {
+        return Err(Failure::unknown(invocation));
+    };
+    if f.as_str() != Some("w") {
+        return Err(Failure::unknown(invocation));
+    }
+    let (name, value) = (step_name(invocation, key), value.to_string());
+    let written = session.execute_typed(WRITE, &texts(&[&name, &value])).await;
+    written.map_err(|error| commit_failure(&error))?;
+    Ok(invocation.value.clone())
 }
 
 /// The row of a step.
@@ -187,9 +235,7 @@ async fn read(transaction: &Transaction<'_>, name: &str) -> Result<Value, Failur
 }
 
 async fn write(transaction: &Transaction<'_>, name: &str, value: &Value) -> Result<(), Failure> {
-    let upsert = "INSERT INTO registers VALUES ($1, $2) \
-                  ON CONFLICT (name) DO UPDATE SET value = $2";
-    transaction.execute_typed(upsert, &texts(&[&name, &value.to_string()])).await?;
+    transaction.execute_typed(WRITE, &texts(&[&name, &value.to_string()])).await?;
     Ok(())
 }
 
