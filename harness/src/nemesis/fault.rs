@@ -17,7 +17,7 @@ use super::faults::{
     ROLLING_RESTART, SLOW, SLOW_DISK, SNAPSHOT, STUCK_DISK, SWIZZLE, TRANSFER, WIPE,
 };
 use super::record::FaultRecord;
-use super::surroundings::{Seen, Surroundings};
+use super::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 
 /// All kinds of fault.
@@ -103,14 +103,13 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// Tells it from the other variants of its kind; in words for scenarios, such as `leader, incoming`.
     fn variant(&self) -> String;
 
-    /// Puts it in force and looks whether it is. Nothing is in force if no active fault is returned.
-    /// Whatever is drawn is drawn from `rng`, so that the seed of the fault repeats it.
+    /// Puts it in force and looks whether it is. Whatever is drawn is drawn from `rng`, so that the seed of the fault repeats it.
     fn install(
         &self,
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen);
+    ) -> Result<Installed, Skipped>;
 }
 
 /// A fault in force. Healing it is what the injector owes the run.

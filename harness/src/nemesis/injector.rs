@@ -12,7 +12,7 @@ use super::fault::ActiveFault;
 use super::network::Network;
 use super::plan::PlannedFault;
 use super::record::{FaultOutcome, FaultRecord, replace_or_push};
-use super::surroundings::{NodeControl, Seen, Surroundings};
+use super::surroundings::{Installed, NodeControl, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::Platform;
 
@@ -122,19 +122,20 @@ impl Injector {
             evidence: json!({}),
         };
         let mut rng = ChaCha8Rng::seed_from_u64(planned.seed);
-        let (fault, seen) = planned.fault.install(&surroundings, &mut rng, &mut record);
-        note(&mut record, "install", seen);
-        match fault {
-            Some(fault) => {
+        match planned.fault.install(&surroundings, &mut rng, &mut record) {
+            Ok(Installed { fault, seen }) => {
+                note(&mut record, "install", seen);
                 tracing::info!(fault = %record.description, outcome = ?record.outcome, "fault on");
                 self.active.insert(index, (fault, record.clone()));
-                Some(record)
             }
-            None => {
-                tracing::info!(fault = %record.description, reason = ?record.reason, "fault skipped");
-                Some(record)
+            Err(Skipped { reason }) => {
+                tracing::info!(fault = %record.description, reason, "fault skipped");
+                record.outcome = FaultOutcome::Skipped;
+                record.evidence = json!({ "install": {}, "summary": reason });
+                record.reason = Some(reason);
             }
         }
+        Some(record)
     }
 
     fn heal(&mut self, index: usize) -> Option<FaultRecord> {
@@ -197,7 +198,7 @@ fn note(record: &mut FaultRecord, phase: &str, seen: Seen) {
             });
             (evidence, sentence)
         }
-        Seen::Skipped { reason } | Seen::Later { reason, .. } => {
+        Seen::Later { reason, .. } => {
             record.outcome = FaultOutcome::Skipped;
             record.reason = Some(reason.clone());
             (json!({}), reason)

@@ -1,6 +1,7 @@
 //! What a fault finds around it, and what it says about what it saw.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -92,10 +93,39 @@ pub enum Seen {
     Yes { evidence: serde_json::Value, summary: String },
     /// It was attempted, but the probe does not show it.
     Unclear { reason: String, evidence: serde_json::Value },
-    /// It was not attempted.
-    Skipped { reason: String },
     /// It cannot be undone as long as other faults are in force; to be tried again.
     Later { reason: String, fault: Box<dyn ActiveFault> },
+}
+
+/// A fault that was put in force.
+pub struct Installed {
+    /// What is owed to the run.
+    pub(super) fault: Box<dyn ActiveFault>,
+    /// How it was seen to act.
+    pub(super) seen: Seen,
+}
+
+impl Installed {
+    pub(super) fn new(fault: impl ActiveFault + 'static, seen: Seen) -> Self {
+        Self { fault: Box::new(fault), seen }
+    }
+}
+
+/// Why a fault was not attempted; nothing is in force.
+pub struct Skipped {
+    pub(super) reason: String,
+}
+
+impl Skipped {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+impl<E: fmt::Display> From<E> for Skipped {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
+    }
 }
 
 /// The surroundings of a fault.

@@ -15,6 +15,7 @@ mod counter;
 mod entry;
 mod fencing_lock;
 mod initial;
+mod judgement;
 mod kv_append;
 mod log;
 mod lookup;

@@ -15,7 +15,7 @@ use super::background::Background;
 use super::roster::Roster;
 use crate::nemesis::fault::{ActiveFault, Fault};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{NodeControl, Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, NodeControl, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::system::AdminAction;
 
@@ -53,13 +53,12 @@ impl Fault for AdminLoop {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         record.description = format!("{} ({})", self.verb, self.variant);
         record.targets = surroundings.nodes.to_vec();
         record.parameters = json!({ "pause_ms": self.pause_ms });
         if surroundings.control.operator().is_none() {
-            let reason = "the system has no commands for operators".to_owned();
-            return (None, Seen::Skipped { reason });
+            return Err(Skipped::new("the system has no commands for operators"));
         }
         let mut commands = Commands {
             of: self.clone(),
@@ -87,8 +86,8 @@ impl Fault for AdminLoop {
             commands.done
         });
         match background {
-            Ok(background) => (Some(Box::new(ActiveLoop { background })), seen),
-            Err(error) => (None, Seen::Skipped { reason: format!("start a thread: {error}") }),
+            Ok(background) => Ok(Installed::new(ActiveLoop { background }, seen)),
+            Err(error) => Err(Skipped::new(format!("start a thread: {error}"))),
         }
     }
 }

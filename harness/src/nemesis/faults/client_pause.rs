@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::nemesis::fault::{ActiveFault, Arrangement, Fault, FaultKind};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{PROBE_PATIENCE, Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, PROBE_PATIENCE, Seen, Skipped, Surroundings};
 use crate::pausable::{Observed, PausableClient};
 use crate::plural::counted;
 
@@ -70,12 +70,11 @@ impl Fault for ClientPause {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         record.description = format!("client-pause: {}", self.variant());
         let clients = surroundings.control.clients();
         if clients.is_empty() {
-            let reason = "there are no clients that can be stopped".to_owned();
-            return (None, Seen::Skipped { reason });
+            return Err(Skipped::new("there are no clients that can be stopped"));
         }
         let all = clients.len();
         let number = match self.share {
@@ -107,7 +106,7 @@ impl Fault for ClientPause {
             },
             false => Seen::Unclear { reason: "not every client stopped".to_owned(), evidence },
         };
-        (Some(Box::new(StoppedClients { stopped, then })), seen)
+        Ok(Installed::new(StoppedClients { stopped, then }, seen))
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::nemesis::fault::{ActiveFault, Arrangement, Fault, FaultKind};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::system::FaultCommand;
 
 /// Commands that break something, and undo it.
@@ -51,18 +51,17 @@ impl Fault for AnyCommand {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         record.description = "command".to_owned();
         let Some(fault) = surroundings.control.fault_commands().choose(rng).cloned() else {
-            let reason = "there is no [[fault]] in a file given by --adapter".to_owned();
-            return (None, Seen::Skipped { reason });
+            return Err(Skipped::new("there is no [[fault]] in a file given by --adapter"));
         };
         record.description = format!("command: {}", fault.name);
         record.parameters = json!({ "install": fault.install, "heal": fault.heal });
         let seen = perform(&fault.install);
         record.installed_time = Some(surroundings.now());
         // One that failed may have broken something all the same.
-        (Some(Box::new(Broken(fault))), seen)
+        Ok(Installed::new(Broken(fault), seen))
     }
 }
 

@@ -12,7 +12,7 @@ use super::selector::Selector;
 use crate::disk::{Damage, DamageKind, Disk};
 use crate::nemesis::fault::{ActiveFault, Arrangement, Fault, FaultKind, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::ProcessState;
 
@@ -73,19 +73,13 @@ impl Fault for CorruptFile {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let what = match self.kind {
             DamageKind::Flip => "flip a bit of",
             DamageKind::Cut => "cut a file of",
         };
-        record.description = format!("{what} {}", self.selector);
-        let disks = match choose(self.selector, surroundings, rng) {
-            Ok(disks) => disks,
-            Err(reason) => return (None, Seen::Skipped { reason }),
-        };
+        let disks = choose(self.selector, what, surroundings, rng, record)?;
         let nodes: Vec<NodeId> = disks.keys().copied().collect();
-        record.description = self.selector.describe(what, &nodes);
-        record.targets.clone_from(&nodes);
         record.parameters = json!({ "selector": self.selector });
         let mut active = Corrupt { nodes, damaged: BTreeMap::new() };
         let mut evidence = BTreeMap::new();
@@ -125,7 +119,7 @@ impl Fault for CorruptFile {
         } else {
             Seen::Unclear { reason: problems.join("; "), evidence }
         };
-        (Some(Box::new(active)), seen)
+        Ok(Installed::new(active, seen))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::nemesis::fault::ActiveFault;
 use crate::nemesis::network::NetworkClaim;
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{PROBE_PATIENCE, Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, PROBE_PATIENCE, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{Link, ProbeResult};
 
@@ -16,15 +16,36 @@ pub(super) fn install_cut(
     links: BTreeSet<Link>,
     surroundings: &Surroundings<'_>,
     record: &mut FaultRecord,
-) -> (Option<Box<dyn ActiveFault>>, Seen) {
+) -> Result<Installed, Skipped> {
     let claim = surroundings.network.claim();
     let dropped_before = claim.fabric().dropped();
-    if let Err(error) = claim.cut(&links) {
-        return (None, Seen::Skipped { reason: error.to_string() });
-    }
+    claim.cut(&links)?;
     record.installed_time = Some(surroundings.now());
     let seen = probe_cut(&claim, &links, surroundings.nodes);
-    (Some(Box::new(Cut { claim, links, dropped_before })), seen)
+    Ok(Installed::new(Cut { claim, links, dropped_before }, seen))
+}
+
+/// Draws a grudge and writes into the record what is to be done to which nodes.
+///
+/// # Errors
+/// Why there is none; the record says what was to be done all the same.
+pub(super) fn choose_grudge(
+    what: &str,
+    shape: PartitionShape,
+    direction: Direction,
+    surroundings: &Surroundings<'_>,
+    rng: &mut ChaCha8Rng,
+    record: &mut FaultRecord,
+) -> Result<Grudge, GrudgeError> {
+    record.description = format!("{what}: {shape}");
+    let leader = match shape {
+        PartitionShape::Leader => surroundings.control.leader(),
+        _ => None,
+    };
+    let grudge = grudge(shape, direction, surroundings.nodes, leader, rng)?;
+    record.description = format!("{what}: {}", grudge.description);
+    record.targets.clone_from(&grudge.targets);
+    Ok(grudge)
 }
 
 /// Such as `n1->n2`, for the record.

@@ -13,7 +13,7 @@ use super::background::{Background, StopFlag};
 use super::selector::Selector;
 use crate::nemesis::fault::{ActiveFault, Fault};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{NodeControl, Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, NodeControl, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{Platform, ProcessState};
 
@@ -66,14 +66,8 @@ impl Fault for Cycles {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
-        record.description = format!("{} {}", self.verb, self.selector);
-        let nodes = match self.selector.select(surroundings, rng) {
-            Ok(nodes) => nodes,
-            Err(reason) => return (None, Seen::Skipped { reason }),
-        };
-        record.description = self.selector.describe(self.verb, &nodes);
-        record.targets.clone_from(&nodes);
+    ) -> Result<Installed, Skipped> {
+        let nodes = self.selector.choose(self.verb, surroundings, rng, record)?;
         record.parameters = json!({ "selector": self.selector, "run_ms": self.run_ms });
         let mut worker = Worker {
             cycles: self.clone(),
@@ -97,17 +91,15 @@ impl Fault for Cycles {
             Ok(background) => background,
             Err(error) => {
                 let reason = format!("start a thread: {error}");
-                return (
-                    Some(Box::new(ActiveCycles { nodes, background: None })),
-                    Seen::Unclear { reason, evidence },
-                );
+                let fault = ActiveCycles { nodes, background: None };
+                return Ok(Installed::new(fault, Seen::Unclear { reason, evidence }));
             }
         };
         let seen = match problems.is_empty() {
             true => Seen::Yes { evidence, summary: format!("ended and started again: {first}") },
             false => Seen::Unclear { reason: problems, evidence },
         };
-        (Some(Box::new(ActiveCycles { nodes, background: Some(background) })), seen)
+        Ok(Installed::new(ActiveCycles { nodes, background: Some(background) }, seen))
     }
 }
 

@@ -8,11 +8,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::grudge::{Direction, PartitionShape, grudge};
+use super::cut::choose_grudge;
+use super::grudge::{Direction, PartitionShape};
 use super::moving_cut::{Step, install_moving_cut};
-use crate::nemesis::fault::{ActiveFault, Fault, FaultKind, Situation};
+use crate::nemesis::fault::{Fault, FaultKind, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Skipped, Surroundings};
 
 /// How long a cut lasts, and how long it is away: around the time of an election.
 const PHASE_MS: std::ops::Range<u64> = 100..1_200;
@@ -68,19 +69,9 @@ impl Fault for Flapping {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let Flapping { shape, direction } = *self;
-        record.description = format!("flapping: {shape}");
-        let leader = match shape {
-            PartitionShape::Leader => surroundings.control.leader(),
-            _ => None,
-        };
-        let grudge = match grudge(shape, direction, surroundings.nodes, leader, rng) {
-            Ok(grudge) => grudge,
-            Err(error) => return (None, Seen::Skipped { reason: error.to_string() }),
-        };
-        record.description = format!("flapping: {}", grudge.description);
-        record.targets.clone_from(&grudge.targets);
+        let grudge = choose_grudge("flapping", shape, direction, surroundings, rng, record)?;
         record.parameters = json!({ "shape": shape, "direction": direction });
         let mut phases = ChaCha8Rng::from_rng(rng);
         let links = grudge.links.clone();

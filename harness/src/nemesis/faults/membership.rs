@@ -6,12 +6,12 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::roster::{Changes, Roster, obstacle};
+use super::roster::{Changes, Roster, operator_of_members};
 use super::selector::Selector;
-use super::wipe::{Wiped, empty, settled};
+use super::wipe::{Wiped, empty};
 use crate::nemesis::fault::{ActiveFault, Fault, FaultKind};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 
 /// Changes of members by the commands of operators.
@@ -86,18 +86,9 @@ impl Fault for Membership {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
-        record.description = format!("{} {}", self.what.name(), self.selector);
-        let skipped = |reason| (None, Seen::Skipped { reason });
-        if let Some(reason) = obstacle(surroundings) {
-            return skipped(reason);
-        }
-        let nodes = match self.selector.select(surroundings, rng) {
-            Ok(nodes) => nodes,
-            Err(reason) => return skipped(reason),
-        };
-        record.description = self.selector.describe(self.what.name(), &nodes);
-        record.targets.clone_from(&nodes);
+    ) -> Result<Installed, Skipped> {
+        let nodes = self.selector.choose(self.what.name(), surroundings, rng, record)?;
+        let operator = operator_of_members(surroundings)?;
         let left = surroundings.nodes.len().saturating_sub(surroundings.held.len() + nodes.len());
         record.parameters = json!({
             "what": self.what.name(),
@@ -105,15 +96,9 @@ impl Fault for Membership {
             "nodes_left": left,
         });
         if left < surroundings.nodes.len() / 2 + 1 {
-            return skipped(format!("only {left} members would be left whole"));
+            return Err(Skipped::new(format!("only {left} members would be left whole")));
         }
-        let Some(operator) = surroundings.control.operator() else {
-            return skipped("the system has no commands for operators".to_owned());
-        };
-        let before = match settled(surroundings) {
-            Ok(before) => before,
-            Err(reason) => return skipped(reason),
-        };
+        let before = Roster::settled(operator)?;
         let mut changes = Changes::new(operator, surroundings, CHANGE_PATIENCE);
         let changed: Result<(), String> = nodes.iter().try_for_each(|&node| match self.what {
             What::Shrink | What::Replace => changes.remove(node, &before),
@@ -129,7 +114,7 @@ impl Fault for Membership {
                     Box::new(Wiped { waiting: nodes.clone(), nodes, before: before.clone() });
                 if let Err(error) = emptied {
                     let seen = Seen::Unclear { reason: error.to_string(), evidence: json!({}) };
-                    return (Some(fault), seen);
+                    return Ok(Installed { fault, seen });
                 }
                 fault
             }
@@ -145,7 +130,7 @@ impl Fault for Membership {
                 Seen::Unclear { reason, evidence: json!({ "members_before": before }) }
             }
         };
-        (Some(fault), seen)
+        Ok(Installed { fault, seen })
     }
 }
 

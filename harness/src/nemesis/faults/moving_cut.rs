@@ -12,7 +12,7 @@ use super::cut::{heal_cut, link_names, probe_cut};
 use crate::nemesis::fault::ActiveFault;
 use crate::nemesis::network::NetworkClaim;
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::platform::Link;
 
 /// Which links are cut, and for how long.
@@ -28,15 +28,13 @@ pub(super) fn install_moving_cut(
     touched: BTreeSet<Link>,
     surroundings: &Surroundings<'_>,
     record: &mut FaultRecord,
-) -> (Option<Box<dyn ActiveFault>>, Seen) {
+) -> Result<Installed, Skipped> {
     let claim = Arc::new(surroundings.network.claim());
     let dropped_before = claim.fabric().dropped();
     let Some(first) = steps.next() else {
-        return (None, Seen::Skipped { reason: "there is nothing to cut".to_owned() });
+        return Err(Skipped::new("there is nothing to cut"));
     };
-    if let Err(error) = claim.cut(&first.links) {
-        return (None, Seen::Skipped { reason: error.to_string() });
-    }
+    claim.cut(&first.links)?;
     record.installed_time = Some(surroundings.now());
     // The first step lasts at least as long as its probes.
     let seen = probe_cut(&claim, &first.links, surroundings.nodes);
@@ -50,9 +48,9 @@ pub(super) fn install_moving_cut(
         Ok(thread) => {
             let stop = Stop { stop: Some(stop), thread: Some(thread) };
             let fault = MovingCut { stop, claim, touched, dropped_before, progress };
-            (Some(Box::new(fault)), seen)
+            Ok(Installed::new(fault, seen))
         }
-        Err(error) => (None, Seen::Skipped { reason: format!("start a thread: {error}") }),
+        Err(error) => Err(Skipped::new(format!("start a thread: {error}"))),
     }
 }
 

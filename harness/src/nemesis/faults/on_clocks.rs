@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use super::selector::Selector;
 use crate::nemesis::fault::{ActiveFault, Fault, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{ClockReading, Seen, Surroundings};
+use crate::nemesis::surroundings::{ClockReading, Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{ClockSetting, Clocks, ProcessState, SetClock};
 
@@ -78,19 +78,14 @@ impl<M: ClockMotion> Fault for OnClocks<M> {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let verb = format!("{} {}", M::VERB, self.motion.variant());
         let verb = verb.trim_end();
         record.description = format!("{verb} {}", self.selector);
-        let skipped = |reason| (None, Seen::Skipped { reason });
         let Some(clocks) = surroundings.platform.clocks() else {
-            let reason = "clocks of nodes cannot be set here, see `harness doctor`";
-            return skipped(reason.to_owned());
+            return Err(Skipped::new("clocks of nodes cannot be set here, see `harness doctor`"));
         };
-        let chosen = match self.selector.select(surroundings, rng) {
-            Ok(chosen) => chosen,
-            Err(reason) => return skipped(reason),
-        };
+        let chosen = self.selector.select(surroundings, rng)?;
         let is_true =
             |node| clocks.current(node).is_some_and(|it| it.setting == ClockSetting::TRUE);
         let chosen: Vec<NodeId> = chosen
@@ -98,7 +93,8 @@ impl<M: ClockMotion> Fault for OnClocks<M> {
             .filter(|&node| is_true(node) && is_running(surroundings, node))
             .collect();
         if chosen.is_empty() {
-            return skipped("another fault moves these clocks, or the nodes are down".to_owned());
+            let reason = "another fault moves these clocks, or the nodes are down";
+            return Err(Skipped::new(reason));
         }
         record.description = self.selector.describe(verb, &chosen);
         record.targets.clone_from(&chosen);
@@ -118,7 +114,7 @@ impl<M: ClockMotion> Fault for OnClocks<M> {
         record.parameters = json!({ "selector": self.selector, "settings": settings });
         record.installed_time = Some(surroundings.now());
         let seen = watch(&watched, problems, surroundings);
-        (Some(Box::new(ActiveOnClocks { nodes: chosen })), seen)
+        Ok(Installed::new(ActiveOnClocks { nodes: chosen }, seen))
     }
 }
 

@@ -13,7 +13,7 @@ use super::selector::Selector;
 use crate::disk::{Disk, DiskCounters, SyncProbe, Trouble};
 use crate::nemesis::fault::{ActiveFault, Fault, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::ProcessState;
 
@@ -37,10 +37,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Why there are none.
 pub(super) fn choose(
     selector: Selector,
+    what: &str,
     surroundings: &Surroundings<'_>,
     rng: &mut ChaCha8Rng,
+    record: &mut FaultRecord,
 ) -> Result<BTreeMap<NodeId, Arc<Disk>>, String> {
-    let chosen = selector.select(surroundings, rng)?;
+    let chosen = selector.choose(what, surroundings, rng, record)?;
     let disks = chosen.into_iter().map(|node| Ok((node, surroundings.control.disk(node)?)));
     disks.collect()
 }
@@ -103,16 +105,10 @@ impl Fault for OnDisks {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let TroubleKind { what, trouble, symptom, .. } = self.kind;
-        record.description = format!("{what} {}", self.selector);
-        let disks = match choose(self.selector, surroundings, rng) {
-            Ok(disks) => disks,
-            Err(reason) => return (None, Seen::Skipped { reason }),
-        };
+        let disks = choose(self.selector, what, surroundings, rng, record)?;
         let nodes: Vec<NodeId> = disks.keys().copied().collect();
-        record.description = self.selector.describe(what, &nodes);
-        record.targets.clone_from(&nodes);
         record.parameters = json!({ "selector": self.selector, "symptom": format!("{symptom:?}") });
         let mut active = InTrouble { nodes, disks: BTreeMap::new(), stuck: BTreeMap::new() };
         for (node, disk) in disks {
@@ -140,7 +136,7 @@ impl Fault for OnDisks {
         } else {
             Seen::Unclear { reason: problems.join("; "), evidence }
         };
-        (Some(Box::new(active)), seen)
+        Ok(Installed::new(active, seen))
     }
 }
 

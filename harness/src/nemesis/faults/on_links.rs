@@ -15,7 +15,7 @@ use super::link_selector::LinkSelector;
 use crate::nemesis::fault::{ActiveFault, Fault, Situation};
 use crate::nemesis::network::NetworkClaim;
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{Carried, Link, LinkConditions, Measured, PlatformError, Train};
 use crate::plural::counted;
@@ -70,7 +70,7 @@ impl<F: LinkFault> Fault for OnLinks<F> {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let conditions = self.fault.draw(rng);
         let selection = self.selector.select(surroundings, rng);
         let words = self.fault.words(&conditions);
@@ -84,13 +84,11 @@ impl<F: LinkFault> Fault for OnLinks<F> {
         let before = Counts::now(&claim, surroundings.nodes);
         let shaped = selection.links.iter().map(|&link| (link, conditions)).collect();
         let seed = rng.next_u64();
-        if let Err(error) = claim.shape(&shaped, seed) {
-            return (None, Seen::Skipped { reason: error.to_string() });
-        }
+        claim.shape(&shaped, seed)?;
         record.installed_time = Some(surroundings.now());
         let fault = Shaped { claim, links: shaped, before };
         let seen = fault.look(self.fault, &conditions, surroundings.nodes);
-        (Some(Box::new(fault)), seen)
+        Ok(Installed::new(fault, seen))
     }
 }
 

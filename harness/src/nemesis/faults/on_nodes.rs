@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::selector::Selector;
 use crate::nemesis::fault::{ActiveFault, Fault, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{PlatformError, ProcessState};
 
@@ -68,14 +68,8 @@ impl<A: NodeAction> Fault for OnNodes<A> {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
-        record.description = format!("{} {}", A::VERB, self.selector);
-        let chosen = match self.selector.select(surroundings, rng) {
-            Ok(chosen) => chosen,
-            Err(reason) => return (None, Seen::Skipped { reason }),
-        };
-        record.description = self.selector.describe(A::VERB, &chosen);
-        record.targets.clone_from(&chosen);
+    ) -> Result<Installed, Skipped> {
+        let chosen = self.selector.choose(A::VERB, surroundings, rng, record)?;
         let majority = surroundings.nodes.len() / 2 + 1;
         let left = surroundings.nodes.len() - surroundings.held.len() - chosen.len();
         record.parameters = json!({
@@ -112,7 +106,7 @@ impl<A: NodeAction> Fault for OnNodes<A> {
         }
         let evidence: Value = json!(states);
         if before.is_empty() {
-            return (None, Seen::Skipped { reason: problems.join("; ") });
+            return Err(Skipped::new(problems.join("; ")));
         }
         record.installed_time = Some(surroundings.now());
         let seen = if problems.is_empty() {
@@ -124,7 +118,7 @@ impl<A: NodeAction> Fault for OnNodes<A> {
             Seen::Unclear { reason: problems.join("; "), evidence }
         };
         let nodes = before.keys().copied().collect();
-        (Some(Box::new(ActiveOnNodes { action: self.action, before, nodes })), seen)
+        Ok(Installed::new(ActiveOnNodes { action: self.action, before, nodes }, seen))
     }
 }
 

@@ -19,10 +19,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::cut::{all_links, install_cut, link_names, links_of};
-use crate::nemesis::fault::{ActiveFault, Fault, FaultKind, Situation};
+use crate::nemesis::fault::{Fault, FaultKind, Situation};
 use crate::nemesis::network::NetworkClaim;
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{Link, PlatformError};
 
@@ -139,24 +139,18 @@ impl Fault for Partial {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let shape = self.0;
         record.description = format!("partial: {shape}");
         let Some(leader) = surroundings.control.leader() else {
-            return (
-                None,
-                Seen::Skipped { reason: "no leader among the nodes is known".to_owned() },
-            );
+            return Err(Skipped::new("no leader among the nodes is known"));
         };
         let drawn = draw(shape, leader, surroundings.nodes, rng);
         record.description = format!("partial: {shape}: {}", drawn.words);
         record.parameters = json!({ "shape": shape, "links": link_names(&drawn.links) });
         record.targets = drawn.targets;
         // Kept until the rest is cut too, or the hub would catch up in between.
-        let _behind = match fall_behind(&drawn.first, surroundings) {
-            Ok(behind) => behind,
-            Err(error) => return (None, Seen::Skipped { reason: error.to_string() }),
-        };
+        let _behind = fall_behind(&drawn.first, surroundings)?;
         install_cut(drawn.links, surroundings, record)
     }
 }

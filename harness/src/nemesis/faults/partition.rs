@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::cut::{install_cut, link_names};
-use super::grudge::{Direction, PartitionShape, grudge};
-use crate::nemesis::fault::{ActiveFault, Fault, FaultKind, Situation};
+use super::cut::{choose_grudge, install_cut, link_names};
+use super::grudge::{Direction, PartitionShape};
+use crate::nemesis::fault::{Fault, FaultKind, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Skipped, Surroundings};
 
 /// Packets dropped between nodes.
 pub const PARTITION: FaultKind = FaultKind {
@@ -75,19 +75,9 @@ impl Fault for Partition {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let Partition { shape, direction } = *self;
-        let leader = match shape {
-            PartitionShape::Leader => surroundings.control.leader(),
-            _ => None,
-        };
-        record.description = format!("partition: {shape}");
-        let grudge = match grudge(shape, direction, surroundings.nodes, leader, rng) {
-            Ok(grudge) => grudge,
-            Err(error) => return (None, Seen::Skipped { reason: error.to_string() }),
-        };
-        record.description = format!("partition: {}", grudge.description);
-        record.targets.clone_from(&grudge.targets);
+        let grudge = choose_grudge("partition", shape, direction, surroundings, rng, record)?;
         record.parameters = json!({
             "shape": shape,
             "direction": direction,

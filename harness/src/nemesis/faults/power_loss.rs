@@ -12,7 +12,7 @@ use super::selector::Selector;
 use crate::disk::Unsynced;
 use crate::nemesis::fault::{ActiveFault, Arrangement, Fault, FaultKind, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{PlatformError, ProcessState};
 
@@ -66,16 +66,10 @@ impl Fault for PowerLossOf {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let what = if self.is_torn { "power loss, torn, of" } else { "power loss of" };
-        record.description = format!("{what} {}", self.selector);
-        let disks = match choose(self.selector, surroundings, rng) {
-            Ok(disks) => disks,
-            Err(reason) => return (None, Seen::Skipped { reason }),
-        };
+        let disks = choose(self.selector, what, surroundings, rng, record)?;
         let chosen: Vec<NodeId> = disks.keys().copied().collect();
-        record.description = self.selector.describe(what, &chosen);
-        record.targets.clone_from(&chosen);
         record.parameters = json!({ "selector": self.selector, "torn": self.is_torn });
         let process = surroundings.platform.process();
         let before: BTreeMap<NodeId, ProcessState> =
@@ -124,7 +118,7 @@ impl Fault for PowerLossOf {
         } else {
             Seen::Unclear { reason: active.problems(), evidence }
         };
-        (Some(Box::new(active)), seen)
+        Ok(Installed::new(active, seen))
     }
 }
 

@@ -25,9 +25,13 @@ impl Roster {
         groups.collect::<Result<_, _>>().map(Roster).map_err(|error| error.to_string())
     }
 
-    /// Does every member of every group vote, so that nobody comes or goes?
-    pub(super) fn is_settled(&self) -> bool {
-        self.0.iter().all(|members| members.values().all(|role| role.votes()))
+    /// The members, if nobody comes or goes.
+    pub(super) fn settled(operator: &dyn Operator) -> Result<Roster, String> {
+        let roster = Roster::read(operator)?;
+        match roster.0.iter().all(|members| members.values().all(|role| role.votes())) {
+            true => Ok(roster),
+            false => Err("not every member votes: a change of members is under way".to_owned()),
+        }
     }
 
     /// The groups that a node is a member of.
@@ -131,11 +135,15 @@ enum Next {
     Ask(MemberChange),
 }
 
-/// Why the members cannot be changed in these surroundings, if they cannot.
-pub(super) fn obstacle(surroundings: &Surroundings<'_>) -> Option<String> {
-    if surroundings.control.operator().is_none() {
-        return Some("the system has no commands for operators".to_owned());
-    }
+/// Who changes the members.
+///
+/// # Errors
+/// Why they cannot be changed in these surroundings.
+pub(super) fn operator_of_members<'a>(
+    surroundings: &Surroundings<'a>,
+) -> Result<&'a dyn Operator, String> {
+    let operator = surroundings.control.operator();
+    let operator = operator.ok_or_else(|| "the system has no commands for operators".to_owned())?;
     let nodes = surroundings.nodes;
     let shared = nodes.iter().all(|&node| {
         let seen: BTreeSet<_> = nodes
@@ -145,11 +153,12 @@ pub(super) fn obstacle(surroundings: &Surroundings<'_>) -> Option<String> {
             .collect();
         seen.len() <= 1
     });
-    (!shared).then(|| {
-        format!(
+    match shared {
+        true => Ok(operator),
+        false => Err(format!(
             "on platform {} each node knows the others by addresses of its own, and a change of members \
              would give all of them those of one node",
             surroundings.platform.name()
-        )
-    })
+        )),
+    }
 }

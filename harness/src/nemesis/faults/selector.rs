@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use crate::nemesis::fault::Situation;
+use crate::nemesis::record::FaultRecord;
 use crate::nemesis::surroundings::Surroundings;
 use crate::node_id::NodeId;
 
@@ -71,6 +72,24 @@ impl Selector {
         free.truncate(count);
         free.sort_unstable();
         Ok(free)
+    }
+
+    /// Selects nodes and writes into the record what is to be done to which.
+    ///
+    /// # Errors
+    /// Why there are none; the record says what was to be done all the same.
+    pub(super) fn choose(
+        self,
+        what: &str,
+        surroundings: &Surroundings<'_>,
+        rng: &mut ChaCha8Rng,
+        record: &mut FaultRecord,
+    ) -> Result<Vec<NodeId>, String> {
+        record.description = format!("{what} {self}");
+        let chosen = self.select(surroundings, rng)?;
+        record.description = self.describe(what, &chosen);
+        record.targets.clone_from(&chosen);
+        Ok(chosen)
     }
 
     /// `kill n3`, or `kill a minority: n1, n4`.

@@ -13,7 +13,7 @@ use super::selector::Selector;
 use crate::cpu;
 use crate::nemesis::fault::{ActiveFault, Fault, FaultKind};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{Platform, ProcessState};
 
@@ -66,14 +66,8 @@ impl Fault for Slow {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
-        record.description = format!("slow {}", self.selector);
-        let nodes = match self.selector.select(surroundings, rng) {
-            Ok(nodes) => nodes,
-            Err(reason) => return (None, Seen::Skipped { reason }),
-        };
-        record.description = self.selector.describe("slow", &nodes);
-        record.targets.clone_from(&nodes);
+    ) -> Result<Installed, Skipped> {
+        let nodes = self.selector.choose("slow", surroundings, rng, record)?;
         record.parameters = json!({
             "selector": self.selector,
             "stopped_ms": self.stopped_ms,
@@ -103,7 +97,7 @@ impl Fault for Slow {
                 (None, Seen::Unclear { reason, evidence: json!({}) })
             }
         };
-        (Some(Box::new(ActiveSlow { nodes, background })), seen)
+        Ok(Installed::new(ActiveSlow { nodes, background }, seen))
     }
 }
 

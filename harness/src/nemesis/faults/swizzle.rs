@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::cut::links_of;
 use super::moving_cut::{Step, install_moving_cut};
-use crate::nemesis::fault::{ActiveFault, Fault, FaultKind, Situation};
+use crate::nemesis::fault::{Fault, FaultKind, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::Link;
 
@@ -72,7 +72,7 @@ impl Fault for Swizzle {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
+    ) -> Result<Installed, Skipped> {
         let nodes = surroundings.nodes;
         let minority = ((nodes.len().max(1) - 1) / 2).max(1);
         let count = match self.0 {

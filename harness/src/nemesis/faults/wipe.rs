@@ -7,11 +7,11 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use super::roster::{Changes, Roster, obstacle};
+use super::roster::{Changes, Roster, operator_of_members};
 use super::selector::Selector;
 use crate::nemesis::fault::{ActiveFault, Fault, FaultKind};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Seen, Surroundings};
+use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{PlatformError, ProcessState};
 
@@ -63,18 +63,9 @@ impl Fault for Wipe {
         surroundings: &Surroundings<'_>,
         rng: &mut ChaCha8Rng,
         record: &mut FaultRecord,
-    ) -> (Option<Box<dyn ActiveFault>>, Seen) {
-        record.description = format!("wipe {}", self.selector);
-        let skipped = |reason| (None, Seen::Skipped { reason });
-        if let Some(reason) = obstacle(surroundings) {
-            return skipped(reason);
-        }
-        let nodes = match self.selector.select(surroundings, rng) {
-            Ok(nodes) => nodes,
-            Err(reason) => return skipped(reason),
-        };
-        record.description = self.selector.describe("wipe", &nodes);
-        record.targets.clone_from(&nodes);
+    ) -> Result<Installed, Skipped> {
+        let nodes = self.selector.choose("wipe", surroundings, rng, record)?;
+        let operator = operator_of_members(surroundings)?;
         let left = surroundings.nodes.len().saturating_sub(surroundings.held.len() + nodes.len());
         record.parameters = json!({
             "selector": self.selector,
@@ -82,12 +73,10 @@ impl Fault for Wipe {
             "nodes_left": left,
         });
         if left < surroundings.nodes.len() / 2 + 1 {
-            return skipped(format!("only {left} nodes would keep their data, and be whole"));
+            let reason = format!("only {left} nodes would keep their data, and be whole");
+            return Err(Skipped::new(reason));
         }
-        let before = match settled(surroundings) {
-            Ok(before) => before,
-            Err(reason) => return skipped(reason),
-        };
+        let before = Roster::settled(operator)?;
         let mut lost = BTreeMap::new();
         let mut problems = Vec::new();
         for &node in &nodes {
@@ -114,7 +103,7 @@ impl Fault for Wipe {
             }
             false => Seen::Unclear { reason: problems.join("; "), evidence },
         };
-        (Some(Box::new(Wiped { waiting: nodes.clone(), nodes, before })), seen)
+        Ok(Installed::new(Wiped { waiting: nodes.clone(), nodes, before }, seen))
     }
 }
 
@@ -122,17 +111,6 @@ impl Fault for Wipe {
 pub(super) fn empty(surroundings: &Surroundings<'_>, node: NodeId) -> Result<u64, PlatformError> {
     surroundings.platform.process().kill(node)?;
     surroundings.control.wipe(node)
-}
-
-/// The members, if nobody comes or goes.
-pub(super) fn settled(surroundings: &Surroundings<'_>) -> Result<Roster, String> {
-    let operator = surroundings.control.operator();
-    let operator = operator.ok_or_else(|| "the system has no commands for operators".to_owned())?;
-    let roster = Roster::read(operator)?;
-    match roster.is_settled() {
-        true => Ok(roster),
-        false => Err("not every member votes: a change of members is under way".to_owned()),
-    }
 }
 
 /// Nodes without their data.

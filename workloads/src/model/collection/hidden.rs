@@ -16,17 +16,7 @@ use super::discipline::Discipline;
 use super::empties;
 use super::unambiguous::{Reading, Unambiguous, read};
 use crate::model::Entry;
-
-/// What is known without search. Operations are positions in the entries.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
-    /// This order explains them.
-    Order(Vec<u32>),
-    /// No order explains these.
-    Contradiction(Vec<u32>),
-    /// The search must decide.
-    Unclear,
-}
+use crate::model::judgement::Judgement;
 
 /// Decides entries that are sorted by invocation.
 pub(super) fn judge<D: Discipline>(entries: &[Entry<CollectionOp>]) -> Judgement {

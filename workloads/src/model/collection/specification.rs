@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use rustc_hash::FxHashMap;
 
 use super::discipline::Discipline;
-use super::hidden::{Judgement, judge};
+use super::hidden::judge;
 use super::{CollectionOp, explain, operation};
 use crate::history::{Operation, Value};
 use crate::model::entry::entries;
@@ -151,13 +151,7 @@ impl<D: Discipline> Model for Collection<D> {
     }
 
     fn decide(&self, entries: &[Entry<CollectionOp>]) -> Option<Decision> {
-        match judge::<D>(entries) {
-            Judgement::Order(order) => Some(Decision::Order(
-                order.into_iter().map(|position| entries[position as usize].id).collect(),
-            )),
-            Judgement::Contradiction(_) => Some(Decision::Impossible),
-            Judgement::Unclear => None,
-        }
+        judge::<D>(entries).decision(entries)
     }
 
     fn conflict(&self, entries: &[Entry<CollectionOp>]) -> Option<Vec<usize>> {
@@ -166,12 +160,10 @@ impl<D: Discipline> Model for Collection<D> {
             entry.id = position;
         }
         let numbered = self.simplify(numbered);
-        match judge::<D>(&numbered) {
-            Judgement::Contradiction(core) => {
-                Some(core.into_iter().map(|position| numbered[position as usize].id).collect())
-            }
-            Judgement::Order(_) | Judgement::Unclear => None,
-        }
+        let core = judge::<D>(&numbered).conflict()?;
+        let mut core: Vec<usize> = core.into_iter().map(|position| numbered[position].id).collect();
+        core.sort_unstable();
+        Some(core)
     }
 
     /// An order stays legal if all operations on some values are taken out. So all operations on a

@@ -15,18 +15,9 @@ use rustc_hash::FxHashMap;
 
 use super::LogOp;
 use crate::model::Entry;
+use crate::model::judgement::Judgement;
 
 const NONE: u32 = u32::MAX;
-
-/// What is known without search. Operations are positions in the entries.
-pub(super) enum Judgement {
-    /// This order explains them.
-    Order(Vec<u32>),
-    /// No order explains these.
-    Contradiction(Vec<u32>),
-    /// The search must decide.
-    Unclear,
-}
 
 /// What is known of an offset.
 #[derive(Clone, Copy)]

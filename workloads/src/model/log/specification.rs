@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::decide::{Judgement, judge};
+use super::decide::judge;
 use super::{LogOp, operation};
 use crate::history::Operation;
 use crate::model::entry::entries;
@@ -100,21 +100,11 @@ impl Model for Log {
     }
 
     fn decide(&self, entries: &[Entry<LogOp>]) -> Option<Decision> {
-        match judge(entries) {
-            Judgement::Order(order) => Some(Decision::Order(
-                order.into_iter().map(|position| entries[position as usize].id).collect(),
-            )),
-            Judgement::Contradiction(_) => Some(Decision::Impossible),
-            Judgement::Unclear => None,
-        }
+        judge(entries).decision(entries)
     }
 
     fn conflict(&self, entries: &[Entry<LogOp>]) -> Option<Vec<usize>> {
-        let Judgement::Contradiction(core) = judge(entries) else { return None };
-        let mut core: Vec<usize> = core.into_iter().map(|position| position as usize).collect();
-        core.sort_unstable();
-        core.dedup();
-        Some(core)
+        judge(entries).conflict()
     }
 
     /// Of an append, it only counts that the log was not longer than its offset before, and was longer

@@ -17,8 +17,8 @@
 //! An `A` that crashed and whose element nobody saw is left out.
 
 use super::SetOp;
-use super::specification::Judgement;
 use crate::model::Entry;
+use crate::model::judgement::Judgement;
 use crate::model::lookup::Lookup;
 
 /// Moments are twice those of the entries, so that there is an odd moment in each gap.

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{SetOp, explain, member, operation, whole};
 use crate::history::Operation;
 use crate::model::entry::entries;
+use crate::model::judgement::Judgement;
 use crate::model::scatter::scatter;
 use crate::model::{
     Decision, Encoded, Entry, Initial, Model, Numbers, ObjectModel, Telling, UnsuitableOperation,
@@ -120,21 +121,11 @@ impl Model for Set {
     }
 
     fn decide(&self, entries: &[Entry<SetOp>]) -> Option<Decision> {
-        match judge(entries) {
-            Judgement::Order(order) => Some(Decision::Order(
-                order.into_iter().map(|position| entries[position as usize].id).collect(),
-            )),
-            Judgement::Contradiction(_) => Some(Decision::Impossible),
-            Judgement::Unclear => None,
-        }
+        judge(entries).decision(entries)
     }
 
     fn conflict(&self, entries: &[Entry<SetOp>]) -> Option<Vec<usize>> {
-        let Judgement::Contradiction(core) = judge(entries) else { return None };
-        let mut core: Vec<usize> = core.into_iter().map(|position| position as usize).collect();
-        core.sort_unstable();
-        core.dedup();
-        Some(core)
+        judge(entries).conflict()
     }
 
     /// A read says of each element whether it was there; those that nothing in the conflict adds or
@@ -322,17 +313,6 @@ impl Set {
             more => format!("{} and {more} more", shown.join(", ")),
         }
     }
-}
-
-/// What is known without search. Operations are positions in the entries.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
-    /// This order explains them.
-    Order(Vec<u32>),
-    /// No order explains these.
-    Contradiction(Vec<u32>),
-    /// The search must decide.
-    Unclear,
 }
 
 /// Decides entries that are sorted by invocation.

@@ -14,8 +14,8 @@
 use rustc_hash::FxHashMap;
 
 use super::SetOp;
-use super::specification::Judgement;
 use crate::model::Entry;
+use crate::model::judgement::Judgement;
 
 const NONE: u32 = u32::MAX;
 
