@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use super::grudge::{Direction, Grudge, GrudgeError, PartitionShape, grudge};
 use crate::nemesis::fault::ActiveFault;
 use crate::nemesis::network::NetworkClaim;
 use crate::nemesis::record::FaultRecord;

@@ -22,7 +22,7 @@ use super::cut::{all_links, install_cut, link_names, links_of};
 use crate::nemesis::fault::{Fault, FaultKind, Situation};
 use crate::nemesis::network::NetworkClaim;
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
+use crate::nemesis::surroundings::{Installed, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::{Link, PlatformError};
 

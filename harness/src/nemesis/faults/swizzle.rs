@@ -13,7 +13,7 @@ use super::cut::links_of;
 use super::moving_cut::{Step, install_moving_cut};
 use crate::nemesis::fault::{Fault, FaultKind, Situation};
 use crate::nemesis::record::FaultRecord;
-use crate::nemesis::surroundings::{Installed, Seen, Skipped, Surroundings};
+use crate::nemesis::surroundings::{Installed, Skipped, Surroundings};
 use crate::node_id::NodeId;
 use crate::platform::Link;
 
