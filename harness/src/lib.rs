@@ -40,7 +40,7 @@ pub mod options;
 pub mod output;
 pub mod pausable;
 pub mod platform;
-pub mod plural;
+pub use workloads::plural;
 pub mod progress;
 pub mod recorded_run;
 pub mod recorder;

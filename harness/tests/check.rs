@@ -75,9 +75,9 @@ fn an_invalid_history_is_explained_and_drawn() {
         expect![[r#"
         stale.jsonl: Invalid  linearizable: 1 of 1 key cannot be explained by any order; still, there is an order that keeps that of each process (sequential consistency)
           3 operations on key x that no order explains:
-          1. A wrote 1 and was acknowledged at 0.000 s.
-          2. B wrote 2 and was acknowledged at 0.000 s; it began after A was done, so 1 came before 2.
-          3. C began at 0.000 s, after B was done, and still read 1, the value before 2.
+          1. A wrote 1 and was acknowledged at event 1.
+          2. B wrote 2 and was acknowledged at event 3; it began after A was done, so 1 came before 2.
+          3. C began at event 4, after B was done, and still read 1, the value before 2.
           4. Nothing wrote 1 again in between, and nobody ever saw 2: the acknowledged write by B was lost, or C's read was stale.
 
             A  write 1    p0 ├───────┤                                         (1) then 1

@@ -19,6 +19,7 @@ pub mod generator;
 pub mod history;
 pub mod model;
 pub mod moments;
+pub mod plural;
 pub mod registry;
 pub mod synthetic;
 pub mod workload;

@@ -7,6 +7,7 @@ use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use workloads::checker::{CheckOptions, Verdict, checker};
+use workloads::history::Operation;
 use workloads::synthetic::{SyntheticOptions, generate, synthetic};
 
 use super::grid::Case;
@@ -43,27 +44,38 @@ pub(super) enum CaseError {
     Judge(#[source] workloads::model::UnsuitableOperation),
 }
 
+impl Case {
+    /// The history; none if there is no place for the violation.
+    pub(super) fn history(&self) -> Result<Option<Vec<Operation>>, CaseError> {
+        let model = synthetic(&self.model).ok_or_else(|| self.unknown())?;
+        let violation = match &self.violation {
+            None => None,
+            Some(name) => Some(model.violation(name).ok_or_else(|| self.unknown())?),
+        };
+        let history = (self.seed..self.seed + SEEDS_MAX).find_map(|seed| {
+            let options = SyntheticOptions {
+                operations: self.operations,
+                concurrency: self.concurrency,
+                crash_rate: self.crash_rate,
+                keys: self.keys,
+                at: 0.5,
+                seed,
+            };
+            generate(model, violation, &options)
+        });
+        Ok(history.map(|(history, _)| history))
+    }
+
+    fn unknown(&self) -> CaseError {
+        CaseError::Unknown(format!("{} {}", self.model, self.property))
+    }
+}
+
 /// Generates the history and judges it.
 pub(super) fn measure(case: &Case, time: Duration, bytes: usize) -> Result<Measured, CaseError> {
-    let unknown = || CaseError::Unknown(format!("{} {}", case.model, case.property));
-    let model = synthetic(&case.model).ok_or_else(unknown)?;
+    let unknown = || case.unknown();
     let judge = checker(&case.model, Some(&case.property)).ok_or_else(unknown)?;
-    let violation = match &case.violation {
-        None => None,
-        Some(name) => Some(model.violation(name).ok_or_else(unknown)?),
-    };
-    let history = (case.seed..case.seed + SEEDS_MAX).find_map(|seed| {
-        let options = SyntheticOptions {
-            operations: case.operations,
-            concurrency: case.concurrency,
-            crash_rate: case.crash_rate,
-            keys: case.keys,
-            at: 0.5,
-            seed,
-        };
-        generate(model, violation, &options)
-    });
-    let Some((history, _)) = history else {
+    let Some(history) = case.history()? else {
         return Ok(Measured {
             verdict: None,
             summary: format!("no place for the violation with {SEEDS_MAX} seeds"),
@@ -96,7 +108,7 @@ fn cpu() -> Result<f64, nix::Error> {
 }
 
 /// A time of the kernel, in seconds.
-pub(super) fn seconds(time: TimeVal) -> f64 {
+fn seconds(time: TimeVal) -> f64 {
     time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 

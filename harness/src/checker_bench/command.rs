@@ -1,7 +1,7 @@
 //! Runs the cases, one after the other.
 
 use std::io::{self, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub fn run(args: &CheckerBenchArgs, seed: u64, json: bool) -> Result<i32, Checke
     let mut rows: Vec<Row> = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let measured = in_process(args, case)?;
-        let third_party = porcupine.as_ref().and_then(|it| it.measure(case, args.case_time_limit));
+        let third_party = porcupine.as_ref().and_then(|it| it.measure(case, args));
         let mut row = Row::new(case.clone(), measured, third_party);
         let last = cases[number + 1..].iter().all(|it| !same_series(it, case));
         if last {
@@ -85,7 +85,7 @@ pub fn run(args: &CheckerBenchArgs, seed: u64, json: bool) -> Result<i32, Checke
     }
     let path = porcupine.map(|it| it.path().display().to_string());
     if json {
-        let report = Report { format: 1, rows: &rows, missing: &missing, porcupine: path };
+        let report = Report { format: 2, rows: &rows, missing: &missing, porcupine: path };
         let text = serde_json::to_string_pretty(&report).map_err(CheckerBenchError::Json)?;
         output::result(&format!("{text}\n"));
     } else {
@@ -150,7 +150,7 @@ fn in_process(
         .map_err(CheckerBenchError::Process)?;
     let mut guard = Killed(child);
     let limit = args.case_time_limit + args.case_time_limit + GENERATION_MAX;
-    let Some(success) = wait(&mut guard.0, limit).map_err(CheckerBenchError::Process)? else {
+    let Some(status) = wait(&mut guard.0, limit).map_err(CheckerBenchError::Process)? else {
         return Ok(Err(format!("no answer within {} s", limit.as_secs())));
     };
     // What a child writes is a line, which fits into the pipe.
@@ -159,13 +159,13 @@ fn in_process(
         stdout.read_to_string(&mut text).map_err(CheckerBenchError::Process)?;
     }
     Ok(match serde_json::from_str(&text) {
-        Ok(measured) if success => Ok(measured),
+        Ok(measured) if status.success() => Ok(measured),
         _ => Err("the process ended without an answer".to_owned()),
     })
 }
 
 /// Kills the process if it still runs.
-struct Killed(Child);
+pub(super) struct Killed(pub(super) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -175,12 +175,12 @@ impl Drop for Killed {
     }
 }
 
-/// Whether the child ended well; none if it still runs when the time is over.
-pub(super) fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<bool>> {
+/// How the child ended; none if it still runs when the time is over.
+pub(super) fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status.success()));
+            return Ok(Some(status));
         }
         if Instant::now() >= deadline {
             return Ok(None);

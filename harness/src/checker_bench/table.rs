@@ -7,6 +7,7 @@ use workloads::checker::Verdict;
 
 use super::case::Measured;
 use super::grid::Case;
+use super::porcupine::Answer;
 use crate::plural::count;
 
 /// A case with what it took.
@@ -17,8 +18,8 @@ pub(super) struct Row {
     pub(super) measured: Option<Measured>,
     /// Why nothing was.
     pub(super) failure: Option<String>,
-    /// CPU seconds of porcupine on the same history.
-    pub(super) porcupine_seconds: Option<f64>,
+    /// What porcupine says of the same history.
+    pub(super) porcupine: Option<Answer>,
     /// On the last of cases that differ in size only: the exponent of the time's growth.
     pub(super) growth: Option<f64>,
 }
@@ -28,10 +29,10 @@ impl Row {
     pub(super) fn new(
         case: Case,
         measured: Result<Measured, String>,
-        porcupine_seconds: Option<f64>,
+        porcupine: Option<Answer>,
     ) -> Row {
         let failure = measured.as_ref().err().cloned();
-        Row { case, measured: measured.ok(), failure, porcupine_seconds, growth: None }
+        Row { case, measured: measured.ok(), failure, porcupine, growth: None }
     }
 
     /// The verdict that the construction makes certain.
@@ -114,8 +115,16 @@ fn write_measured(text: &mut String, row: &Row, measured: &Measured) -> std::fmt
         measured.peak_bytes >> 20,
         row.growth.map_or("-".to_owned(), |it| format!("{it:.2}")),
     )?;
-    if let Some(seconds) = row.porcupine_seconds {
-        write!(text, "  porcupine {:.1} times as long", seconds / measured.cpu_seconds.max(1e-6))?;
+    match row.porcupine {
+        None => {}
+        Some(Answer::GaveUp) => write!(text, "  porcupine gave up")?,
+        Some(Answer::Judged { verdict, .. }) if Some(verdict) != measured.verdict => {
+            write!(text, "  porcupine says the opposite")?;
+        }
+        Some(Answer::Judged { cpu_seconds, .. }) => {
+            let ratio = cpu_seconds / measured.cpu_seconds.max(1e-6);
+            write!(text, "  porcupine {ratio:.1} times as long")?;
+        }
     }
     if row.is_wrong() {
         write!(text, "  WRONG: {}", measured.summary)?;
@@ -153,9 +162,7 @@ pub(super) fn table(rows: &[Row], missing: &[String], porcupine: Option<&str>) -
             writeln!(
                 text,
                 "porcupine: no program of this name on the PATH, nothing to compare\n\
-                 hint: it is a Go library (github.com/anishathalye/porcupine); build a driver that \
-                 is called as `porcupine MODEL FILE`, reads JSON lines, and exits with 0 if they are \
-                 linearizable and with 1 if not"
+                 hint: workloads/PERFORMANCE.md says how to build it"
             )
         }
     };
@@ -186,6 +193,15 @@ mod tests {
             peak_bytes: 5 << 20,
         };
         Row::new(case, Ok(measured), None)
+    }
+
+    #[test]
+    fn a_line_ends_with_what_porcupine_says() {
+        let with = |answer| line(&Row { porcupine: Some(answer), ..row(None, Verdict::Valid) });
+        let judged = |verdict| Answer::Judged { verdict, cpu_seconds: 5.0 };
+        assert!(with(judged(Verdict::Valid)).ends_with("porcupine 20.0 times as long"));
+        assert!(with(judged(Verdict::Invalid)).ends_with("porcupine says the opposite"));
+        assert!(with(Answer::GaveUp).ends_with("porcupine gave up"));
     }
 
     #[test]

@@ -77,6 +77,7 @@ fn summary(run: &RunInfo, facts: &RunFacts, results: &Results) -> String {
         sentences.push(format!("The harness itself failed: {failure}"));
     }
     sentences.push(found(results));
+    sentences.extend(circumstances(results));
     sentences.push(setting(run, facts, results));
     match results.recovery.outcome {
         RecoveryOutcome::Recovered | RecoveryOutcome::NotRecovered => {
@@ -113,6 +114,39 @@ fn found(results: &Results) -> String {
     }
 }
 
+/// More faults than this are only counted in a sentence.
+const FAULTS_TOLD: usize = 2;
+
+/// Which faults were in force around what broke first, of what is explained.
+fn circumstances(results: &Results) -> Option<String> {
+    let counterexamples = results.checks.iter().flat_map(|check| &check.counterexamples);
+    let anomalies = results.checks.iter().flat_map(|check| &check.anomalies);
+    let operations = counterexamples
+        .map(|it| &it.operations)
+        .chain(anomalies.map(|it| &it.operations))
+        .filter(|operations| !operations.is_empty())
+        .min_by_key(|operations| operations.iter().map(|it| it.invoke_time).max())?;
+    let from = operations.iter().map(|it| it.invoke_time).min()?;
+    let to = operations.iter().map(|it| it.complete_time.unwrap_or(it.invoke_time)).max()?;
+    let faults: Vec<&str> = results
+        .fault_windows
+        .iter()
+        .filter(|window| window.start <= to && window.end >= from)
+        .map(|window| window.description.as_str())
+        .collect();
+    let moments = format!("from {} to {}", words::moment(from), words::moment(to));
+    Some(match faults.as_slice() {
+        [] => format!("What broke first, {moments}, did so with no fault in force"),
+        faults if faults.len() <= FAULTS_TOLD => {
+            format!("Around what broke first, {moments}, this was in force: {}", faults.join("; "))
+        }
+        faults => format!(
+            "Around what broke first, {moments}, {} were in force",
+            words::counted(faults.len() as u64, "fault")
+        ),
+    })
+}
+
 fn setting(run: &RunInfo, facts: &RunFacts, results: &Results) -> String {
     let invoked: u64 = results.operations.iter().map(|counts| counts.invoked).sum();
     let ok: u64 = results.operations.iter().map(|counts| counts.ok).sum();
@@ -131,8 +165,12 @@ fn setting(run: &RunInfo, facts: &RunFacts, results: &Results) -> String {
         None if facts.interrupted => "; the run was stopped early".to_owned(),
         None => String::new(),
     };
+    let with = match run.unusual_settings().as_slice() {
+        [] => String::new(),
+        settings => format!(" with `{}`", settings.join(" ")),
+    };
     format!(
-        "{} nodes ran {} ({} ok) in {} {under}{stopped}",
+        "{} nodes{with} ran {} ({} ok) in {} {under}{stopped}",
         run.nodes,
         words::counted(invoked, "operation"),
         words::share(ok, invoked),
@@ -188,8 +226,8 @@ mod tests {
         assert_eq!(
             results.summary,
             "Everything checked holds: the register is linearizable. 5 nodes ran 100 operations \
-             (96.0 % ok) in 10 s with 1 partition fault. Every node answered reads and writes \
-             300 ms after the last heal (limit 10 s)."
+             (96.0 % ok) in 10 s with 1 partition fault. At the end, with everything healed, every node \
+             answered reads and writes within 300 ms (limit 10 s)."
         );
         let counts =
             FunctionCounts { f: "read".to_owned(), invoked: 100, ok: 96, fail: 0, info: 4 };

@@ -10,6 +10,7 @@ use crate::report::numbers::{
     Series,
 };
 use crate::role_watch::RoleSample;
+use crate::system::is_without;
 
 /// Version of `run.json`, `results.json` and `schedule.jsonl`.
 pub const FORMAT: u32 = 1;
@@ -50,6 +51,29 @@ pub struct RunInfo {
     pub version: String,
     /// Host facts: cores, kernel, fsync latency.
     pub host: Value,
+}
+
+/// Options that decide what a run can show, and what they usually are.
+const DECISIVE: [(&str, &str); 6] = [
+    ("read_mode", "linearizable"),
+    ("fsync", "always"),
+    ("storage", "rocksdb"),
+    ("settings", ""),
+    ("judge_as", ""),
+    ("property", ""),
+];
+
+impl RunInfo {
+    /// Those of the options that are not as usual and decide what the run can show, as they are written
+    /// on the command line.
+    pub(crate) fn unusual_settings(&self) -> Vec<String> {
+        let unusual = DECISIVE.iter().filter_map(|&(name, usual)| {
+            let value = self.options.get(name)?.as_str()?;
+            let says_something = value != usual && !is_without(&self.system, name);
+            says_something.then(|| format!("--{} {value}", name.replace('_', "-")))
+        });
+        unusual.collect()
+    }
 }
 
 /// What the runner saw besides the history and the faults.

@@ -108,7 +108,7 @@ pub(crate) fn exercised_under_fault(
         .collect();
     let (ran, succeeded) = met(&windows, operations);
     let summary = format!(
-        "{} ran while a fault was in force, {} of them succeeded in that time ({} in force for {})",
+        "{} ran while a fault was in force, {} of them succeeded before it was healed ({} in force for {})",
         words::counted(ran, "operation"),
         words::count(succeeded),
         words::counted(windows.len() as u64, "fault"),
@@ -220,20 +220,22 @@ pub(crate) fn recovery(facts: &RunFacts) -> Recovery {
         (Some(_), Some(time)) if time <= facts.recovery_limit => (
             RecoveryOutcome::Recovered,
             format!(
-                "every node answered reads and writes {} after the last heal (limit {limit})",
+                "at the end, with everything healed, every node answered reads and writes within {} (limit {limit})",
                 words::duration(time)
             ),
         ),
         (Some(_), Some(time)) => (
             RecoveryOutcome::NotRecovered,
             format!(
-                "every node answered again only {} after the last heal (limit {limit})",
+                "at the end, with everything healed, every node answered only after {} (limit {limit})",
                 words::duration(time)
             ),
         ),
         (Some(_), None) => (
             RecoveryOutcome::NotRecovered,
-            format!("not every node answered reads and writes within {limit} of the last heal"),
+            format!(
+                "at the end, with everything healed, not every node answered reads and writes within {limit}"
+            ),
         ),
     };
     Recovery { outcome, time: facts.recovery, limit: facts.recovery_limit, summary }

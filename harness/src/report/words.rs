@@ -1,29 +1,9 @@
 //! Numbers in words: durations, counts, shares. Every renderer uses these, so that all agree.
 
 use workloads::moments;
+pub(crate) use workloads::moments::duration;
 
 pub(crate) use crate::plural::{count, counted};
-
-/// Nanoseconds with three significant digits: `850 ns`, `1.24 ms`, `12.3 s`, `2 min 05 s`.
-pub(crate) fn duration(ns: u64) -> String {
-    const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
-    if ns >= 120_000_000_000 {
-        let seconds = (ns + 500_000_000) / 1_000_000_000;
-        return format!("{} min {:02} s", seconds / 60, seconds % 60);
-    }
-    let (unit, scale) =
-        UNITS.into_iter().rev().find(|(_, scale)| ns as f64 >= *scale).unwrap_or(("ns", 1.0));
-    let number = ns as f64 / scale;
-    let digits = match number {
-        n if unit == "ns" || n >= 99.95 => 0,
-        n if n >= 9.995 => 1,
-        _ => 2,
-    };
-    let text = format!("{number:.digits$}");
-    let text =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text} {unit}")
-}
 
 /// A point in time of the run: seconds with milliseconds, such as `12.034 s`.
 pub(crate) fn moment(ns: u64) -> String {
@@ -78,32 +58,6 @@ pub(crate) fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_three_digits_and_a_unit() {
-        for (ns, text) in [
-            (0, "0 ns"),
-            (850, "850 ns"),
-            (1_240_000, "1.24 ms"),
-            (2_000_000, "2 ms"),
-            (100_000_000, "100 ms"),
-            (12_340_000_000, "12.3 s"),
-            (60_000_000_000, "60 s"),
-            (125_000_000_000, "2 min 05 s"),
-        ] {
-            assert_eq!(duration(ns), text);
-        }
-    }
-
-    #[test]
-    fn counts_are_grouped_and_pluralised() {
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(counted(1, "fault"), "1 fault");
-        assert_eq!(counted(1200, "operation"), "1,200 operations");
-        assert_eq!(counted(2, "history"), "2 histories");
-        assert_eq!(counted(2, "process"), "2 processes");
-        assert_eq!(counted(0, "key"), "0 keys");
-    }
 
     #[test]
     fn a_sentence_begins_in_upper_case_but_names_do_not_change() {

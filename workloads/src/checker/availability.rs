@@ -2,10 +2,11 @@
 //!
 //! These are measurements; no history is invalid for them.
 
-use super::findings::{duration, measured};
+use super::findings::measured;
 use crate::checker::{Budget, Check, CheckOptions, Verdict};
 use crate::history::{Float, Operation, Outcome, Value};
 use crate::model::UnsuitableOperation;
+use crate::moments::duration;
 
 /// Windows of the check in the table.
 const WINDOW: u64 = 1_000_000_000;

@@ -5,11 +5,12 @@
 //! may still contradict each other.
 
 use super::bounds::Bounds;
-use super::findings::{Findings, Spending, brief, counted, measured};
+use super::findings::{Findings, Spending, brief, measured};
 use super::order::{Moment, by_key, moments};
 use crate::checker::{Budget, Check, CheckOptions};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::{Initial, UnsuitableOperation};
+use crate::plural::counted;
 
 /// What an operation does to a counter.
 #[derive(Clone, Copy)]

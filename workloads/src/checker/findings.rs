@@ -177,17 +177,6 @@ pub(super) fn some_of<'v>(
     words.join(", ")
 }
 
-/// A count with its noun: `1 read`, `12 reads`, `3 transfers`.
-pub(super) fn counted(count: impl Into<u64>, singular: &str) -> String {
-    match count.into() {
-        1 => format!("1 {singular}"),
-        count => match singular.strip_suffix('y') {
-            Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{count} {stem}ies"),
-            _ => format!("{count} {singular}s"),
-        },
-    }
-}
-
 /// One number of a verdict.
 pub(super) fn measured(name: &str, value: impl Into<Value>) -> Measurement {
     Measurement { name: name.to_owned(), value: value.into() }
@@ -197,15 +186,6 @@ pub(super) fn measured(name: &str, value: impl Into<Value>) -> Measurement {
 pub(super) fn seconds(nanoseconds: u64) -> String {
     let text = format!("{:.9}", nanoseconds as f64 / 1e9);
     format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// A duration in words, such as `1.5 ms`.
-pub(super) fn duration(nanoseconds: u64) -> String {
-    match nanoseconds {
-        0..1_000_000 => format!("{} µs", nanoseconds as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} ms", nanoseconds as f64 / 1e6),
-        _ => format!("{:.2} s", nanoseconds as f64 / 1e9),
-    }
 }
 
 /// Asks the budget now and then.

@@ -16,11 +16,13 @@
 
 use rustc_hash::FxHashMap;
 
-use super::findings::{Findings, Spending, brief, counted, duration, measured};
+use super::findings::{Findings, Spending, brief, measured};
 use super::order::{Moment, by_key, moments};
 use crate::checker::{Budget, Check, CheckOptions};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::UnsuitableOperation;
+use crate::moments::{self, duration};
+use crate::plural::counted;
 
 /// What an operation does to a lock.
 #[derive(Clone, Copy)]
@@ -200,7 +202,9 @@ impl Lock<'_, '_> {
         self.findings.add("two-holders", self.key, &involved, || {
             let held = first.complete_index.unwrap_or(first.invoke_index);
             let end = match (release, holder.until) {
-                (_, Some(until)) => format!("and its lease lasted until {}", duration(until)),
+                (_, Some(until)) => {
+                    format!("and its lease lasted until {}", moments::text(until, 3))
+                }
                 (Some(_), None) => "and did not ask to release it before C".to_owned(),
                 (None, None) => "and never asked to release it".to_owned(),
             };
@@ -341,7 +345,7 @@ mod tests {
               B: acquire -> nothing
               C: release -> nothing
               A got the lock (event 1) and did not ask to release it before C.
-              B got it too, 2.0 ms after A, while A surely held it.
+              B got it too, 2 ms after A, while A surely held it.
         "#]]
         .assert_eq(&words(&check));
     }

@@ -14,10 +14,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::findings::{Findings, Spending, brief, counted, measured};
+use super::findings::{Findings, Spending, brief, measured};
 use crate::checker::{Budget, Check, CheckOptions, Verdict};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::UnsuitableOperation;
+use crate::plural::counted;
 
 /// A read or a write of one key.
 enum Micro<'a> {

@@ -7,11 +7,12 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::findings::{Findings, Spending, brief, counted, measured};
+use super::findings::{Findings, Spending, brief, measured};
 use super::order::{Moment, acknowledged, by_key, moments};
 use crate::checker::{Budget, Check, CheckOptions};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::UnsuitableOperation;
+use crate::plural::counted;
 
 /// A value with its timestamp.
 type Row = (i64, i64);

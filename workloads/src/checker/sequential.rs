@@ -7,11 +7,12 @@
 
 use rustc_hash::FxHashMap;
 
-use super::findings::{Findings, Spending, brief, counted, measured};
+use super::findings::{Findings, Spending, brief, measured};
 use super::order::{acknowledged, by_key};
 use crate::checker::{Budget, Check, CheckOptions};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::UnsuitableOperation;
+use crate::plural::counted;
 
 /// Checks that no read misses a subkey after it has seen a later one.
 ///

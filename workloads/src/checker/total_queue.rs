@@ -7,11 +7,12 @@
 
 use rustc_hash::FxHashMap;
 
-use super::findings::{Findings, Spending, brief, counted, measured, some_of};
+use super::findings::{Findings, Spending, brief, measured, some_of};
 use super::order::{Moment, by_key, moments};
 use crate::checker::{Budget, Check, CheckOptions};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::UnsuitableOperation;
+use crate::plural::counted;
 
 /// Lost elements that are named.
 const NAMED_MAX: usize = 10;

@@ -5,11 +5,12 @@
 
 use rustc_hash::FxHashMap;
 
-use super::findings::{Findings, Spending, brief, counted, measured};
+use super::findings::{Findings, Spending, brief, measured};
 use super::order::by_key;
 use crate::checker::{Budget, Check, CheckOptions};
 use crate::history::{Operation, Outcome, Value};
 use crate::model::UnsuitableOperation;
+use crate::plural::counted;
 
 /// Checks that the results of `generate` are unique, for each key.
 pub(super) fn check(

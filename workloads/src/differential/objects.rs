@@ -10,6 +10,7 @@ use crate::checker::{CheckOptions, Method, Verdict, checker};
 use crate::evidence::{Kept, Object, explained};
 use crate::history::Operation;
 use crate::model::Initial;
+use crate::plural::counted;
 
 /// Small objects of a model.
 #[derive(Clone, Copy)]
@@ -122,8 +123,8 @@ impl Subject {
             small::all(&(self.menu)(values), count, false, sessions, visit);
             said.push(format!(
                 "{} with {}",
-                counted(count, "operation"),
-                counted(values as usize, "value")
+                counted(count as u64, "operation"),
+                counted(values as u64, "value")
             ));
         }
         said.join(", ")
@@ -196,9 +197,4 @@ impl Subject {
             }
         }
     }
-}
-
-/// A number of things, such as `3 operations`.
-pub(super) fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

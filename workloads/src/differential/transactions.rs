@@ -5,13 +5,13 @@ use rand_chacha::ChaCha8Rng;
 
 use super::databases::{Database, Simulation, simulate};
 use super::levels::{Axiom, Keep, keeps, serializable, snapshot_isolation};
-use super::objects::counted;
 use super::tally::Tally;
 use super::{menu, small};
 use crate::checker::isolation::Level;
 use crate::checker::linearizable::Unlimited;
 use crate::checker::{CheckOptions, Verdict, checker};
 use crate::history::{Operation, Value};
+use crate::plural::counted;
 
 /// What a level is, and for which histories the checker claims to find every violation.
 #[derive(Clone, Copy)]
@@ -101,7 +101,7 @@ impl Isolation {
                 self.compare(operations, tally);
             }
         });
-        format!("{}, 2 keys", counted(TRANSACTIONS, "transaction"))
+        format!("{}, 2 keys", counted(TRANSACTIONS as u64, "transaction"))
     }
 
     /// Compares a random history.

@@ -49,10 +49,18 @@
     : code % 2 ? meta.texts[(code - 3) / 2] : String(unzigzag((code - 2) / 2));
   const unzigzag = (value) => value % 2 ? -(value + 1) / 2 : value / 2;
   const seconds = (time) => (time / 1e6).toFixed(4) + " s";
+  // Functions that are asked without a value and answer with one: "nothing" is an answer of theirs.
+  const answers = new Set();
+  for (let i = 0; i < count; i++) {
+    if (argument[i] === 0 && result[i] > 1) answers.add(what[i] >> 2);
+  }
+  function name(i) {
+    const f = what[i] >> 2, given = text(argument[i], ""), got = text(result[i], given);
+    const tells = (what[i] & 3) === 0 && (got !== given || (argument[i] === 0 && answers.has(f)));
+    return meta.functions[f] + (argument[i] ? " " + given : "") + (tells ? " -> " + got : "");
+  }
   function describe(i) {
-    const given = text(argument[i], ""), got = text(result[i], given);
-    const words = [meta.functions[what[i] >> 2] + (argument[i] ? " " + given : "")
-      + ((what[i] & 3) === 0 && got !== given ? " -> " + got : "")];
+    const words = [name(i)];
     if (key[i]) words.push("key " + meta.keys[key[i] - 1]);
     words.push(OUTCOMES[what[i] & 3]);
     words.push("at " + seconds(start[i]) + (end[i] === NEVER ? "" : " for " + ((end[i] - start[i]) / 1e3).toFixed(2) + " ms"));
@@ -183,11 +191,18 @@
   }
 
   function label(i, from, wide, middle) {
-    const given = text(argument[i], ""), got = text(result[i], given);
-    const words = meta.functions[what[i] >> 2] + (argument[i] ? " " + given : "") + ((what[i] & 3) === 0 && got !== given ? " -> " + got : "");
-    const fitting = words.slice(0, Math.floor((wide - 6) / 6.2));
+    let words = name(i);
+    // A part of a number would be another number.
+    while (words && pen.measureText(words).width > wide - 6) {
+      words = words.includes(" ") ? words.replace(/ [^ ]*( …)?$/, "") + " …" : "";
+      if (words.replace(" …", "").includes(" ") === false && pen.measureText(words).width > wide - 6) words = "";
+    }
+    pen.strokeStyle = colours.card;
+    pen.lineWidth = 3;
+    if ((what[i] & 3) !== 0) pen.strokeText(words, from + 3, middle);
+    pen.lineWidth = 1;
     pen.fillStyle = colours.ink;
-    pen.fillText(fitting, from + 3, middle);
+    pen.fillText(words, from + 3, middle);
   }
 
   function drawAxis() {

@@ -48,7 +48,7 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
                 "to": window.end / 1000,
                 "row": placed.row,
                 "colour": placed.colour,
-                "label": format!("{} {}", window.index, window.kind),
+                "label": format!("{} {}", window.kind, window.index),
                 "title": fault_title(window),
             })
         })
@@ -67,7 +67,7 @@ pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
         section #all-operations hidden {
             h2 { "All operations" }
             p {
-                (words::counted(packed.drawn as u64, "operation")) " of all processes, one lane for each."
+                (words::counted(packed.drawn as u64, "operation")) " of all processes, one lane for each client: where one never learned an outcome, another process follows it."
                 @if packed.drawn < all {
                     " The history has " (words::count(all as u64)) ", of which these are the first that have a lane."
                 }

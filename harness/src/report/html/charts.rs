@@ -65,14 +65,14 @@ fn frame(input: &ReportInput<'_>, size: Size) -> (Frame, FaultStrip) {
     let series = &input.results.series;
     let buckets = series.p50.len() as u64;
     let strip = FaultStrip::new(&input.results.fault_windows);
-    let end = (series.start + buckets * series.bucket).max(series.start + 1);
+    let end = (series.start + buckets * series.bucket).min(input.facts.end).max(series.start + 1);
     (Frame::new(size, series.start, end, &strip), strip)
 }
 
 fn throughput(input: &ReportInput<'_>, size: Size) -> Markup {
     let series = &input.results.series;
     let (frame, strip) = frame(input, size);
-    let layers = stacked(series);
+    let layers = stacked(series, frame.to);
     let peak = layers[2].iter().copied().fold(0.0, f64::max).max(1.0);
     let step = nice_step(peak, 4);
     let levels = (peak / step).ceil().max(1.0) as usize;
@@ -98,14 +98,18 @@ fn throughput(input: &ReportInput<'_>, size: Size) -> Markup {
 }
 
 /// Rates per second, each layer on top of the one before: ok, then fail, then info.
-fn stacked(series: &Series) -> [Vec<f64>; 3] {
-    let per_second = 1e9 / series.bucket.max(1) as f64;
+fn stacked(series: &Series, end: u64) -> [Vec<f64>; 3] {
+    // The last one is as long as the run allows; of a bit of one no rate can be told.
+    let length = |bucket: usize| {
+        let left = end.saturating_sub(series.start + bucket as u64 * series.bucket);
+        left.clamp(series.bucket.div_ceil(4), series.bucket.max(1))
+    };
     let mut layers = [(); 3].map(|()| vec![0.0; series.p50.len()]);
     for of_f in &series.throughput {
         for (position, counts) in [&of_f.ok, &of_f.fail, &of_f.info].into_iter().enumerate() {
             for (bucket, &count) in counts.iter().enumerate() {
                 for layer in &mut layers[position..] {
-                    layer[bucket] += count as f64 * per_second;
+                    layer[bucket] += count as f64 * 1e9 / length(bucket) as f64;
                 }
             }
         }
@@ -125,7 +129,8 @@ fn throughput_words(series: &Series, layers: &[Vec<f64>; 3]) -> String {
 
 /// A stepped area between two curves; empty where they touch.
 fn area(frame: &Frame, series: &Series, below: &[f64], above: &[f64], top: f64) -> String {
-    let edge = |bucket: usize| frame.x(series.start + bucket as u64 * series.bucket);
+    let edge =
+        |bucket: usize| frame.x((series.start + bucket as u64 * series.bucket).min(frame.to));
     let mut path = String::new();
     let mut bucket = 0;
     while bucket < above.len() {

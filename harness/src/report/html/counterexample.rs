@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 use workloads::checker::{Check, Counterexample};
+use workloads::moments;
 
 use crate::report::html::lanes::{self, Lanes, span};
 use crate::report::html::operation_table::operation_table;
@@ -22,10 +23,22 @@ pub(crate) fn section(check: &Check, faults: Option<&[FaultWindow]>) -> Markup {
                     " " span.muted { (check.name) }
                 }
                 @if position < 3 { (body(counterexample, faults, position)) }
-                @else { details { summary { "Show it" } (body(counterexample, faults, position)) } }
+                @else { details { summary { (conclusion(counterexample)) } (body(counterexample, faults, position)) } }
+            }
+        }
+        @if let Some(hidden) = check.partitions.map(|it| it.invalid.saturating_sub(check.counterexamples.len()))
+            && hidden > 0 && !check.counterexamples.is_empty() {
+            p.note {
+                "Of the keys that cannot be explained, " (words::count(hidden as u64)) " more are not shown: \
+                 those above are the simplest, and of those the earliest."
             }
         }
     }
+}
+
+/// What the explanation comes to.
+fn conclusion(counterexample: &Counterexample) -> &str {
+    counterexample.explanation.last().map_or("Show it", String::as_str)
 }
 
 fn body(
@@ -39,8 +52,9 @@ fn body(
         @if !operations.is_empty() {
             p {
                 "These " (words::counted(operations.len() as u64, "operation"))
-                " cannot be put in any order that explains what they returned. Without any one of them, "
-                "and what was read from it, the rest can be explained."
+                " cannot be put in any order that explains what they returned; without any one of them, "
+                "and what was read from it, the others could be. They are the least that shows what is wrong, "
+                "not all of it."
             }
         }
         @if !counterexample.explanation.is_empty() {
@@ -86,12 +100,14 @@ fn place(counterexample: &Counterexample, position: usize) -> Markup {
 
 fn faults_around(counterexample: &Counterexample, faults: &[FaultWindow]) -> Markup {
     let Some((from, to)) = span(&counterexample.operations) else { return html! {} };
+    let decimals = lanes::decimals(&counterexample.operations);
+    let moment = |time| moments::text(time, decimals);
     let near: Vec<&FaultWindow> =
         faults.iter().filter(|window| window.start <= to && window.end + AROUND >= from).collect();
     html! {
         h3 { "Faults around it" }
         @if near.is_empty() {
-            p { "No fault was in force between " (words::moment(from)) " and " (words::moment(to)) ", nor shortly before." }
+            p { "No fault was in force from " (moment(from)) " to " (moment(to)) ", nor shortly before." }
         } @else {
             ul.plain {
                 @for window in near {

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::report::words;
 
-const CHARACTERS_MAX: usize = 480;
+/// More is cut off: it is in `schedule.jsonl`.
+const CHARACTERS_MAX: usize = 2_000;
 
 /// A sentence in which words between backticks are code.
 pub(crate) fn prose(text: &str) -> Markup {
@@ -98,6 +99,7 @@ pub(crate) fn table(value: &Value) -> Markup {
 fn value_text(key: &str, value: &Value) -> String {
     match (value.as_u64(), value.is_number(), unit(key)) {
         (Some(ns), _, Some("ns")) => words::duration(ns),
+        (_, true, Some("us")) => format!("{} µs", inline_text(value)),
         (_, true, Some(unit)) => format!("{} {unit}", inline_text(value)),
         _ => inline_text(value),
     }

@@ -17,6 +17,9 @@ pub(crate) fn key_facts(input: &ReportInput<'_>) -> Markup {
                 (fact("Workload", html! { (run.workload) }))
                 (fact("Faults", html! { (run.faults.join(", ")) }))
                 (fact("System", html! { (run.system) ", " (words::counted(u64::from(run.nodes), "node")) }))
+                @if !run.unusual_settings().is_empty() {
+                    (fact("Settings", html! { @for setting in run.unusual_settings() { code { (setting) } " " } }))
+                }
                 (fact("Duration", html! { (duration) }))
                 (fact("Seed", html! { code { (run.seed) } }))
                 (fact("World", html! { (run.world) }))

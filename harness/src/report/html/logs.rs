@@ -13,6 +13,9 @@ const LANE: f64 = 20.0;
 /// Lines in the table; the drawing has all.
 const TABLE_MAX: usize = 600;
 
+/// After the last operation, the drawing goes on for at most such a part of the run.
+const STOPPING_SHARE: u64 = 20;
+
 /// The section; empty if there are no lines with a time.
 pub(crate) fn section(input: &ReportInput<'_>) -> Markup {
     let lines = input.lines;
@@ -68,7 +71,10 @@ fn class(level: Level) -> &'static str {
 
 fn drawing(input: &ReportInput<'_>, size: Size, nodes: &[&str]) -> Markup {
     let strip = FaultStrip::new(&input.results.fault_windows);
-    let (from, to) = (input.facts.workload_start, input.facts.end);
+    let (from, end) = (input.facts.workload_start, input.facts.end);
+    // Nodes are told to stop right after the last operation.
+    let last = input.lines.iter().map(|line| line.time).max().unwrap_or(end);
+    let to = last.clamp(end, end + end.saturating_sub(from) / STOPPING_SHARE);
     let frame = Frame::new(size, from, to, &strip).with_plot_height(LANE * nodes.len() as f64);
     let id = format!("logs-{}", size.class());
     html! {

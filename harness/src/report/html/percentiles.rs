@@ -92,6 +92,9 @@ fn drawing(curves: &[Curve], nines: f64, size: Size) -> Markup {
             path.push(if step == 0 { 'M' } else { 'L' });
             path.push_str(&format!("{} {}", px(x(nine)), px(y(at(curve, share)))));
         }
+        // The longest one stands where it is the only one left.
+        let last = (curve.histogram.count() as f64).log10().min(nines);
+        path.push_str(&format!("L{} {}", px(x(last)), px(y(at(curve, 1.0)))));
         path
     };
     let height = TOP + PLOT + 30.0;

@@ -1,9 +1,10 @@
 //! What all charts share: the frame, the time axis, and the strip of faults above the plot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
+use crate::nemesis::fault::FAULTS;
 use crate::nemesis::record::FaultOutcome;
 use crate::report::numbers::FaultWindow;
 use crate::report::words;
@@ -181,9 +182,9 @@ pub(crate) fn fault_title(window: &FaultWindow) -> String {
     )
 }
 
-/// The longest label that fits: number and kind, the kind, or the number in the table of faults.
+/// The longest label that fits: kind and number, the kind, or the number in the table of faults.
 pub(crate) fn fitting_label(window: &FaultWindow, width: f64) -> Option<String> {
-    [format!("{} {}", window.index, window.kind), window.kind.clone(), window.index.to_string()]
+    [format!("{} {}", window.kind, window.index), window.kind.clone(), window.index.to_string()]
         .into_iter()
         .find(|label| label.chars().count() as f64 * CHARACTER + 4.0 <= width)
 }
@@ -245,11 +246,19 @@ impl FaultStrip {
     }
 }
 
+/// Colours that the style has.
+const COLOURS: usize = 6;
+
+/// A kind has the same colour in every report, unless another one of the run has it already.
 fn colours(windows: &[FaultWindow]) -> BTreeMap<&str, usize> {
-    let mut colours: BTreeMap<&str, usize> =
-        windows.iter().map(|window| (window.kind.as_str(), 0)).collect();
-    for (position, colour) in colours.values_mut().enumerate() {
-        *colour = position % 6;
+    let place = |kind: &str| FAULTS.iter().position(|it| it.name == kind).unwrap_or(FAULTS.len());
+    let kinds: BTreeSet<(usize, &str)> =
+        windows.iter().map(|window| (place(&window.kind), window.kind.as_str())).collect();
+    let mut colours: BTreeMap<&str, usize> = BTreeMap::new();
+    for (place, kind) in kinds {
+        let is_free = |colour: &usize| colours.values().all(|taken| taken != colour);
+        let free = (place..place + COLOURS).map(|it| it % COLOURS).find(is_free);
+        colours.insert(kind, free.unwrap_or(place % COLOURS));
     }
     colours
 }
@@ -313,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_label_is_shortened_to_the_kind_then_the_number_and_then_left_out() {
-        assert_eq!(fitting_label(&window(3, 0, 1), 100.0).as_deref(), Some("3 kill"));
+        assert_eq!(fitting_label(&window(3, 0, 1), 100.0).as_deref(), Some("kill 3"));
         assert_eq!(fitting_label(&window(3, 0, 1), 34.0).as_deref(), Some("kill"));
         assert_eq!(fitting_label(&window(3, 0, 1), 20.0).as_deref(), Some("3"));
         assert_eq!(fitting_label(&window(3, 0, 1), 8.0), None);

@@ -185,7 +185,7 @@ fn scope_text(scope: &LatencyScope) -> String {
         LatencyScope::All => "Whole run".to_owned(),
         LatencyScope::Quiet => "No fault".to_owned(),
         LatencyScope::UnderFault => "Any fault".to_owned(),
-        LatencyScope::Fault(kind) => words::sentence(kind),
+        LatencyScope::Fault(kind) => kind.clone(),
     }
 }
 
@@ -209,7 +209,7 @@ pub(crate) fn availability(input: &ReportInput<'_>) -> Markup {
                 div { dt { "No fault in force" } dd { (share(&availability.quiet)) } }
                 div { dt { "Under a fault" } dd { (share(&availability.under_fault)) } }
                 div { dt { "Longest time without a success" } dd { (words::duration(availability.longest_gap)) } }
-                div { dt { "Recovery after the last heal" } dd {
+                div { dt { "Recovery at the end" } dd {
                     @match (input.results.recovery.outcome, input.results.recovery.time) {
                         (RecoveryOutcome::NotMeasured, _) => "–",
                         (_, Some(time)) => (words::duration(time)),
@@ -312,7 +312,8 @@ pub(crate) fn coverage(input: &ReportInput<'_>) -> Markup {
                 (words::count((cells.len() - never.len()) as u64)) " of "
                 (words::counted(cells.len() as u64, "combination"))
                 " of fault, operation and place happened. The place is the node that the operation was \
-                 sent to, and what it was when the fault came into force."
+                 sent to, and what it was when the fault came into force. Here an operation begins when it \
+                 is sent, without the time that it waited for its turn."
             }
             @if !never.is_empty() {
                 details open {
@@ -323,7 +324,7 @@ pub(crate) fn coverage(input: &ReportInput<'_>) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="coverage" { table.numbers {
                 thead { tr {
                     th { "Fault" } th.word { "Operation" } th.word { "Place" } th { "In flight when it began" }
-                    th { "Started while it lasted" } th { "Ok" }
+                    th { "Started while it lasted" } th { "Of both, ok" }
                 } }
                 tbody {
                     @for cell in cells {

@@ -102,7 +102,8 @@ fn view(
         None => slowest(&input.results.fault_windows, operations, input.facts.end)?,
     };
     let margin = ((end - start) / 4).max(5_000_000);
-    Some(Window { from: start.saturating_sub(margin), to: end + margin, why })
+    let last = end.max(input.facts.end);
+    Some(Window { from: start.saturating_sub(margin), to: (end + margin).min(last), why })
 }
 
 fn slowest(
@@ -278,8 +279,9 @@ fn bar(
     let start = operation.invocation.time;
     let end = operation.end().unwrap_or(data_end);
     let (left, right) = (x(start), x(end));
-    let width = (right - left).max(1.5);
     let label = labels.get(&operation.invocation.index);
+    // What the counterexample is about must be seen, however short it was.
+    let width = (right - left).max(if label.is_some() { 5.0 } else { 1.5 });
     let class = match operation.outcome() {
         EventKind::Ok => "ok",
         EventKind::Fail => "fail",

@@ -7,9 +7,9 @@
 use rustc_hash::FxHashMap;
 
 use super::parse::{Bank, Read, Transfer};
-use crate::checker::findings::counted;
 use crate::checker::order::precedes;
 use crate::history::{Operation, Outcome};
+use crate::plural::counted;
 
 /// Transfers that are tried as the one that is seen by halves.
 const CANDIDATES_MAX: usize = 64;

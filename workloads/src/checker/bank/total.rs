@@ -4,10 +4,11 @@ use rustc_hash::FxHashMap;
 
 use super::half_seen::half_seen;
 use super::parse::{Bank, Read, banks};
-use crate::checker::findings::{Findings, Spending, counted, measured};
+use crate::checker::findings::{Findings, Spending, measured};
 use crate::checker::{Budget, Check, CheckOptions, Verdict};
 use crate::history::{Operation, Value};
 use crate::model::UnsuitableOperation;
+use crate::plural::counted;
 
 /// What is asked of a bank besides its total.
 #[derive(Clone, Copy)]

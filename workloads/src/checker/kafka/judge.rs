@@ -3,10 +3,11 @@
 use super::logs::Logs;
 use super::order::orders;
 use super::traffic::{Action, Message, Traffic};
-use crate::checker::findings::{Findings, Spending, counted, measured};
+use crate::checker::findings::{Findings, Spending, measured};
 use crate::checker::{Budget, Check, CheckOptions};
 use crate::history::{Operation, Outcome};
 use crate::model::UnsuitableOperation;
+use crate::plural::counted;
 
 /// What must become of the messages at the end of a log.
 #[derive(Clone, Copy, PartialEq, Eq)]

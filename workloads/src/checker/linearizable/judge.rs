@@ -18,6 +18,7 @@ use crate::checker::{
 };
 use crate::history::{Operation, Value};
 use crate::model::{Decision, Entry, Initial, ModelInfo, ObjectModel, UnsuitableOperation};
+use crate::plural::{count, counted};
 
 /// The name of the check.
 const NAME: &str = "linearizable";
@@ -188,20 +189,24 @@ fn summarise(
             }
         }
     }
-    counterexamples.sort_by_key(|counterexample| counterexample.operations.len());
+    // The simplest first, and of those the earliest.
+    counterexamples.sort_by_key(|it: &Counterexample| {
+        let last = it.operations.iter().map(|operation| operation.invoke_time).max();
+        (it.operations.len(), last)
+    });
     counterexamples.truncate(COUNTEREXAMPLES_MAX);
-    let total = keys.len();
-    let objects = if total == 1 { "key" } else { "keys" };
+    let total = counted(keys.len() as u64, "key");
     let (verdict, summary) = if counts.invalid > 0 {
-        let summary =
-            format!("{} of {total} {objects} cannot be explained by any order", counts.invalid);
-        (Verdict::Invalid, summary)
+        let invalid = count(counts.invalid as u64);
+        (Verdict::Invalid, format!("{invalid} of {total} cannot be explained by any order"))
     } else if counts.unknown > 0 {
-        let summary = format!("{} of {total} {objects} could not be decided", counts.unknown);
-        (Verdict::Unknown, summary)
+        (
+            Verdict::Unknown,
+            format!("{} of {total} could not be decided", count(counts.unknown as u64)),
+        )
     } else {
-        let summary = format!("{operations} operations on {total} {objects} fit in a legal order");
-        (Verdict::Valid, summary)
+        let operations = counted(operations as u64, "operation");
+        (Verdict::Valid, format!("{operations} on {total} fit in a legal order"))
     };
     Check {
         reason,

@@ -1,9 +1,12 @@
 //! Contradictions in plain English, for someone who knows the object but not this code.
 
+use rustc_hash::FxHashSet;
+
 use super::contradiction::{Before, Contradiction};
 use crate::checker::{CounterexampleOperation, PrefixStep, StuckOperation};
 use crate::model::{Entry, Model, Telling};
 use crate::moments;
+use crate::plural::counted;
 
 /// The name of the `number`th operation: A, B, ..., Z, A1, B1, ...
 pub(in crate::checker) fn label(number: usize) -> String {
@@ -16,6 +19,16 @@ pub(in crate::checker) fn label(number: usize) -> String {
 
 /// The longest prefix that is told operation by operation.
 const PREFIX_SHOWN: usize = 8;
+
+/// What operations found after one that found a value which had been replaced.
+enum Later {
+    /// This value, which was acknowledged before.
+    Known(u32),
+    /// The same old value, so many, and nothing newer.
+    Old(u64),
+    /// Nothing that tells a lost write from a stale read.
+    Nothing,
+}
 
 /// What there is to tell about.
 pub(super) struct Narrator<'a, M: Model> {
@@ -33,11 +46,18 @@ impl<M: Model> Telling for Narrator<'_, M> {
     }
 
     fn began(&self, operation: usize) -> String {
-        self.time(self.operations[operation].invoke_time)
+        match self.has_times() {
+            true => self.time(self.operations[operation].invoke_time),
+            false => format!("event {}", self.subset[operation].invoked / 2),
+        }
     }
 
     fn done(&self, operation: usize) -> Option<String> {
-        self.operations[operation].complete_time.map(|time| self.time(time))
+        let time = self.operations[operation].complete_time?;
+        Some(match self.has_times() {
+            true => self.time(time),
+            false => format!("event {}", self.subset[operation].completed / 2),
+        })
     }
 }
 
@@ -173,30 +193,66 @@ impl<M: Model> Narrator<'_, M> {
                 format!("Nothing wrote {old} again in between")
             }
         };
-        let observed = self
-            .entries
-            .iter()
-            .any(|entry| !entry.is_crashed() && self.model.observes(&entry.op) == Some(newer));
         let name = self.name(begun);
         steps.push(if self.model.writes(&self.subset[begun].op).is_some() {
             format!("{again}, so {name} succeeded on a value that the {noun} no longer held.")
         } else if seen_again {
             format!("{again}, so an overwritten value came back.")
-        } else if !by_write {
-            format!(
-                "{again}, so time ran backwards between {} and {name}: {name}'s read was stale.",
-                self.name(done)
-            )
-        } else if observed {
-            format!("{again}, so {name}'s read was stale: it had to return {new} or a later value.")
         } else {
-            format!(
-                "{again}, and nobody ever saw {new}: the acknowledged write by {} was lost, or {name}'s read \
-                 was stale.",
-                self.name(done)
-            )
+            match self.later(older, begun) {
+                Later::Known(value) => format!(
+                    "{again}, so {name}'s read was stale: {} was found even later.",
+                    self.value(value)
+                ),
+                Later::Old(times) => format!(
+                    "{again}, and {} found {old} after {name} did: what had been acknowledged was lost.",
+                    counted(times, "more operation")
+                ),
+                Later::Nothing if by_write && self.is_observed(newer) => format!(
+                    "{again}, so {name}'s read was stale: it had to return {new} or a later value."
+                ),
+                Later::Nothing if by_write => format!(
+                    "{again}, and nobody ever saw {new}: the acknowledged write by {} was lost, or \
+                     {name}'s read was stale.",
+                    self.name(done)
+                ),
+                Later::Nothing => format!(
+                    "{again}, so time ran backwards between {} and {name}: {name}'s read was stale.",
+                    self.name(done)
+                ),
+            }
         });
         steps
+    }
+
+    fn is_observed(&self, value: u32) -> bool {
+        let observes = |entry: &Entry<M::Op>| self.model.observes(&entry.op) == Some(value);
+        self.entries.iter().any(|entry| !entry.is_crashed() && observes(entry))
+    }
+
+    /// Whether `stale`, which found `old` although that had been replaced, was behind the others, or
+    /// they found it too.
+    fn later(&self, old: u32, stale: usize) -> Later {
+        let stale = &self.subset[stale];
+        let known: FxHashSet<u32> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.completed < stale.invoked)
+            .filter_map(|entry| self.model.writes(&entry.op))
+            .filter(|&value| value != old)
+            .collect();
+        let mut again = 0;
+        let next = self.entries.iter().filter(|entry| entry.invoked > stale.completed);
+        for entry in next.filter(|entry| !entry.is_crashed()) {
+            match self.model.observes(&entry.op) {
+                Some(value) if value == old => again += 1,
+                Some(value) if known.contains(&value) => return Later::Known(value),
+                // What was written since says nothing of what was there before.
+                Some(_) => break,
+                None => {}
+            }
+        }
+        if again > 0 { Later::Old(again) } else { Later::Nothing }
     }
 
     /// The bare contradiction, where the operations do not line up in time.
@@ -297,7 +353,7 @@ impl<M: Model> Narrator<'_, M> {
     fn did(&self, at: usize) -> String {
         let (name, op) = (self.name(at), &self.subset[at].op);
         let (observed, written) = (self.model.observes(op), self.model.writes(op));
-        let done = self.operations[at].complete_time.map(|time| self.time(time));
+        let done = self.done(at);
         match (observed, written, done.clone()) {
             (None, Some(new), Some(done)) => {
                 format!("{name} wrote {} and was acknowledged at {done}", self.value(new))
@@ -340,10 +396,6 @@ impl<M: Model> Narrator<'_, M> {
         self.model.describe_state(&self.model.initial())
     }
 
-    fn began(&self, at: usize) -> String {
-        self.time(self.operations[at].invoke_time)
-    }
-
     fn writer(&self, value: u32) -> Option<usize> {
         (0..self.subset.len()).find(|&at| self.model.writes(&self.subset[at].op) == Some(value))
     }
@@ -357,10 +409,18 @@ impl<M: Model> Narrator<'_, M> {
 
     /// Seconds, with as many digits as tell the moments of the counterexample apart.
     fn time(&self, time: u64) -> String {
+        moments::text(time, moments::digits(self.times()))
+    }
+
+    /// Whether the history says when things happened.
+    fn has_times(&self) -> bool {
+        self.times().any(|time| time != 0)
+    }
+
+    fn times(&self) -> impl Iterator<Item = u64> {
         let both = |operation: &CounterexampleOperation| {
             [Some(operation.invoke_time), operation.complete_time]
         };
-        let all = self.operations.iter().flat_map(both).flatten();
-        moments::text(time, moments::digits(all))
+        self.operations.iter().flat_map(both).flatten()
     }
 }

@@ -1,13 +1,13 @@
 //! What the timelines mean.
 
 use super::timeline::{Element, Timeline};
-use crate::checker::findings::{
-    Findings, Spending, brief, counted, label, measured, seconds, text,
-};
+use crate::checker::findings::{Findings, Spending, brief, label, measured, text};
 use crate::checker::order::by_key;
 use crate::checker::{Budget, Check, CheckOptions, Measurement, Verdict};
 use crate::history::{Float, Operation, Value};
 use crate::model::{Initial, UnsuitableOperation};
+use crate::moments::duration;
+use crate::plural::counted;
 
 /// Of the latencies, as shares of all elements.
 const QUANTILES: [(&str, f64); 5] =
@@ -158,7 +158,7 @@ impl Judge<'_, '_> {
                 "{} began {} after A ended, and did not find {name}; nor did any read after it. \
                  Nothing removes elements, so it was lost.",
                 label(wrong),
-                seconds(operations[missed].invoke_time.saturating_sub(known_at))
+                duration(operations[missed].invoke_time.saturating_sub(known_at))
             );
             vec![how, last, missed]
         });

@@ -105,7 +105,7 @@ fn a_lost_element_is_explained() {
           C: read -> 0 elements, without 5
           A added 5, which was acknowledged.
           B was the last read to find 5.
-          C began 0.003 s after A ended, and did not find 5; nor did any read after it. Nothing removes elements, so it was lost.
+          C began 3 ms after A ended, and did not find 5; nor did any read after it. Nothing removes elements, so it was lost.
     "#]]
     .assert_eq(&words(&check));
 }

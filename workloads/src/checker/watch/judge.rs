@@ -4,10 +4,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::changes::Changes;
 use super::streams::{Change, Range, Stream, Watch, stream};
-use crate::checker::findings::{Findings, Spending, brief, counted, measured};
+use crate::checker::findings::{Findings, Spending, brief, measured};
 use crate::checker::{Budget, Check, CheckOptions};
 use crate::history::{Operation, Value};
 use crate::model::UnsuitableOperation;
+use crate::plural::counted;
 
 /// Checks the nine guarantees of watches.
 pub(in crate::checker) fn check(

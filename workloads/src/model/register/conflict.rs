@@ -43,10 +43,8 @@ fn core(
     }
     let core = match values.blocks(entries) {
         Ok((order, blocks)) => {
-            let (a, b) = arrange(&blocks).err()?;
-            let (a, b) = (&blocks[a as usize], &blocks[b as usize]);
-            let members = |it: &Block| &order[it.start as usize..it.end as usize];
             let completed = |position: &&u32| completions[**position as usize];
+            let members = |it: &Block| &order[it.start as usize..it.end as usize];
             // A deadline that was set stands for an observer in the same block, whose completion it is.
             // Of those that began too late, the one that was done first shows it first.
             let first = |it: &Block| members(it).iter().min_by_key(completed);
@@ -55,13 +53,38 @@ fn core(
                     |position: &&u32| entries[**position as usize].invoked > other.first_completion;
                 members(it).iter().filter(is_late).min_by_key(completed)
             };
-            [first(a), first(b), late(a, b), late(b, a)].into_iter().flatten().copied().collect()
+            match forgotten(&blocks, |start, other| late(start, other).copied(), entries) {
+                Some((newest, observer)) => {
+                    first(newest).into_iter().copied().chain([observer]).collect()
+                }
+                None => {
+                    let (a, b) = arrange(&blocks).err()?;
+                    let (a, b) = (&blocks[a as usize], &blocks[b as usize]);
+                    let core = [first(a), first(b), late(a, b), late(b, a)];
+                    core.into_iter().flatten().copied().collect()
+                }
+            }
         }
         Err(Obstacle::Disorder(chain)) => disorder(&chain, entries, completions)?,
         Err(Obstacle::Impossible(core)) => core,
         Err(Obstacle::Unsuited) => return None,
     };
     Some(sorted(values.with_sources(core, entries)))
+}
+
+/// What shows best that everything was forgotten: the first to find the value from the start again
+/// although another was there before, and the newest of those others.
+fn forgotten<'a>(
+    blocks: &'a [Block],
+    late: impl Fn(&Block, &Block) -> Option<u32>,
+    entries: &[Entry<RegisterOp>],
+) -> Option<(&'a Block, u32)> {
+    let (start, others) = blocks.split_first().filter(|(start, _)| start.first_completion == 0)?;
+    let oldest = others.iter().min_by_key(|it| it.first_completion)?;
+    let observer = late(start, oldest)?;
+    let began = entries[observer as usize].invoked;
+    let newest = others.iter().filter(|it| it.first_completion < began);
+    Some((newest.max_by_key(|it| it.first_completion)?, observer))
 }
 
 fn sorted(mut positions: Vec<u32>) -> Vec<u32> {

@@ -47,7 +47,7 @@ fn lost_acknowledged_write() {
         1. A wrote 3 and was acknowledged at 0.001 s.
         2. B wrote 7 and was acknowledged at 0.003 s; it began after A was done, so 3 came before 7.
         3. C began at 0.004 s, after B was done, and still read 3, the value before 7.
-        4. Nothing wrote 3 again in between, and nobody ever saw 7: the acknowledged write by B was lost, or C's read was stale.
+        4. Nothing wrote 3 again in between, and 1 more operation found 3 after C did: what had been acknowledged was lost.
     "#]],
     );
 }

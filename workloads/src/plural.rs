@@ -14,7 +14,8 @@ pub fn count(number: u64) -> String {
 }
 
 /// A count with its noun: `1 operation`, `12 operations`, `3 faults`.
-pub fn counted(number: u64, singular: &str) -> String {
+pub fn counted(number: impl Into<u64>, singular: &str) -> String {
+    let number = number.into();
     let noun = match (number, singular.strip_suffix('y')) {
         (1, _) => singular.to_owned(),
         (_, _) if singular.ends_with('s') => format!("{singular}es"),
@@ -22,4 +23,19 @@ pub fn counted(number: u64, singular: &str) -> String {
         _ => format!("{singular}s"),
     };
     format!("{} {noun}", count(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped_and_pluralised() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(counted(1_u64, "fault"), "1 fault");
+        assert_eq!(counted(1200_u64, "operation"), "1,200 operations");
+        assert_eq!(counted(2_u64, "history"), "2 histories");
+        assert_eq!(counted(2_u64, "process"), "2 processes");
+        assert_eq!(counted(0_u64, "key"), "0 keys");
+    }
 }
