@@ -117,34 +117,33 @@ fn found(results: &Results) -> String {
 /// More faults than this are only counted in a sentence.
 const FAULTS_TOLD: usize = 2;
 
-/// Which faults were in force around what broke first, of what is explained.
+/// Which faults were in force in the course of what is explained first.
 fn circumstances(results: &Results) -> Option<String> {
-    let counterexamples = results.checks.iter().flat_map(|check| &check.counterexamples);
-    let anomalies = results.checks.iter().flat_map(|check| &check.anomalies);
-    let operations = counterexamples
-        .map(|it| &it.operations)
-        .chain(anomalies.map(|it| &it.operations))
-        .filter(|operations| !operations.is_empty())
-        .min_by_key(|operations| operations.iter().map(|it| it.invoke_time).max())?;
-    let from = operations.iter().map(|it| it.invoke_time).min()?;
-    let to = operations.iter().map(|it| it.complete_time.unwrap_or(it.invoke_time)).max()?;
+    let explained = results.checks.iter().find_map(|check| {
+        let counterexamples = check.counterexamples.iter().map(|it| &it.operations);
+        let anomalies = check.anomalies.iter().map(|it| &it.operations);
+        counterexamples.chain(anomalies).find(|operations| !operations.is_empty())
+    })?;
+    let from = explained.iter().map(|it| it.invoke_time).min()?;
+    let to = explained.iter().map(|it| it.complete_time.unwrap_or(it.invoke_time)).max()?;
     let faults: Vec<&str> = results
         .fault_windows
         .iter()
         .filter(|window| window.start <= to && window.end >= from)
         .map(|window| window.description.as_str())
         .collect();
-    let moments = format!("from {} to {}", words::moment(from), words::moment(to));
-    Some(match faults.as_slice() {
-        [] => format!("What broke first, {moments}, did so with no fault in force"),
+    let during = match faults.as_slice() {
+        [] => "with no fault in force".to_owned(),
         faults if faults.len() <= FAULTS_TOLD => {
-            format!("Around what broke first, {moments}, this was in force: {}", faults.join("; "))
+            format!("while this was in force: {}", faults.join("; "))
         }
-        faults => format!(
-            "Around what broke first, {moments}, {} were in force",
-            words::counted(faults.len() as u64, "fault")
-        ),
-    })
+        faults => format!("while {} were in force", words::counted(faults.len() as u64, "fault")),
+    };
+    Some(format!(
+        "What is explained first took place from {} to {}, {during}",
+        words::moment(from),
+        words::moment(to)
+    ))
 }
 
 fn setting(run: &RunInfo, facts: &RunFacts, results: &Results) -> String {
