@@ -97,19 +97,22 @@ fn throughput(input: &ReportInput<'_>, size: Size) -> Markup {
     }
 }
 
-/// Rates per second, each layer on top of the one before: ok, then fail, then info.
+/// Rates per second, each layer on top of the one before: ok, then fail, then info. Of the last interval
+/// only that before `end` counts; of less than half an interval no rate can be told.
 fn stacked(series: &Series, end: u64) -> [Vec<f64>; 3] {
-    // The last one is as long as the run allows; of a bit of one no rate can be told.
     let length = |bucket: usize| {
-        let left = end.saturating_sub(series.start + bucket as u64 * series.bucket);
-        left.clamp(series.bucket.div_ceil(4), series.bucket.max(1))
+        let start = series.start + bucket as u64 * series.bucket;
+        end.saturating_sub(start).min(series.bucket)
     };
-    let mut layers = [(); 3].map(|()| vec![0.0; series.p50.len()]);
+    let is_long = |bucket: &usize| 2 * length(*bucket) >= series.bucket;
+    let all = series.p50.len();
+    let drawn = (0..all).take_while(is_long).count().max(1).min(all);
+    let mut layers = [(); 3].map(|()| vec![0.0; drawn]);
     for of_f in &series.throughput {
         for (position, counts) in [&of_f.ok, &of_f.fail, &of_f.info].into_iter().enumerate() {
-            for (bucket, &count) in counts.iter().enumerate() {
+            for (bucket, &count) in counts.iter().enumerate().take(drawn) {
                 for layer in &mut layers[position..] {
-                    layer[bucket] += count as f64 * 1e9 / length(bucket) as f64;
+                    layer[bucket] += count as f64 * 1e9 / length(bucket).max(1) as f64;
                 }
             }
         }
@@ -123,7 +126,7 @@ fn throughput_words(series: &Series, layers: &[Vec<f64>; 3]) -> String {
     format!(
         "On average {mean:.0} ok operations per second; {} of {} without any success.",
         idle,
-        words::counted(series.p50.len() as u64, "interval")
+        words::counted(layers[0].len() as u64, "interval")
     )
 }
 
