@@ -63,6 +63,11 @@ pub struct FaultRecovery {
     pub time: Option<u64>,
 }
 
+/// The longest of the recoveries after single faults and of the one at the end, ns.
+pub fn longest_recovery(faults: &[FaultRecovery], end: &Recovery) -> Option<u64> {
+    faults.iter().filter_map(|felt| felt.time).chain(end.time).max()
+}
+
 /// Which operations a latency row is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

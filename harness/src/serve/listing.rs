@@ -9,7 +9,9 @@ use serde::Deserialize;
 
 use super::query::Query;
 use crate::recorded_run;
-use crate::report::numbers::{Availability, LatencyRow, LatencyScope, Recovery};
+use crate::report::numbers::{
+    Availability, FaultRecovery, LatencyRow, LatencyScope, Recovery, longest_recovery,
+};
 use crate::report::results::RunInfo;
 
 /// Runs on one page.
@@ -39,7 +41,7 @@ pub(super) struct Ended {
     pub(super) availability: Option<f64>,
     /// 99th percentile of latency, ns.
     pub(super) p99: Option<u64>,
-    /// From the last heal until every node served, ns.
+    /// The longest time from a heal until every node had served again, ns.
     pub(super) recovery: Option<u64>,
 }
 
@@ -51,6 +53,8 @@ struct Found {
     latency: Vec<LatencyRow>,
     availability: Availability,
     recovery: Recovery,
+    #[serde(default)]
+    fault_recoveries: Vec<FaultRecovery>,
 }
 
 /// Reads runs, each once for each time that it was written.
@@ -102,7 +106,7 @@ fn read(root: &Path, folder: &Path) -> Option<Listed> {
             availability: (share.windows > 0)
                 .then(|| share.available as f64 / share.windows as f64),
             p99: found.latency.iter().find(all).map(|row| row.percentiles.p99),
-            recovery: found.recovery.time,
+            recovery: longest_recovery(&found.fault_recoveries, &found.recovery),
         }
     });
     Some(Listed {

@@ -175,7 +175,8 @@ fn matrix(record: &Record) -> Markup {
             }
             p.note {
                 "A cell: the worst verdict, how many seeds were run, the share of time in which the \
-                 system served, the 99th percentile of latency, and the longest recovery."
+                 system served, the 99th percentile of latency, and the longest time from a heal until \
+                 every node had served again."
             }
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::RunRecord;
 use crate::nemesis::record::FaultOutcome;
-use crate::report::numbers::LatencyScope;
+use crate::report::numbers::{LatencyRow, LatencyScope, longest_recovery};
 use crate::report::results::{Results, RunInfo};
 use crate::{exit_code, repeat};
 
@@ -49,11 +49,9 @@ pub(super) fn outcome(root: &Path, out: &Path, ended: Ended) -> RunRecord {
         let share = results.availability.overall;
         record.availability =
             (share.windows > 0).then(|| share.available as f64 / share.windows as f64);
-        let all = |row: &&crate::report::numbers::LatencyRow| {
-            row.f.is_none() && row.scope == LatencyScope::All
-        };
+        let all = |row: &&LatencyRow| row.f.is_none() && row.scope == LatencyScope::All;
         record.p99 = results.latency.iter().find(all).map(|row| row.percentiles.p99);
-        record.recovery = results.recovery.time;
+        record.recovery = longest_recovery(&results.fault_recoveries, &results.recovery);
         record.operations = results.operations.iter().map(|counts| counts.invoked).sum();
         record.faults_installed = results
             .fault_windows

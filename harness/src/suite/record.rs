@@ -95,7 +95,7 @@ pub(crate) struct RunRecord {
     pub(crate) availability: Option<f64>,
     /// 99th percentile of the latency of the whole run, nanoseconds.
     pub(crate) p99: Option<u64>,
-    /// From the last heal until every node served again, nanoseconds.
+    /// The longest time from a heal until every node had served again, nanoseconds.
     pub(crate) recovery: Option<u64>,
     /// Operations of clients.
     pub(crate) operations: u64,

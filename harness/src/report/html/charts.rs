@@ -83,7 +83,7 @@ fn throughput(input: &ReportInput<'_>, size: Size) -> Markup {
         svg class={ "chart " (size.class()) } viewBox=(view_box(&frame)) role="img"
             aria-labelledby={ (id) "-title " (id) "-desc" } {
             title id={ (id) "-title" } { "Completions per second over time" }
-            desc id={ (id) "-desc" } { (throughput_words(series, &layers)) }
+            desc id={ (id) "-desc" } { (throughput_words(&layers)) }
             @for level in 0..=levels {
                 (frame.level(level as f64 / levels as f64, &number(level as f64 * step)))
             }
@@ -120,7 +120,7 @@ fn stacked(series: &Series, end: u64) -> [Vec<f64>; 3] {
     layers
 }
 
-fn throughput_words(series: &Series, layers: &[Vec<f64>; 3]) -> String {
+fn throughput_words(layers: &[Vec<f64>; 3]) -> String {
     let mean = layers[0].iter().sum::<f64>() / layers[0].len().max(1) as f64;
     let idle = layers[0].iter().filter(|&&rate| rate == 0.0).count();
     format!(

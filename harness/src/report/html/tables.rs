@@ -209,6 +209,9 @@ pub(crate) fn availability(input: &ReportInput<'_>) -> Markup {
                 div { dt { "No fault in force" } dd { (share(&availability.quiet)) } }
                 div { dt { "Under a fault" } dd { (share(&availability.under_fault)) } }
                 div { dt { "Longest time without a success" } dd { (words::duration(availability.longest_gap)) } }
+                @if let Some(longest) = input.results.fault_recoveries.iter().filter_map(|it| it.time).max() {
+                    div { dt { "Longest recovery after a heal" } dd { (words::duration(longest)) } }
+                }
                 div { dt { "Recovery at the end" } dd {
                     @match (input.results.recovery.outcome, input.results.recovery.time) {
                         (RecoveryOutcome::NotMeasured, _) => "–",
